@@ -1,0 +1,55 @@
+namespace DynaTrans.Frontend.Decoding;
+
+/// <summary>What decoding and lifting depend on besides the bytes. Part of a translation's key.</summary>
+[Flags]
+public enum GuestMode : ushort
+{
+    /// <summary>16-bit code segment.</summary>
+    Code16 = 0,
+
+    /// <summary>32-bit code segment.</summary>
+    Code32 = 1,
+
+    /// <summary>64-bit code segment.</summary>
+    Code64 = 2,
+
+    /// <summary>Mask of the code size.</summary>
+    CodeMask = 3,
+
+    /// <summary>The stack segment is 32 bits wide (ESP); implied by <see cref="Code64"/>.</summary>
+    Stack32 = 4,
+
+    /// <summary>ES, CS, SS and DS have base 0 and limit 4 GiB; FS and GS have any base and no limit check. Always in 64-bit mode.</summary>
+    Flat = 8,
+
+    /// <summary>Real-address mode: segment base = selector * 16, limit 64 KiB.</summary>
+    Real = 16,
+
+    /// <summary>Code runs at ring 3 and may not use privileged instructions; else ring 0.</summary>
+    User = 32,
+
+    /// <summary>MXCSR has an exception unmasked: each SSE floating-point instruction checks for #XM.</summary>
+    SseUnmasked = 64,
+
+    /// <summary>A 32-bit Linux program's mode.</summary>
+    Linux32 = Code32 | Stack32 | Flat | User,
+
+    /// <summary>A 64-bit Linux program's mode.</summary>
+    Linux64 = Code64 | Stack32 | Flat | User,
+}
+
+/// <summary>Questions about a <see cref="GuestMode"/>.</summary>
+public static class GuestModeExtensions
+{
+    /// <summary>16, 32 or 64.</summary>
+    public static int Bitness(this GuestMode mode) => 16 << (int)(mode & GuestMode.CodeMask);
+
+    /// <summary>True in 64-bit code.</summary>
+    public static bool Is64(this GuestMode mode) => (mode & GuestMode.CodeMask) == GuestMode.Code64;
+
+    /// <summary>True at ring 3.</summary>
+    public static bool IsUser(this GuestMode mode) => (mode & GuestMode.User) != 0;
+
+    /// <summary>Size of a stack pointer in bytes: 2, 4 or 8.</summary>
+    public static int StackBytes(this GuestMode mode) => mode.Is64() ? 8 : (mode & GuestMode.Stack32) != 0 ? 4 : 2;
+}

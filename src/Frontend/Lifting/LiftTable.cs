@@ -1,0 +1,26 @@
+using Iced.Intel;
+
+namespace DynaTrans.Frontend.Lifting;
+
+/// <summary>Maps a mnemonic to the method that lifts it. A mnemonic without a method is not implemented and raises #UD.</summary>
+public static unsafe class LiftTable
+{
+    // Above the last mnemonic of the pinned Iced version; an enumeration by reflection would cost a millisecond at every start.
+    private const int MnemonicLimit = 2048;
+
+    private static readonly delegate*<LiftContext, void>[] Methods = Build();
+
+    /// <summary>The method for a mnemonic, or null.</summary>
+    public static delegate*<LiftContext, void> Method(Mnemonic mnemonic) => Methods[(int)mnemonic];
+
+    private static delegate*<LiftContext, void>[] Build()
+    {
+        var table = new delegate*<LiftContext, void>[MnemonicLimit];
+        Arithmetic.Register(table);
+        Moves.Register(table);
+        Shifts.Register(table);
+        Branches.Register(table);
+        SystemInstructions.Register(table);
+        return table;
+    }
+}

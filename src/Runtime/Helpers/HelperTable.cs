@@ -1,0 +1,80 @@
+using System.Reflection;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.Runtime.Helpers;
+
+/// <summary>What a helper may touch besides its arguments; the IL back end spills and reloads accordingly.</summary>
+[Flags]
+public enum HelperEffects : byte
+{
+    /// <summary>Result depends on the arguments only; cannot raise an exception.</summary>
+    Pure = 0,
+
+    /// <summary>Reads general registers, EFLAGS or the flags record in the state.</summary>
+    ReadsState = 1,
+
+    /// <summary>Writes general registers, EFLAGS or the flags record in the state.</summary>
+    WritesState = 2,
+
+    /// <summary>May raise an exception (sets ExceptionVector). Accessing guest memory implies it. Nothing may have changed when it does.</summary>
+    MayFault = 4,
+
+    /// <summary>Reads or writes XMM registers in the state (x87, MXCSR and segment state never live in locals and need no mark).</summary>
+    Vectors = 8,
+
+    /// <summary>Needs the exact RIP of its instruction in the state.</summary>
+    NeedsRip = 16,
+}
+
+/// <summary>Every helper by its <see cref="HelperId"/>: the function pointer for the interpreter and the method for the IL back end.</summary>
+public static unsafe class HelperTable
+{
+    private static readonly HelperInfo[] Infos = new HelperInfo[(int)HelperId.Count];
+    private static readonly nint* Pointers = AllocatePointers();
+
+    /// <summary>The function pointer of a helper, for the interpreter.</summary>
+    public static delegate*<CpuState*, ulong, ulong, ulong, ulong> Pointer(int id) =>
+        (delegate*<CpuState*, ulong, ulong, ulong, ulong>)Pointers[id];
+
+    /// <summary>What the helper may touch.</summary>
+    public static HelperEffects Effects(HelperId id) => Infos[(int)id].Effects;
+
+    /// <summary>The method of a helper: static ulong M(CpuState*, ulong a, ulong b, ulong c).</summary>
+    public static MethodInfo Method(HelperId id)
+    {
+        var info = Infos[(int)id];
+        return info.Owner.GetMethod(info.Name, BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)
+            ?? throw new InvalidOperationException($"helper {id} has no method {info.Owner}.{info.Name}");
+    }
+
+    /// <summary>Registers one helper; each family's file calls this from its RegisterHelpers method.</summary>
+    internal static void Add(
+        HelperId id, delegate*<CpuState*, ulong, ulong, ulong, ulong> pointer, Type owner, string name, HelperEffects effects)
+    {
+        Pointers[(int)id] = (nint)pointer;
+        Infos[(int)id] = new HelperInfo(owner, name, effects);
+    }
+
+    private static nint* AllocatePointers()
+    {
+        // Registration itself happens in HelperFamilies, which lists the families.
+        return (nint*)System.Runtime.InteropServices.NativeMemory.AllocZeroed((nuint)HelperId.Count, (nuint)sizeof(nint));
+    }
+
+    private readonly record struct HelperInfo(Type Owner, string Name, HelperEffects Effects);
+}
+
+/// <summary>Lists the helper families. One line a family.</summary>
+public static class HelperFamilies
+{
+    private static bool _registered;
+
+    /// <summary>Fills <see cref="HelperTable"/>; idempotent; every vCPU's constructor calls it.</summary>
+    public static void Register()
+    {
+        if (_registered)
+            return;
+        _registered = true;
+    }
+}

@@ -1,0 +1,294 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace DynaTrans.Runtime.Memory;
+
+/// <summary>
+/// A guest-virtual address space of a process VM (or of bare code). Guest addresses below <see cref="WindowSize"/> are one host reservation
+/// (the window): host address = <see cref="Base"/> + guest address, always mapped readable and writable in the host, so that a race with
+/// an unmap can never fault in the host; what the guest may do is in <see cref="Permissions"/>, one <see cref="PagePermission"/> byte a
+/// page. Pages beyond the window (64-bit addresses that somebody insists on) are kept in a sorted list of outlier ranges and always take
+/// the slow path. Changes are made under <see cref="Lock"/>; reads of permissions need no lock.
+/// </summary>
+public sealed unsafe class AddressSpace : IDisposable
+{
+    /// <summary>Guest page size in bytes.</summary>
+    public const int PageSize = 4096;
+
+    private readonly SortedDictionary<ulong, nint> _outliers = [];
+    private readonly nuint _reservation;
+    private readonly nuint _tableSize;
+
+    /// <summary>Reserves an address space.</summary>
+    /// <param name="addressBits">log2 of the window: 32 for 16- and 32-bit guests, up to 44 for 64-bit guests (39 is usual).</param>
+    /// <exception cref="OutOfMemoryException">The host has no room for the reservation.</exception>
+    public AddressSpace(int addressBits)
+    {
+        WindowSize = 1UL << addressBits;
+        Is32Bit = addressBits <= 32;
+
+        // Slack behind the window: an access at its very end that runs over is checked, but a copy of whole pages may touch it.
+        _reservation = (nuint)WindowSize + (1 << 20);
+        Base = HostMemory.Reserve(_reservation);
+        _tableSize = (nuint)((WindowSize / PageSize) + 4096);
+        Permissions = HostMemory.Reserve(_tableSize);
+    }
+
+    /// <summary>Host address of guest address 0.</summary>
+    public byte* Base { get; }
+
+    /// <summary>Permission bytes of the window's pages.</summary>
+    public byte* Permissions { get; }
+
+    /// <summary>Bytes in the window.</summary>
+    public ulong WindowSize { get; }
+
+    /// <summary>True when linear addresses have 32 bits and wrap around.</summary>
+    public bool Is32Bit { get; }
+
+    /// <summary>Held while mappings or permissions change.</summary>
+    public Lock Lock { get; } = new();
+
+    /// <summary>Called, under <see cref="Lock"/>, before bytes of pages that hold translated code change or lose their permission: (address, length).</summary>
+    public Action<ulong, ulong>? CodeChanged { get; set; }
+
+    /// <summary>Pages mapped now.</summary>
+    public ulong MappedPages { get; private set; }
+
+    /// <summary>
+    /// Maps zeroed pages, replacing what was there. Addresses and lengths are multiples of <see cref="PageSize"/>.
+    /// </summary>
+    public void Map(ulong address, ulong length, PagePermission protection)
+    {
+        lock (Lock)
+        {
+            Forget(address, length);
+            var inWindow = InWindow(address, length);
+            for (ulong offset = 0; !inWindow && offset < length; offset += PageSize)
+                if (address + offset >= WindowSize)
+                    _outliers[(address + offset) / PageSize] = (nint)NativeMemory.AllocZeroed(PageSize + 16);
+            SetProtection(address, length, (protection & PagePermission.Protection) | PagePermission.Mapped);
+            MappedPages += length / PageSize;
+        }
+    }
+
+    /// <summary>
+    /// Marks pages of the window as mapped whose host pages the caller has put in place itself (a shared file mapping over
+    /// <see cref="Base"/> + address). The caller holds <see cref="Lock"/> over both steps.
+    /// </summary>
+    public void MapInPlace(ulong address, ulong length, PagePermission protection)
+    {
+        lock (Lock)
+        {
+            SetProtection(address, length, (protection & PagePermission.Protection) | PagePermission.Mapped);
+            MappedPages += length / PageSize;
+        }
+    }
+
+    /// <summary>Unmaps pages and gives their memory back to the host. Pages not mapped are skipped.</summary>
+    public void Unmap(ulong address, ulong length)
+    {
+        lock (Lock)
+            Forget(address, length);
+    }
+
+    /// <summary>Changes the protection of mapped pages.</summary>
+    /// <returns>False, with the pages before the first hole changed, when a page is not mapped.</returns>
+    public bool Protect(ulong address, ulong length, PagePermission protection)
+    {
+        lock (Lock)
+        {
+            NotifyCode(address, length);
+            for (ulong offset = 0; offset < length; offset += PageSize)
+            {
+                if ((Query(address + offset) & PagePermission.Mapped) == 0)
+                    return false;
+                SetProtection(address + offset, PageSize, (protection & PagePermission.Protection) | PagePermission.Mapped);
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>The permission byte of the page that holds <paramref name="address"/>.</summary>
+    public PagePermission Query(ulong address)
+    {
+        if (address < WindowSize)
+            return (PagePermission)Permissions[address / PageSize];
+        lock (Lock)
+            return _outliers.TryGetValue(address / PageSize, out var page) ? (PagePermission)((byte*)page)[PageSize] : PagePermission.None;
+    }
+
+    /// <summary>True when every page of [address, address + length) grants <paramref name="access"/>. Length 0 is true.</summary>
+    public bool Allows(ulong address, ulong length, PagePermission access)
+    {
+        if (length == 0)
+            return true;
+        var last = address + (length - 1);
+        if (last < address)
+            return false;
+        for (var page = address / PageSize; page <= last / PageSize; page++)
+            if ((Query(page * PageSize) & access) != access)
+                return false;
+        return true;
+    }
+
+    /// <summary>
+    /// Host pointer to [address, address + length) for a host that reads or (after <see cref="PrepareWrite"/>) writes guest memory.
+    /// </summary>
+    /// <returns>False when a page does not grant the access, or the range is not contiguous in the host (beyond the window, across a page).</returns>
+    public bool TryGetPointer(ulong address, ulong length, PagePermission access, out byte* pointer)
+    {
+        pointer = null;
+        if (!Allows(address, length, access))
+            return false;
+        if (InWindow(address, length))
+        {
+            if ((access & PagePermission.Write) != 0)
+                PrepareWrite(address, length);
+            pointer = Base + address;
+            return true;
+        }
+
+        if ((address % PageSize) + length > PageSize || address < WindowSize)
+            return false;
+        lock (Lock)
+        {
+            pointer = (byte*)_outliers[address / PageSize] + (address % PageSize);
+            return true;
+        }
+    }
+
+    /// <summary>Copies guest memory out. Returns the bytes copied: fewer than asked when a page is not readable.</summary>
+    public int Read(ulong address, Span<byte> destination)
+    {
+        var done = 0;
+        while (done < destination.Length)
+        {
+            var chunk = ChunkAt(address + (uint)done, destination.Length - done);
+            if (!TryGetPointer(address + (uint)done, (uint)chunk, PagePermission.Read, out var p))
+                break;
+            new ReadOnlySpan<byte>(p, chunk).CopyTo(destination[done..]);
+            done += chunk;
+        }
+
+        return done;
+    }
+
+    /// <summary>Copies into guest memory, telling the translator. Returns the bytes copied: fewer when a page is not writable.</summary>
+    public int Write(ulong address, ReadOnlySpan<byte> source)
+    {
+        var done = 0;
+        while (done < source.Length)
+        {
+            var chunk = ChunkAt(address + (uint)done, source.Length - done);
+            if (!TryGetPointer(address + (uint)done, (uint)chunk, PagePermission.Write, out var p))
+                break;
+            source.Slice(done, chunk).CopyTo(new Span<byte>(p, chunk));
+            done += chunk;
+        }
+
+        return done;
+    }
+
+    /// <summary>Tells the translator that the host is about to write to pages, if any of them holds translated code.</summary>
+    public void PrepareWrite(ulong address, ulong length)
+    {
+        if (length == 0)
+            return;
+        for (var page = address / PageSize; page <= (address + length - 1) / PageSize; page++)
+        {
+            if ((Query(page * PageSize) & PagePermission.HasCode) == 0)
+                continue;
+            lock (Lock)
+                NotifyCode(address, length);
+            return;
+        }
+    }
+
+    /// <summary>Sets or clears <see cref="PagePermission.HasCode"/> on the page that holds <paramref name="address"/>. Under <see cref="Lock"/>.</summary>
+    public void SetHasCode(ulong address, bool value)
+    {
+        var page = address & ~(ulong)(PageSize - 1);
+        var now = Query(page);
+        SetProtection(page, PageSize, value ? now | PagePermission.HasCode : now & ~PagePermission.HasCode);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        HostMemory.Release(Base, _reservation);
+        HostMemory.Release(Permissions, _tableSize);
+        foreach (var page in _outliers.Values)
+            NativeMemory.Free((void*)page);
+        _outliers.Clear();
+    }
+
+    private static int ChunkAt(ulong address, int length) => (int)Math.Min((uint)length, PageSize - (address % PageSize));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool InWindow(ulong address, ulong length) => address < WindowSize && length <= WindowSize - address;
+
+    private void NotifyCode(ulong address, ulong length)
+    {
+        for (ulong offset = 0; offset < length; offset += PageSize)
+        {
+            if ((Query(address + offset) & PagePermission.HasCode) == 0 && offset + PageSize < length)
+                continue;
+            CodeChanged?.Invoke(address, length);
+            return;
+        }
+    }
+
+    private void Forget(ulong address, ulong length)
+    {
+        NotifyCode(address, length);
+        for (ulong offset = 0; offset < length; offset += PageSize)
+            if ((Query(address + offset) & PagePermission.Mapped) != 0)
+                MappedPages--;
+        SetProtection(address, length, PagePermission.None);
+        if (InWindow(address, length))
+        {
+            HostMemory.MakeZero(Base + address, (nuint)length);
+            return;
+        }
+
+        for (ulong offset = 0; offset < length; offset += PageSize)
+            if (_outliers.Remove((address + offset) / PageSize, out var page))
+                NativeMemory.Free((void*)page);
+    }
+
+    // Invariant: the two Fast bits of a page are derived from its own byte and the next page's; whoever changes a byte calls Derive for
+    // the page and the one before it.
+    private void SetProtection(ulong address, ulong length, PagePermission value)
+    {
+        for (ulong offset = 0; offset < length; offset += PageSize)
+        {
+            var a = address + offset;
+            if (a < WindowSize)
+                Permissions[a / PageSize] = (byte)(value & ~(PagePermission.FastRead | PagePermission.FastWrite));
+            else if (_outliers.TryGetValue(a / PageSize, out var page))
+                ((byte*)page)[PageSize] = (byte)(value & ~(PagePermission.FastRead | PagePermission.FastWrite));
+        }
+
+        if (address >= WindowSize)
+            return;
+        var first = address / PageSize;
+        var last = Math.Min((address + length - 1) / PageSize, (WindowSize / PageSize) - 1);
+        for (var page = first == 0 ? 0 : first - 1; page <= last; page++)
+            Derive(page);
+    }
+
+    private void Derive(ulong page)
+    {
+        var here = (PagePermission)Permissions[page];
+        var next = page + 1 < WindowSize / PageSize ? (PagePermission)Permissions[page + 1] : PagePermission.None;
+        var both = here & next;
+        var fast = PagePermission.None;
+        if ((both & PagePermission.Read) != 0)
+            fast |= PagePermission.FastRead;
+        if ((both & PagePermission.Write) != 0 && ((here | next) & PagePermission.HasCode) == 0)
+            fast |= PagePermission.FastWrite;
+        Permissions[page] = (byte)((here & ~(PagePermission.FastRead | PagePermission.FastWrite)) | fast);
+    }
+}

@@ -1,0 +1,43 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+
+namespace DynaTrans.Runtime.State;
+
+/// <summary>Accessors to a <see cref="CpuState"/> for helpers and hosts. Not checked: pass a pointer to a live state.</summary>
+public static unsafe class CpuAccess
+{
+    /// <summary>The segment register with encoding <paramref name="index"/> (0..5: ES CS SS DS FS GS).</summary>
+    public static SegmentRegister* Segment(CpuState* s, int index) => &s->Es + index;
+
+    /// <summary>Cell <paramref name="index"/> of the vector file.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte>* Vector(CpuState* s, int index) => (Vector128<byte>*)((byte*)s + CpuState.VectorOffset) + index;
+
+    /// <summary>The mode that code at RIP is decoded in.</summary>
+    public static GuestMode Mode(CpuState* s) => (GuestMode)s->Mode;
+
+    /// <summary>
+    /// Records a pending exception. A helper that called this returns at once; the executor then leaves the block at the instruction
+    /// that called the helper.
+    /// </summary>
+    /// <param name="s">The state.</param>
+    /// <param name="vector">Exception vector (SDM Vol. 3, table 6-1).</param>
+    /// <param name="error">Error code, 0 where the vector has none.</param>
+    public static void Raise(CpuState* s, int vector, uint error = 0)
+    {
+        s->ExceptionVector = vector;
+        s->ExceptionError = error;
+    }
+
+    /// <summary>The full EFLAGS image: the status flags computed from the record, and the rest.</summary>
+    public static uint GetEflags(CpuState* s) => (uint)s->Slots[Slot.Eflags] | FlagsRecord.Status(s);
+
+    /// <summary>Writes the full EFLAGS image; the caller masks what the privilege level may not change.</summary>
+    public static void SetEflags(CpuState* s, uint value)
+    {
+        s->Slots[Slot.Eflags] = (value & ~Eflags.Status) | 2;
+        FlagsRecord.SetStatus(s, value);
+    }
+}

@@ -1,0 +1,154 @@
+using System.Runtime.InteropServices;
+using DynaTrans.Frontend.Ir;
+
+namespace DynaTrans.Runtime.State;
+
+/// <summary>
+/// The whole state of one vCPU, in unmanaged memory; interpreter, helpers and translated code reach it by the same pointer. The layout
+/// is fixed: 64-bit slots first (<see cref="Slot"/>), then the vector file (<see cref="VSlot"/>), then the rest.
+/// </summary>
+[StructLayout(LayoutKind.Explicit, Size = CpuState.SizeInBytes)]
+public unsafe struct CpuState
+{
+    /// <summary>Size of the structure.</summary>
+    public const int SizeInBytes = 4096;
+
+    /// <summary>Offset of the vector file.</summary>
+    public const int VectorOffset = Slot.Count * 8;
+
+    /// <summary>Offset of the x87 state that follows the vector file (its registers are the file's last eight cells).</summary>
+    public const int X87Offset = VectorOffset + (VSlot.Count * 16);
+
+    private const int MemoryOffset = X87Offset + 64;
+    private const int ControlOffset = MemoryOffset + 64;
+    private const int SegmentOffset = ControlOffset + 128;
+
+    /// <summary>The integer slots.</summary>
+    [FieldOffset(0)]
+    public fixed ulong Slots[Slot.Count];
+
+    /// <summary>x87 control word.</summary>
+    [FieldOffset(X87Offset)]
+    public ushort Fcw;
+
+    /// <summary>x87 status word, TOP in bits 13:11.</summary>
+    [FieldOffset(X87Offset + 2)]
+    public ushort Fsw;
+
+    /// <summary>One bit per physical x87 register: 1 is not empty.</summary>
+    [FieldOffset(X87Offset + 4)]
+    public byte FpuValid;
+
+    /// <summary>Last x87 opcode (11 bits).</summary>
+    [FieldOffset(X87Offset + 6)]
+    public ushort Fop;
+
+    /// <summary>Address of the last x87 instruction.</summary>
+    [FieldOffset(X87Offset + 8)]
+    public ulong Fip;
+
+    /// <summary>Address of the last x87 memory operand.</summary>
+    [FieldOffset(X87Offset + 16)]
+    public ulong Fdp;
+
+    /// <summary>Code selector of the last x87 instruction.</summary>
+    [FieldOffset(X87Offset + 24)]
+    public ushort Fcs;
+
+    /// <summary>Data selector of the last x87 memory operand.</summary>
+    [FieldOffset(X87Offset + 26)]
+    public ushort Fds;
+
+    /// <summary>
+    /// MXCSR. While guest code runs, the host's own MXCSR holds the guest's rounding and flag bits (exceptions masked) and collects sticky
+    /// flags; this field is exact only after they were read back.
+    /// </summary>
+    [FieldOffset(X87Offset + 32)]
+    public uint Mxcsr;
+
+    /// <summary>Host address of guest address 0 of the flat window (see AddressSpace).</summary>
+    [FieldOffset(MemoryOffset)]
+    public byte* MemoryBase;
+
+    /// <summary>One permission byte per page of the window (see PagePermission).</summary>
+    [FieldOffset(MemoryOffset + 8)]
+    public byte* Permissions;
+
+    /// <summary>Pages in the window: a page number at or above this takes the slow path.</summary>
+    [FieldOffset(MemoryOffset + 16)]
+    public ulong WindowPages;
+
+    /// <summary>Handle of the managed Vcpu that owns this state.</summary>
+    [FieldOffset(MemoryOffset + 24)]
+    public nint VcpuHandle;
+
+    /// <summary>Not zero: leave translated code or the interpreter at the next check (block entry, loop back-edge). See ExitRequest.</summary>
+    [FieldOffset(ControlOffset)]
+    public int ExitRequest;
+
+    /// <summary>Why the executor returned.</summary>
+    [FieldOffset(ControlOffset + 4)]
+    public int ExitCauseValue;
+
+    /// <summary>Detail of the exit (interrupt vector).</summary>
+    [FieldOffset(ControlOffset + 8)]
+    public ulong ExitDetail;
+
+    /// <summary>Vector of the pending exception, or -1.</summary>
+    [FieldOffset(ControlOffset + 16)]
+    public int ExceptionVector;
+
+    /// <summary>Error code of the pending exception.</summary>
+    [FieldOffset(ControlOffset + 20)]
+    public uint ExceptionError;
+
+    /// <summary>Guest-virtual address of a pending page fault (what CR2 would hold).</summary>
+    [FieldOffset(ControlOffset + 24)]
+    public ulong FaultAddress;
+
+    /// <summary>Guest instructions executed (counted per block, exact when the executor has returned).</summary>
+    [FieldOffset(ControlOffset + 32)]
+    public ulong InstructionCount;
+
+    /// <summary>The mode that code at RIP is decoded in (GuestMode).</summary>
+    [FieldOffset(ControlOffset + 40)]
+    public ushort Mode;
+
+    /// <summary>Segment registers in encoding order ES CS SS DS FS GS; their bases are slots.</summary>
+    [FieldOffset(SegmentOffset)]
+    public SegmentRegister Es;
+
+    /// <summary>CS.</summary>
+    [FieldOffset(SegmentOffset + 16)]
+    public SegmentRegister Cs;
+
+    /// <summary>SS.</summary>
+    [FieldOffset(SegmentOffset + 32)]
+    public SegmentRegister Ss;
+
+    /// <summary>DS.</summary>
+    [FieldOffset(SegmentOffset + 48)]
+    public SegmentRegister Ds;
+
+    /// <summary>FS.</summary>
+    [FieldOffset(SegmentOffset + 64)]
+    public SegmentRegister Fs;
+
+    /// <summary>GS.</summary>
+    [FieldOffset(SegmentOffset + 80)]
+    public SegmentRegister Gs;
+}
+
+/// <summary>The visible selector and the hidden part of a segment register, except the base, which is a slot.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 16)]
+public struct SegmentRegister
+{
+    /// <summary>The selector.</summary>
+    public ushort Selector;
+
+    /// <summary>Access rights: descriptor bits 55:40 (type, S, DPL, P, AVL, L, D/B, G).</summary>
+    public ushort Attributes;
+
+    /// <summary>Last valid offset.</summary>
+    public uint Limit;
+}
