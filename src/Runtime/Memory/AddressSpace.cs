@@ -214,6 +214,13 @@ public sealed unsafe class AddressSpace : IDisposable
         SetProtection(page, PageSize, value ? now | PagePermission.HasCode : now & ~PagePermission.HasCode);
     }
 
+    /// <summary>Host pointer to a byte beyond the window, or null when its page is not mapped. Valid until the page is unmapped.</summary>
+    public byte* OutlierPointer(ulong address)
+    {
+        lock (Lock)
+            return _outliers.TryGetValue(address / PageSize, out var page) ? (byte*)page + (address % PageSize) : null;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

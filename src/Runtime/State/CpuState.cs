@@ -110,6 +110,14 @@ public unsafe struct CpuState
     [FieldOffset(ControlOffset + 32)]
     public ulong InstructionCount;
 
+    /// <summary>The executor leaves before a block that would take <see cref="InstructionCount"/> above this.</summary>
+    [FieldOffset(ControlOffset + 48)]
+    public ulong InstructionLimit;
+
+    /// <summary>Not zero after a helper returned: it changed nothing and its instruction must be executed alone (see StoreResult.HitsCode).</summary>
+    [FieldOffset(ControlOffset + 56)]
+    public int RestartAlone;
+
     /// <summary>The mode that code at RIP is decoded in (GuestMode).</summary>
     [FieldOffset(ControlOffset + 40)]
     public ushort Mode;

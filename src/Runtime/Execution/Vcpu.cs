@@ -1,0 +1,328 @@
+using System.Runtime.InteropServices;
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Interpretation;
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.Runtime.Execution;
+
+/// <summary>
+/// A virtual CPU: its state, and the dispatcher that decides for each block which executor runs it. One host thread at a time may be in
+/// <see cref="Run"/>; <see cref="RequestExit"/> may be called from any thread.
+/// </summary>
+public sealed unsafe class Vcpu : IDisposable
+{
+    private const int JumpCacheSize = 4096;
+
+    private readonly Block** _jumpCache;
+    private readonly Lifter _lifter = new();
+    private readonly IrBlock _ir = new();
+    private readonly GCHandle _handle;
+    private bool _isOutside = true;
+    private byte[] _aloneBuffer = GC.AllocateUninitializedArray<byte>(1 << 16, pinned: true);
+
+    /// <summary>Makes a vCPU with all state zero except what a reset user context has (FCW 37F, MXCSR 1F80, EFLAGS 202).</summary>
+    public Vcpu(BlockCache cache)
+    {
+        Cache = cache;
+        State = (CpuState*)NativeMemory.AlignedAlloc(CpuState.SizeInBytes, 64);
+        new Span<byte>(State, CpuState.SizeInBytes).Clear();
+        _handle = GCHandle.Alloc(this, GCHandleType.Weak);
+        State->VcpuHandle = GCHandle.ToIntPtr(_handle);
+        State->MemoryBase = cache.Memory.Base;
+        State->Permissions = cache.Memory.Permissions;
+        State->WindowPages = cache.Memory.WindowSize / AddressSpace.PageSize;
+        State->ExceptionVector = -1;
+        State->InstructionLimit = ulong.MaxValue;
+        State->Fcw = 0x37F;
+        State->Mxcsr = 0x1F80;
+        State->Slots[Slot.Eflags] = Eflags.IF | 2;
+        _jumpCache = (Block**)NativeMemory.AllocZeroed(JumpCacheSize, (nuint)sizeof(Block*));
+        cache.Add(this);
+    }
+
+    /// <summary>The state.</summary>
+    public CpuState* State { get; }
+
+    /// <summary>The block cache, and through it the address space.</summary>
+    public BlockCache Cache { get; }
+
+    /// <summary>When not null, every store is entered here (address, old byte) before it happens: lock-step verification.</summary>
+    public List<(ulong Address, byte Old)>? UndoLog { get; set; }
+
+    /// <summary>True while one instruction is executed alone: its stores may drop translations.</summary>
+    internal bool IsStepping { get; private set; }
+
+    /// <summary>Block entries after which the interpreter leaves to the dispatcher.</summary>
+    internal int HeatThreshold { get; private set; } = int.MaxValue;
+
+    /// <summary>True while a thread is between blocks or outside Run: it holds no pointer into the cache.</summary>
+    internal bool IsOutside
+    {
+        get => Volatile.Read(ref _isOutside);
+        private set => Volatile.Write(ref _isOutside, value);
+    }
+
+    /// <summary>The vCPU that owns a state.</summary>
+    public static Vcpu Of(CpuState* s) => (Vcpu)GCHandle.FromIntPtr(s->VcpuHandle).Target!;
+
+    /// <summary>Makes <see cref="Run"/> return <see cref="ExitCause.Requested"/> soon; pending until it has.</summary>
+    public void RequestExit() => Request(ExitRequests.Host);
+
+    /// <summary>
+    /// Runs guest code from RIP in the state's mode.
+    /// </summary>
+    /// <param name="maxInstructions">Return <see cref="ExitCause.Budget"/> after exactly so many instructions.</param>
+    /// <returns>Why it returned; see <see cref="ExitCause"/> for the owners and the state's fields for details.</returns>
+    public ExitCause Run(ulong maxInstructions = ulong.MaxValue)
+    {
+        var s = State;
+        s->ExceptionVector = -1;
+        s->RestartAlone = 0;
+        s->InstructionLimit = maxInstructions > ulong.MaxValue - s->InstructionCount ? ulong.MaxValue : s->InstructionCount + maxInstructions;
+        EnterCache();
+        try
+        {
+            while (true)
+            {
+                var cause = Step();
+                if (cause != ExitCause.Continue)
+                    return cause;
+            }
+        }
+        finally
+        {
+            IsOutside = true;
+        }
+    }
+
+    internal void Request(ExitRequests bit) => Interlocked.Or(ref State->ExitRequest, (int)bit);
+
+    /// <summary>The valid block at an offset in the present code segment and mode, by the jump cache first; null when there is none.</summary>
+    internal Block* FindCached(ulong rip)
+    {
+        var slot = &_jumpCache[(rip ^ (rip >> 12)) & (JumpCacheSize - 1)];
+        var block = *slot;
+        if (block != null && block->Start == rip && block->Valid != 0 && block->Mode == State->Mode
+            && block->Linear == Linear(rip))
+            return block;
+        block = Cache.Find(rip, Linear(rip), (GuestMode)State->Mode);
+        if (block != null)
+            *slot = block;
+        return block;
+    }
+
+    /// <summary>Empties the jump cache.</summary>
+    internal void ForgetBlocks() => new Span<nint>(_jumpCache, JumpCacheSize).Clear();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Cache.Remove(this);
+        NativeMemory.Free(_jumpCache);
+        NativeMemory.AlignedFree(State);
+        _handle.Free();
+    }
+
+    // One round of the dispatcher.
+    private ExitCause Step()
+    {
+        var s = State;
+        if (s->ExitRequest != 0)
+        {
+            var requests = (ExitRequests)Interlocked.Exchange(ref s->ExitRequest, 0);
+            if ((requests & ExitRequests.Flush) != 0)
+            {
+                LeaveCache();
+                EnterCache();
+            }
+
+            if ((requests & ExitRequests.Host) != 0)
+                return ExitCause.Requested;
+        }
+
+        if (s->InstructionCount >= s->InstructionLimit)
+            return ExitCause.Budget;
+        if ((s->Slots[Slot.Eflags] & Eflags.TF) != 0)
+            return TrapAfterOne();
+        var block = FindCached(s->Slots[Slot.Rip]);
+        if (block == null)
+        {
+            block = LiftHere();
+            if (block == null)
+                return ExitCause.Exception;
+        }
+
+        var cause = Interpreter.Run(this, block, alone: false);
+        return cause switch
+        {
+            ExitCause.Requested => ExitCause.Continue,
+            ExitCause.SingleStep => RunAlone(1),
+            ExitCause.Budget => RunAlone((int)(s->InstructionLimit - s->InstructionCount)),
+            _ => cause,
+        };
+    }
+
+    // EFLAGS.TF: #DB after one instruction, unless it faulted (SDM Vol. 3, 18.3.1.4).
+    private ExitCause TrapAfterOne()
+    {
+        var cause = RunAlone(1);
+        if (cause != ExitCause.Continue)
+            return cause;
+        CpuAccess.Raise(State, ExceptionVector.Debug);
+        return ExitCause.Exception;
+    }
+
+    /// <summary>Executes up to <paramref name="count"/> instructions of one block outside the cache, where stores may hit translated code.</summary>
+    private ExitCause RunAlone(int count)
+    {
+        if (count <= 0)
+            return ExitCause.Continue;
+        if (!Lift(State->Slots[Slot.Rip], count))
+            return ExitCause.Exception;
+        var block = BlockCache.Copy(_ir, Linear(_ir.Start), AllocateAlone);
+        IsStepping = true;
+        var cause = Interpreter.Run(this, block, alone: true);
+        IsStepping = false;
+        return cause;
+    }
+
+    private nint AllocateAlone(int size)
+    {
+        if (size > _aloneBuffer.Length)
+            _aloneBuffer = GC.AllocateUninitializedArray<byte>(size * 2, pinned: true);
+        return Marshal.UnsafeAddrOfPinnedArrayElement(_aloneBuffer, 0);
+    }
+
+    private Block* LiftHere()
+    {
+        if (Cache.IsFull)
+            FlushCache();
+        var start = System.Diagnostics.Stopwatch.GetTimestamp();
+        var rip = State->Slots[Slot.Rip];
+        var linear = Linear(rip);
+        lock (Cache.Memory.Lock)
+        {
+            // Marked before the bytes are read: a later write to them is noticed.
+            if ((Cache.Memory.Query(linear) & PagePermission.Execute) != 0)
+                Cache.Protect(linear);
+            if (!Lift(rip, IrBlock.MaxInstructions))
+                return null;
+            var last = linear + (_ir.Next - _ir.Start) - 1;
+            if (last / AddressSpace.PageSize != linear / AddressSpace.PageSize)
+                Cache.Protect(last);
+            var block = Cache.Insert(_ir, linear);
+            Cache.Statistics.LiftTicks += System.Diagnostics.Stopwatch.GetTimestamp() - start;
+            return block;
+        }
+    }
+
+    // Lifts at RIP into _ir. On a fetch fault the exception is pending and the result false. A block may run into the next page, when that
+    // is executable and contiguous in the host.
+    private bool Lift(ulong rip, int count)
+    {
+        var space = Cache.Memory;
+        var linear = Linear(rip);
+        var available = 0;
+        byte* code = null;
+        var page = linear & ~(ulong)(AddressSpace.PageSize - 1);
+        for (var i = 0; i < 2; i++)
+        {
+            var p = page + (ulong)(i * AddressSpace.PageSize);
+            if (space.Is32Bit)
+                p = (uint)p;
+            if ((space.Query(p) & PagePermission.Execute) == 0)
+                break;
+            if (i == 1 && (p < page || page >= space.WindowSize))
+                return LiftAcross(rip, linear, available, count);
+            if (i == 0)
+                code = linear < space.WindowSize ? space.Base + linear : space.OutlierPointer(linear);
+            available = (int)(page + (ulong)((i + 1) * AddressSpace.PageSize) - linear);
+        }
+
+        var mode = (GuestMode)State->Mode;
+        if (available > 0 && code != null && _lifter.Lift(_ir, code, LimitToSegment(rip, available), rip, mode, count))
+            return true;
+        return FetchFault(rip, linear, available);
+    }
+
+    // The two pages are not neighbours in the host: lift from a copy of up to 15 bytes on each side of the boundary.
+    private bool LiftAcross(ulong rip, ulong linear, int inFirst, int count)
+    {
+        var space = Cache.Memory;
+        var host = linear < space.WindowSize ? space.Base + linear : space.OutlierPointer(linear);
+        if (inFirst > 15)
+            return _lifter.Lift(_ir, host, inFirst, rip, (GuestMode)State->Mode, count) || FetchFault(rip, linear, inFirst);
+        var copy = stackalloc byte[30];
+        var length = inFirst + 15;
+        Buffer.MemoryCopy(host, copy, 30, inFirst);
+        for (var i = inFirst; i < length; i++)
+        {
+            var address = linear + (uint)i;
+            if (space.Is32Bit)
+                address = (uint)address;
+            copy[i] = *(address < space.WindowSize ? space.Base + address : space.OutlierPointer(address));
+        }
+
+        return _lifter.Lift(_ir, copy, length, rip, (GuestMode)State->Mode, 1) || FetchFault(rip, linear, length);
+    }
+
+    // Code beyond the limit of CS cannot be fetched: #GP (only modes that are not flat have a limit below 4 GiB).
+    private int LimitToSegment(ulong rip, int available)
+    {
+        if ((State->Mode & (ushort)GuestMode.Flat) != 0)
+            return available;
+        return rip > State->Cs.Limit ? 0 : (int)Math.Min((ulong)available, State->Cs.Limit - rip + 1);
+    }
+
+    private bool FetchFault(ulong rip, ulong linear, int available)
+    {
+        if ((State->Mode & (ushort)GuestMode.Flat) == 0 && rip + (uint)available > State->Cs.Limit)
+        {
+            CpuAccess.Raise(State, ExceptionVector.GeneralProtection);
+            return false;
+        }
+
+        var address = linear + (uint)available;
+        if (Cache.Memory.Is32Bit)
+            address = (uint)address;
+        if ((long)(address << 16) >> 16 != (long)address)
+        {
+            CpuAccess.Raise(State, ExceptionVector.GeneralProtection);
+            return false;
+        }
+
+        var present = (Cache.Memory.Query(address) & PagePermission.Mapped) != 0 ? 1u : 0;
+        State->FaultAddress = address;
+        CpuAccess.Raise(State, ExceptionVector.PageFault, 0x14 | present);
+        return false;
+    }
+
+    private ulong Linear(ulong rip)
+    {
+        var linear = rip + State->Slots[Slot.CsBase];
+        return Cache.Memory.Is32Bit ? (uint)linear : linear;
+    }
+
+    private void EnterCache()
+    {
+        lock (Cache.FlushGate)
+        {
+            while (Cache.FlushWanted)
+                Monitor.Wait(Cache.FlushGate);
+            IsOutside = false;
+        }
+    }
+
+    private void LeaveCache() => IsOutside = true;
+
+    private void FlushCache()
+    {
+        LeaveCache();
+        Cache.FlushWhenQuiet();
+        EnterCache();
+    }
+}

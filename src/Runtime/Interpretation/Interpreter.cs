@@ -1,0 +1,568 @@
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.Runtime.Interpretation;
+
+/// <summary>
+/// The interpreter: one switch over the ops of a block, going from block to block by links without leaving the loop. A case is one line
+/// where it can be; vector ops are in <see cref="VectorOps"/>. The state in memory is exact at every op that can fault.
+/// </summary>
+internal static unsafe class Interpreter
+{
+    private const byte FastRead = (byte)PagePermission.FastRead;
+    private const byte FastWrite = (byte)PagePermission.FastWrite;
+
+    /// <summary>
+    /// Executes from <paramref name="block"/> on until something else has to act. Sets RIP and returns why:
+    /// <see cref="ExitCause.Continue"/> when the next block is not in the cache, is hot, or has translated code.
+    /// </summary>
+    /// <param name="vcpu">The vCPU.</param>
+    /// <param name="block">A valid block for the present RIP and mode.</param>
+    /// <param name="alone">Execute this block only (it may be outside the cache).</param>
+    public static ExitCause Run(Vcpu vcpu, Block* block, bool alone)
+    {
+        var s = vcpu.State;
+        var r = s->Slots;
+        var memory = s->MemoryBase;
+        var permissions = s->Permissions;
+        var windowPages = s->WindowPages;
+        var threshold = vcpu.HeatThreshold;
+        ulong ea;
+        IrOp* op;
+
+    enter:
+        if (!alone)
+        {
+            if (s->ExitRequest != 0)
+                return Leave(s, block->Start, ExitCause.Requested);
+            if (++block->Heat >= threshold)
+                return Leave(s, block->Start, ExitCause.Continue);
+            if (s->InstructionCount + block->InstructionCount > s->InstructionLimit)
+                return Leave(s, block->Start, ExitCause.Budget);
+        }
+
+        s->InstructionCount += block->InstructionCount;
+        op = Block.Ops(block);
+        while (true)
+        {
+            switch ((DispatchCode)op->Dispatch)
+            {
+                case DispatchCode.Nop: break;
+                case DispatchCode.MovB: IntegerOps.Set(r, op, IntegerOps.B<byte>(r, op)); break;
+                case DispatchCode.MovW: IntegerOps.Set(r, op, IntegerOps.B<ushort>(r, op)); break;
+                case DispatchCode.MovD: IntegerOps.Set(r, op, IntegerOps.B<uint>(r, op)); break;
+                case DispatchCode.MovQ: IntegerOps.Set(r, op, IntegerOps.B<ulong>(r, op)); break;
+                case DispatchCode.SignExtend:
+                    r[op->Dst] = Truncate(RareOps.SignExtend(r[op->B] + (ulong)op->Imm, op->Size), op->Sub);
+                    break;
+                case DispatchCode.InsertB: r[op->Dst] = (r[op->A] & ~0xFFUL) | IntegerOps.B<byte>(r, op); break;
+                case DispatchCode.InsertW: r[op->Dst] = (r[op->A] & ~0xFFFFUL) | IntegerOps.B<ushort>(r, op); break;
+                case DispatchCode.InsertHigh: r[op->Dst] = (r[op->A] & ~0xFF00UL) | ((ulong)IntegerOps.B<byte>(r, op) << 8); break;
+                case DispatchCode.ExtractHigh: r[op->Dst] = (byte)(r[op->B] >> 8); break;
+                case DispatchCode.AddB: IntegerOps.Add<byte>(r, op); break;
+                case DispatchCode.AddW: IntegerOps.Add<ushort>(r, op); break;
+                case DispatchCode.AddD: IntegerOps.Add<uint>(r, op); break;
+                case DispatchCode.AddQ: IntegerOps.Add<ulong>(r, op); break;
+                case DispatchCode.AddFB: IntegerOps.AddF<byte>(r, op); break;
+                case DispatchCode.AddFW: IntegerOps.AddF<ushort>(r, op); break;
+                case DispatchCode.AddFD: IntegerOps.AddF<uint>(r, op); break;
+                case DispatchCode.AddFQ: IntegerOps.AddF<ulong>(r, op); break;
+                case DispatchCode.SubB: IntegerOps.Sub<byte>(r, op); break;
+                case DispatchCode.SubW: IntegerOps.Sub<ushort>(r, op); break;
+                case DispatchCode.SubD: IntegerOps.Sub<uint>(r, op); break;
+                case DispatchCode.SubQ: IntegerOps.Sub<ulong>(r, op); break;
+                case DispatchCode.SubFB: IntegerOps.SubF<byte>(r, op); break;
+                case DispatchCode.SubFW: IntegerOps.SubF<ushort>(r, op); break;
+                case DispatchCode.SubFD: IntegerOps.SubF<uint>(r, op); break;
+                case DispatchCode.SubFQ: IntegerOps.SubF<ulong>(r, op); break;
+                case DispatchCode.AndB: IntegerOps.And<byte>(r, op); break;
+                case DispatchCode.AndW: IntegerOps.And<ushort>(r, op); break;
+                case DispatchCode.AndD: IntegerOps.And<uint>(r, op); break;
+                case DispatchCode.AndQ: IntegerOps.And<ulong>(r, op); break;
+                case DispatchCode.AndFB: IntegerOps.LogicF(r, op, IntegerOps.A<byte>(r, op) & IntegerOps.B<byte>(r, op)); break;
+                case DispatchCode.AndFW: IntegerOps.LogicF(r, op, IntegerOps.A<ushort>(r, op) & IntegerOps.B<ushort>(r, op)); break;
+                case DispatchCode.AndFD: IntegerOps.LogicF(r, op, IntegerOps.A<uint>(r, op) & IntegerOps.B<uint>(r, op)); break;
+                case DispatchCode.AndFQ: IntegerOps.LogicF(r, op, IntegerOps.A<ulong>(r, op) & IntegerOps.B<ulong>(r, op)); break;
+                case DispatchCode.OrB: IntegerOps.Or<byte>(r, op); break;
+                case DispatchCode.OrW: IntegerOps.Or<ushort>(r, op); break;
+                case DispatchCode.OrD: IntegerOps.Or<uint>(r, op); break;
+                case DispatchCode.OrQ: IntegerOps.Or<ulong>(r, op); break;
+                case DispatchCode.OrFB: IntegerOps.LogicF(r, op, IntegerOps.A<byte>(r, op) | IntegerOps.B<byte>(r, op)); break;
+                case DispatchCode.OrFW: IntegerOps.LogicF(r, op, IntegerOps.A<ushort>(r, op) | IntegerOps.B<ushort>(r, op)); break;
+                case DispatchCode.OrFD: IntegerOps.LogicF(r, op, IntegerOps.A<uint>(r, op) | IntegerOps.B<uint>(r, op)); break;
+                case DispatchCode.OrFQ: IntegerOps.LogicF(r, op, IntegerOps.A<ulong>(r, op) | IntegerOps.B<ulong>(r, op)); break;
+                case DispatchCode.XorB: IntegerOps.Xor<byte>(r, op); break;
+                case DispatchCode.XorW: IntegerOps.Xor<ushort>(r, op); break;
+                case DispatchCode.XorD: IntegerOps.Xor<uint>(r, op); break;
+                case DispatchCode.XorQ: IntegerOps.Xor<ulong>(r, op); break;
+                case DispatchCode.XorFB: IntegerOps.LogicF(r, op, IntegerOps.A<byte>(r, op) ^ IntegerOps.B<byte>(r, op)); break;
+                case DispatchCode.XorFW: IntegerOps.LogicF(r, op, IntegerOps.A<ushort>(r, op) ^ IntegerOps.B<ushort>(r, op)); break;
+                case DispatchCode.XorFD: IntegerOps.LogicF(r, op, IntegerOps.A<uint>(r, op) ^ IntegerOps.B<uint>(r, op)); break;
+                case DispatchCode.XorFQ: IntegerOps.LogicF(r, op, IntegerOps.A<ulong>(r, op) ^ IntegerOps.B<ulong>(r, op)); break;
+                case DispatchCode.IncB: IntegerOps.Set(r, op, (byte)(IntegerOps.A<byte>(r, op) + 1)); break;
+                case DispatchCode.IncW: IntegerOps.Set(r, op, (ushort)(IntegerOps.A<ushort>(r, op) + 1)); break;
+                case DispatchCode.IncD: IntegerOps.Set(r, op, (uint)(IntegerOps.A<uint>(r, op) + 1)); break;
+                case DispatchCode.IncQ: IntegerOps.Set(r, op, (ulong)(IntegerOps.A<ulong>(r, op) + 1)); break;
+                case DispatchCode.IncFB: IntegerOps.StepF<byte>(r, op, FlagsKind.Inc, 1); break;
+                case DispatchCode.IncFW: IntegerOps.StepF<ushort>(r, op, FlagsKind.Inc, 1); break;
+                case DispatchCode.IncFD: IntegerOps.StepF<uint>(r, op, FlagsKind.Inc, 1); break;
+                case DispatchCode.IncFQ: IntegerOps.StepF<ulong>(r, op, FlagsKind.Inc, 1); break;
+                case DispatchCode.DecB: IntegerOps.Set(r, op, (byte)(IntegerOps.A<byte>(r, op) - 1)); break;
+                case DispatchCode.DecW: IntegerOps.Set(r, op, (ushort)(IntegerOps.A<ushort>(r, op) - 1)); break;
+                case DispatchCode.DecD: IntegerOps.Set(r, op, (uint)(IntegerOps.A<uint>(r, op) - 1)); break;
+                case DispatchCode.DecQ: IntegerOps.Set(r, op, (ulong)(IntegerOps.A<ulong>(r, op) - 1)); break;
+                case DispatchCode.DecFB: IntegerOps.StepF<byte>(r, op, FlagsKind.Dec, byte.MaxValue); break;
+                case DispatchCode.DecFW: IntegerOps.StepF<ushort>(r, op, FlagsKind.Dec, ushort.MaxValue); break;
+                case DispatchCode.DecFD: IntegerOps.StepF<uint>(r, op, FlagsKind.Dec, uint.MaxValue); break;
+                case DispatchCode.DecFQ: IntegerOps.StepF<ulong>(r, op, FlagsKind.Dec, ulong.MaxValue); break;
+                case DispatchCode.ShlB: IntegerOps.Shl<byte>(r, op); break;
+                case DispatchCode.ShlW: IntegerOps.Shl<ushort>(r, op); break;
+                case DispatchCode.ShlD: IntegerOps.Shl<uint>(r, op); break;
+                case DispatchCode.ShlQ: IntegerOps.Shl<ulong>(r, op); break;
+                case DispatchCode.ShlFB: IntegerOps.ShlF<byte>(r, op); break;
+                case DispatchCode.ShlFW: IntegerOps.ShlF<ushort>(r, op); break;
+                case DispatchCode.ShlFD: IntegerOps.ShlF<uint>(r, op); break;
+                case DispatchCode.ShlFQ: IntegerOps.ShlF<ulong>(r, op); break;
+                case DispatchCode.ShrB: IntegerOps.Shr<byte>(r, op); break;
+                case DispatchCode.ShrW: IntegerOps.Shr<ushort>(r, op); break;
+                case DispatchCode.ShrD: IntegerOps.Shr<uint>(r, op); break;
+                case DispatchCode.ShrQ: IntegerOps.Shr<ulong>(r, op); break;
+                case DispatchCode.ShrFB: IntegerOps.ShrF<byte>(r, op); break;
+                case DispatchCode.ShrFW: IntegerOps.ShrF<ushort>(r, op); break;
+                case DispatchCode.ShrFD: IntegerOps.ShrF<uint>(r, op); break;
+                case DispatchCode.ShrFQ: IntegerOps.ShrF<ulong>(r, op); break;
+                case DispatchCode.SarB: IntegerOps.Sar<byte>(r, op); break;
+                case DispatchCode.SarW: IntegerOps.Sar<ushort>(r, op); break;
+                case DispatchCode.SarD: IntegerOps.Sar<uint>(r, op); break;
+                case DispatchCode.SarQ: IntegerOps.Sar<ulong>(r, op); break;
+                case DispatchCode.SarFB: IntegerOps.SarF<byte>(r, op); break;
+                case DispatchCode.SarFW: IntegerOps.SarF<ushort>(r, op); break;
+                case DispatchCode.SarFD: IntegerOps.SarF<uint>(r, op); break;
+                case DispatchCode.SarFQ: IntegerOps.SarF<ulong>(r, op); break;
+                case DispatchCode.AdcF: RareOps.CarryFlags(r, op, FlagsKind.Adc); break;
+                case DispatchCode.SbbF: RareOps.CarryFlags(r, op, FlagsKind.Sbb); break;
+                case DispatchCode.NegF: RareOps.NegFlags(r, op); break;
+                case DispatchCode.Other: RareOps.Execute(r, op); break;
+                case DispatchCode.Select: r[op->Dst] = Truncate((long)(r[op->A] != 0 ? r[op->B] : r[op->C]), op->Size); break;
+                case DispatchCode.Compare: r[op->Dst] = RareOps.Compare(r, op) ? 1UL : 0; break;
+                case DispatchCode.GetCondition: r[op->Dst] = InterpreterFlags.Holds(r, (Condition)op->Sub) ? 1UL : 0; break;
+                case DispatchCode.GetFlags: r[op->Dst] = FlagsRecord.Status(s); break;
+                case DispatchCode.SetFlags: RareOps.SetFlags(r, op); break;
+                case DispatchCode.SetFlagsIf:
+                    if (r[op->C] != 0)
+                        RareOps.SetFlags(r, op);
+                    break;
+                case DispatchCode.LeaFlat64: r[op->Dst] = Addresses.Sum(r, op); break;
+                case DispatchCode.Lea: r[op->Dst] = Truncate((long)Addresses.Offset(r, op), op->Size); break;
+                case DispatchCode.LinearAddress: r[op->Dst] = Addresses.Linear(r, op); break;
+                case DispatchCode.CheckLimit:
+                    if (!SegmentLimits.Check(s, op->Seg, r[op->A], (ulong)op->Imm))
+                        goto fault;
+                    break;
+                case DispatchCode.LoadFlat32B:
+                    ea = (uint)Addresses.Sum(r, op);
+                    if ((permissions[ea >> 12] & FastRead) != 0)
+                    {
+                        r[op->Dst] = *(byte*)(memory + ea);
+                        break;
+                    }
+
+                    goto slowLoad;
+                case DispatchCode.LoadFlat32W:
+                    ea = (uint)Addresses.Sum(r, op);
+                    if ((permissions[ea >> 12] & FastRead) != 0)
+                    {
+                        r[op->Dst] = *(ushort*)(memory + ea);
+                        break;
+                    }
+
+                    goto slowLoad;
+                case DispatchCode.LoadFlat32D:
+                    ea = (uint)Addresses.Sum(r, op);
+                    if ((permissions[ea >> 12] & FastRead) != 0)
+                    {
+                        r[op->Dst] = *(uint*)(memory + ea);
+                        break;
+                    }
+
+                    goto slowLoad;
+                case DispatchCode.LoadFlat32Q:
+                    ea = (uint)Addresses.Sum(r, op);
+                    if ((permissions[ea >> 12] & FastRead) != 0)
+                    {
+                        r[op->Dst] = *(ulong*)(memory + ea);
+                        break;
+                    }
+
+                    goto slowLoad;
+                case DispatchCode.LoadFlat64B:
+                    ea = Addresses.Sum(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
+                    {
+                        r[op->Dst] = *(byte*)(memory + ea);
+                        break;
+                    }
+
+                    goto slowLoad;
+                case DispatchCode.LoadFlat64W:
+                    ea = Addresses.Sum(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
+                    {
+                        r[op->Dst] = *(ushort*)(memory + ea);
+                        break;
+                    }
+
+                    goto slowLoad;
+                case DispatchCode.LoadFlat64D:
+                    ea = Addresses.Sum(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
+                    {
+                        r[op->Dst] = *(uint*)(memory + ea);
+                        break;
+                    }
+
+                    goto slowLoad;
+                case DispatchCode.LoadFlat64Q:
+                    ea = Addresses.Sum(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
+                    {
+                        r[op->Dst] = *(ulong*)(memory + ea);
+                        break;
+                    }
+
+                    goto slowLoad;
+                case DispatchCode.LoadB:
+                    ea = Addresses.Linear(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
+                    {
+                        r[op->Dst] = *(byte*)(memory + ea);
+                        break;
+                    }
+
+                    goto slowLoad;
+                case DispatchCode.LoadW:
+                    ea = Addresses.Linear(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
+                    {
+                        r[op->Dst] = *(ushort*)(memory + ea);
+                        break;
+                    }
+
+                    goto slowLoad;
+                case DispatchCode.LoadD:
+                    ea = Addresses.Linear(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
+                    {
+                        r[op->Dst] = *(uint*)(memory + ea);
+                        break;
+                    }
+
+                    goto slowLoad;
+                case DispatchCode.LoadQ:
+                    ea = Addresses.Linear(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
+                    {
+                        r[op->Dst] = *(ulong*)(memory + ea);
+                        break;
+                    }
+
+                    goto slowLoad;
+                case DispatchCode.LoadSigned:
+                    ea = Addresses.Linear(r, op);
+                    var loaded = GuestLoad(s, ea, op->Size);
+                    if (s->ExceptionVector >= 0)
+                        goto fault;
+                    r[op->Dst] = Truncate(RareOps.SignExtend(loaded, op->Size), op->Sub);
+                    break;
+                case DispatchCode.StoreFlat32B:
+                    ea = (uint)Addresses.Sum(r, op);
+                    if ((permissions[ea >> 12] & FastWrite) != 0)
+                    {
+                        *(byte*)(memory + ea) = (byte)(r[op->C] + (ulong)op->Imm);
+                        break;
+                    }
+
+                    goto slowStore;
+                case DispatchCode.StoreFlat32W:
+                    ea = (uint)Addresses.Sum(r, op);
+                    if ((permissions[ea >> 12] & FastWrite) != 0)
+                    {
+                        *(ushort*)(memory + ea) = (ushort)(r[op->C] + (ulong)op->Imm);
+                        break;
+                    }
+
+                    goto slowStore;
+                case DispatchCode.StoreFlat32D:
+                    ea = (uint)Addresses.Sum(r, op);
+                    if ((permissions[ea >> 12] & FastWrite) != 0)
+                    {
+                        *(uint*)(memory + ea) = (uint)(r[op->C] + (ulong)op->Imm);
+                        break;
+                    }
+
+                    goto slowStore;
+                case DispatchCode.StoreFlat32Q:
+                    ea = (uint)Addresses.Sum(r, op);
+                    if ((permissions[ea >> 12] & FastWrite) != 0)
+                    {
+                        *(ulong*)(memory + ea) = (ulong)(r[op->C] + (ulong)op->Imm);
+                        break;
+                    }
+
+                    goto slowStore;
+                case DispatchCode.StoreFlat64B:
+                    ea = Addresses.Sum(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
+                    {
+                        *(byte*)(memory + ea) = (byte)(r[op->C] + (ulong)op->Imm);
+                        break;
+                    }
+
+                    goto slowStore;
+                case DispatchCode.StoreFlat64W:
+                    ea = Addresses.Sum(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
+                    {
+                        *(ushort*)(memory + ea) = (ushort)(r[op->C] + (ulong)op->Imm);
+                        break;
+                    }
+
+                    goto slowStore;
+                case DispatchCode.StoreFlat64D:
+                    ea = Addresses.Sum(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
+                    {
+                        *(uint*)(memory + ea) = (uint)(r[op->C] + (ulong)op->Imm);
+                        break;
+                    }
+
+                    goto slowStore;
+                case DispatchCode.StoreFlat64Q:
+                    ea = Addresses.Sum(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
+                    {
+                        *(ulong*)(memory + ea) = (ulong)(r[op->C] + (ulong)op->Imm);
+                        break;
+                    }
+
+                    goto slowStore;
+                case DispatchCode.StoreB:
+                    ea = Addresses.Linear(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
+                    {
+                        *(byte*)(memory + ea) = (byte)(r[op->C] + (ulong)op->Imm);
+                        break;
+                    }
+
+                    goto slowStore;
+                case DispatchCode.StoreW:
+                    ea = Addresses.Linear(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
+                    {
+                        *(ushort*)(memory + ea) = (ushort)(r[op->C] + (ulong)op->Imm);
+                        break;
+                    }
+
+                    goto slowStore;
+                case DispatchCode.StoreD:
+                    ea = Addresses.Linear(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
+                    {
+                        *(uint*)(memory + ea) = (uint)(r[op->C] + (ulong)op->Imm);
+                        break;
+                    }
+
+                    goto slowStore;
+                case DispatchCode.StoreQ:
+                    ea = Addresses.Linear(r, op);
+                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
+                    {
+                        *(ulong*)(memory + ea) = (ulong)(r[op->C] + (ulong)op->Imm);
+                        break;
+                    }
+
+                    goto slowStore;
+                case DispatchCode.VLoadD or DispatchCode.VLoadQ or DispatchCode.VLoadX:
+                    if (!VectorOps.Load(s, op))
+                        goto fault;
+                    break;
+                case DispatchCode.VStoreD or DispatchCode.VStoreQ or DispatchCode.VStoreX:
+                    switch (VectorOps.Store(s, op))
+                    {
+                        case StoreResult.Fault: goto fault;
+                        case StoreResult.HitsCode: goto hitsCode;
+                        default: break;
+                    }
+
+                    break;
+                case >= DispatchCode.VMov and <= DispatchCode.VFromIntImm: VectorOps.Execute(s, op); break;
+                case DispatchCode.Call:
+                    r[op->Dst] = HelperTable.Pointer(op->Sub)(s, r[op->A], r[op->B] + (ulong)op->Imm, r[op->C]);
+                    if (s->ExceptionVector >= 0)
+                        goto fault;
+                    if (s->RestartAlone != 0)
+                        goto hitsCode;
+                    break;
+                case DispatchCode.Jump: goto taken;
+                case DispatchCode.JumpCondition: if (InterpreterFlags.Holds(r, (Condition)op->Sub)) goto taken; else goto notTaken;
+                case DispatchCode.JumpIf: if (r[op->A] != 0) goto taken; else goto notTaken;
+                case DispatchCode.JumpIndirect:
+                    var target = r[op->A];
+                    var next = alone ? null : vcpu.FindCached(target);
+                    if (next == null)
+                        return Leave(s, target, ExitCause.Continue);
+                    block = next;
+                    goto enter;
+                case DispatchCode.Exit:
+                    s->ExitDetail = (ulong)op->Imm;
+                    return Leave(s, block->Next, (ExitCause)op->Sub);
+                case DispatchCode.Raise:
+                    CpuAccess.Raise(s, op->Sub, (uint)r[op->A]);
+                    goto fault;
+                case DispatchCode.CmpE_B: if (IntegerOps.CmpE<byte>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpE_W: if (IntegerOps.CmpE<ushort>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpE_D: if (IntegerOps.CmpE<uint>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpE_Q: if (IntegerOps.CmpE<ulong>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpNe_B: if (!IntegerOps.CmpE<byte>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpNe_W: if (!IntegerOps.CmpE<ushort>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpNe_D: if (!IntegerOps.CmpE<uint>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpNe_Q: if (!IntegerOps.CmpE<ulong>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpB_B: if (IntegerOps.CmpB<byte>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpB_W: if (IntegerOps.CmpB<ushort>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpB_D: if (IntegerOps.CmpB<uint>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpB_Q: if (IntegerOps.CmpB<ulong>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpAe_B: if (!IntegerOps.CmpB<byte>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpAe_W: if (!IntegerOps.CmpB<ushort>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpAe_D: if (!IntegerOps.CmpB<uint>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpAe_Q: if (!IntegerOps.CmpB<ulong>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpBe_B: if (IntegerOps.CmpBe<byte>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpBe_W: if (IntegerOps.CmpBe<ushort>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpBe_D: if (IntegerOps.CmpBe<uint>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpBe_Q: if (IntegerOps.CmpBe<ulong>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpA_B: if (!IntegerOps.CmpBe<byte>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpA_W: if (!IntegerOps.CmpBe<ushort>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpA_D: if (!IntegerOps.CmpBe<uint>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpA_Q: if (!IntegerOps.CmpBe<ulong>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpL_B: if (IntegerOps.CmpL<byte>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpL_W: if (IntegerOps.CmpL<ushort>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpL_D: if (IntegerOps.CmpL<uint>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpL_Q: if (IntegerOps.CmpL<ulong>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpGe_B: if (!IntegerOps.CmpL<byte>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpGe_W: if (!IntegerOps.CmpL<ushort>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpGe_D: if (!IntegerOps.CmpL<uint>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpGe_Q: if (!IntegerOps.CmpL<ulong>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpLe_B: if (IntegerOps.CmpLe<byte>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpLe_W: if (IntegerOps.CmpLe<ushort>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpLe_D: if (IntegerOps.CmpLe<uint>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpLe_Q: if (IntegerOps.CmpLe<ulong>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpG_B: if (!IntegerOps.CmpLe<byte>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpG_W: if (!IntegerOps.CmpLe<ushort>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpG_D: if (!IntegerOps.CmpLe<uint>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.CmpG_Q: if (!IntegerOps.CmpLe<ulong>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestE_B: if (IntegerOps.TestE<byte>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestE_W: if (IntegerOps.TestE<ushort>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestE_D: if (IntegerOps.TestE<uint>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestE_Q: if (IntegerOps.TestE<ulong>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestNe_B: if (!IntegerOps.TestE<byte>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestNe_W: if (!IntegerOps.TestE<ushort>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestNe_D: if (!IntegerOps.TestE<uint>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestNe_Q: if (!IntegerOps.TestE<ulong>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestS_B: if (IntegerOps.TestS<byte>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestS_W: if (IntegerOps.TestS<ushort>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestS_D: if (IntegerOps.TestS<uint>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestS_Q: if (IntegerOps.TestS<ulong>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestNs_B: if (!IntegerOps.TestS<byte>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestNs_W: if (!IntegerOps.TestS<ushort>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestNs_D: if (!IntegerOps.TestS<uint>(r, op)) goto taken; else goto notTaken;
+                case DispatchCode.TestNs_Q: if (!IntegerOps.TestS<ulong>(r, op)) goto taken; else goto notTaken;
+                default: throw new InvalidOperationException($"the interpreter does not know dispatch code {op->Dispatch}");
+            }
+
+            op++;
+            continue;
+
+        slowLoad:
+            var value = GuestMemory.LoadSlow(s, ea, op->Size);
+            if (s->ExceptionVector >= 0)
+                goto fault;
+            r[op->Dst] = value;
+            op++;
+            continue;
+
+        slowStore:
+            var stored = GuestMemory.StoreSlow(s, ea, op->Size, r[op->C] + (ulong)op->Imm);
+            if (stored == StoreResult.Fault)
+                goto fault;
+            if (stored == StoreResult.HitsCode)
+                goto hitsCode;
+            op++;
+        }
+
+    taken:
+        var link = block->TakenLink;
+        if (link == null || link->Valid == 0)
+        {
+            link = alone ? null : vcpu.FindCached(block->Taken);
+            if (link == null)
+                return Leave(s, block->Taken, ExitCause.Continue);
+            block->TakenLink = link;
+        }
+
+        block = link;
+        goto enter;
+
+    notTaken:
+        link = block->NextLink;
+        if (link == null || link->Valid == 0)
+        {
+            link = alone ? null : vcpu.FindCached(block->Next);
+            if (link == null)
+                return Leave(s, block->Next, ExitCause.Continue);
+            block->NextLink = link;
+        }
+
+        block = link;
+        goto enter;
+
+    fault:
+        s->InstructionCount -= (ulong)(block->InstructionCount - op->Insn);
+        return Leave(s, Block.AddressOf(block, op->Insn), ExitCause.Exception);
+
+    hitsCode:
+        s->RestartAlone = 0;
+        s->InstructionCount -= (ulong)(block->InstructionCount - op->Insn);
+        return Leave(s, Block.AddressOf(block, op->Insn), ExitCause.SingleStep);
+    }
+
+    private static ExitCause Leave(CpuState* s, ulong rip, ExitCause cause)
+    {
+        s->Slots[Slot.Rip] = rip;
+        return cause;
+    }
+
+    private static ulong Truncate(long value, int size) => size switch
+    {
+        1 => (byte)value,
+        2 => (ushort)value,
+        4 => (uint)value,
+        _ => (ulong)value,
+    };
+
+    private static ulong GuestLoad(CpuState* s, ulong ea, int size)
+    {
+        if (ea >> 12 >= s->WindowPages || (s->Permissions[ea >> 12] & FastRead) == 0)
+            return GuestMemory.LoadSlow(s, ea, size);
+        var p = s->MemoryBase + ea;
+        return size switch
+        {
+            1 => *p,
+            2 => *(ushort*)p,
+            4 => *(uint*)p,
+            _ => *(ulong*)p,
+        };
+    }
+}

@@ -1,0 +1,72 @@
+using DynaTrans.Frontend.Ir;
+
+namespace DynaTrans.Runtime.Translation;
+
+/// <summary>
+/// A lifted block in the block cache, in unmanaged memory: this header, the ops, then one byte per guest instruction (its length).
+/// </summary>
+public unsafe struct Block
+{
+    /// <summary>RIP of the first instruction (an offset in CS).</summary>
+    public ulong Start;
+
+    /// <summary>RIP after the last instruction.</summary>
+    public ulong Next;
+
+    /// <summary>Target of the direct jump at the end.</summary>
+    public ulong Taken;
+
+    /// <summary>Linear address of the first byte (Start plus the base of CS).</summary>
+    public ulong Linear;
+
+    /// <summary>The block last found at <see cref="Taken"/>; to be used only while it is <see cref="Valid"/>.</summary>
+    public Block* TakenLink;
+
+    /// <summary>The block last found at <see cref="Next"/>.</summary>
+    public Block* NextLink;
+
+    /// <summary>Next block in the same bucket of the lookup table.</summary>
+    public Block* Chain;
+
+    /// <summary>Where translated code for this address starts, or 0.</summary>
+    public nint Code;
+
+    /// <summary>Number of ops.</summary>
+    public int OpCount;
+
+    /// <summary>Number of guest instructions.</summary>
+    public ushort InstructionCount;
+
+    /// <summary>GuestMode.</summary>
+    public ushort Mode;
+
+    /// <summary>Times entered by the interpreter since the last decision about compiling it.</summary>
+    public int Heat;
+
+    /// <summary>0 when the bytes it was made from have changed: it must not be entered.</summary>
+    public byte Valid;
+
+    /// <summary>The block ends with a call; <see cref="Next"/> is its return address.</summary>
+    public byte EndsWithCall;
+
+    /// <summary>Set when a compile was requested or is not worth trying again.</summary>
+    public byte CompileState;
+
+    /// <summary>Bytes of guest code.</summary>
+    public readonly int ByteLength => (int)(Next - Start);
+
+    /// <summary>The ops of a block.</summary>
+    public static IrOp* Ops(Block* block) => (IrOp*)(block + 1);
+
+    /// <summary>Lengths of the guest instructions.</summary>
+    public static byte* Lengths(Block* block) => (byte*)(Ops(block) + block->OpCount);
+
+    /// <summary>RIP of instruction <paramref name="index"/>.</summary>
+    public static ulong AddressOf(Block* block, int index)
+    {
+        var address = block->Start;
+        for (var i = 0; i < index; i++)
+            address += Lengths(block)[i];
+        return address;
+    }
+}

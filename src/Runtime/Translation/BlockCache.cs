@@ -1,0 +1,256 @@
+using System.Runtime.InteropServices;
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Interpretation;
+using DynaTrans.Runtime.Memory;
+
+namespace DynaTrans.Runtime.Translation;
+
+/// <summary>
+/// The blocks of one address space, shared by its vCPUs. Look-ups take no lock; insertions, invalidations and flushes hold
+/// <see cref="AddressSpace.Lock"/>. Memory of blocks is given back only by a flush, when no vCPU is inside a block.
+/// </summary>
+public sealed unsafe class BlockCache : IDisposable
+{
+    private const int BucketCount = 1 << 16;
+    private const int ChunkSize = 1 << 20;
+
+    private readonly Block** _buckets;
+    private readonly List<nint> _chunks = [];
+    private readonly CodePages _pages = new();
+    private readonly List<Vcpu> _vcpus = [];
+    private byte* _chunkNext;
+    private byte* _chunkEnd;
+
+    /// <summary>Makes an empty cache.</summary>
+    /// <param name="memory">The address space whose code is cached.</param>
+    /// <param name="translator">Makes host code of hot blocks; null interprets everything.</param>
+    public BlockCache(AddressSpace memory, ITranslator? translator = null)
+    {
+        HelperFamilies.Register();
+        Memory = memory;
+        Translator = translator;
+        _buckets = (Block**)NativeMemory.AllocZeroed(BucketCount, (nuint)sizeof(Block*));
+        memory.CodeChanged = Invalidate;
+    }
+
+    /// <summary>The address space.</summary>
+    public AddressSpace Memory { get; }
+
+    /// <summary>The translator, or null.</summary>
+    public ITranslator? Translator { get; }
+
+    /// <summary>Bytes of block memory above which the cache is flushed.</summary>
+    public long SizeLimit { get; set; } = 256L << 20;
+
+    /// <summary>Bytes of block memory in use.</summary>
+    public long Size => (long)_chunks.Count * ChunkSize;
+
+    /// <summary>Counters of the cache.</summary>
+    public CacheStatistics Statistics { get; } = new();
+
+    /// <summary>Set while a flush waits for the vCPUs to come out.</summary>
+    internal bool FlushWanted { get; private set; }
+
+    /// <summary>Guards <see cref="FlushWanted"/>; vCPUs that want in wait on it. Never taken while the memory's lock is held.</summary>
+    internal object FlushGate { get; } = new();
+
+    /// <summary>The vCPUs that use this cache. Under the memory's lock.</summary>
+    internal IReadOnlyList<Vcpu> Vcpus => _vcpus;
+
+    /// <summary>The valid block at a RIP, or null.</summary>
+    public Block* Find(ulong rip, ulong linear, GuestMode mode)
+    {
+        for (var block = _buckets[Hash(linear)]; block != null; block = block->Chain)
+            if (block->Start == rip && block->Linear == linear && block->Mode == (ushort)mode && block->Valid != 0)
+                return block;
+        return null;
+    }
+
+    /// <summary>
+    /// Copies a lifted block into the cache. The caller has marked its pages (<see cref="Protect"/>) before it read the bytes, and holds
+    /// the lock since.
+    /// </summary>
+    internal Block* Insert(IrBlock ir, ulong linear)
+    {
+        var block = Copy(ir, linear, Allocate);
+        _pages.Add(block);
+        ref var bucket = ref _buckets[Hash(linear)];
+        block->Chain = bucket;
+        Thread.MemoryBarrier();
+        bucket = block;
+        Statistics.Blocks++;
+        Statistics.LiftedInstructions += block->InstructionCount;
+        return block;
+    }
+
+    /// <summary>Lays a lifted block out in memory from <paramref name="allocate"/> and makes it ready for the interpreter.</summary>
+    internal static Block* Copy(IrBlock ir, ulong linear, Func<int, nint> allocate)
+    {
+        var size = sizeof(Block) + (ir.Count * sizeof(IrOp)) + ir.InstructionCount;
+        var block = (Block*)allocate(size);
+        *block = default;
+        block->Start = ir.Start;
+        block->Next = ir.Next;
+        block->Taken = ir.Taken;
+        block->Linear = linear;
+        block->OpCount = ir.Count;
+        block->InstructionCount = (ushort)ir.InstructionCount;
+        block->Mode = (ushort)ir.Mode;
+        block->EndsWithCall = ir.EndsWithCall ? (byte)1 : (byte)0;
+        block->Valid = 1;
+        ir.Ops.CopyTo(new Span<IrOp>(Block.Ops(block), ir.Count));
+        var lengths = Block.Lengths(block);
+        for (var i = 0; i < ir.InstructionCount; i++)
+            lengths[i] = (byte)ir.Instructions[i].Length;
+        DispatchSelector.Prepare(Block.Ops(block), ir.Count);
+        return block;
+    }
+
+    /// <summary>True when [address, address + size) overlaps bytes that a valid block was made from. Under the memory's lock.</summary>
+    internal bool HitsCode(ulong address, int size) => _pages.Overlaps(address, (ulong)size);
+
+    /// <summary>Drops every block made from bytes in [address, address + length), and makes all vCPUs notice. Under the memory's lock.</summary>
+    public void Invalidate(ulong address, ulong length)
+    {
+        var dropped = _pages.Remove(address, length, Memory, block =>
+        {
+            var b = (Block*)block;
+            b->Valid = 0;
+            Unlink(b);
+            Translator?.Invalidate(b);
+        });
+        if (dropped == 0)
+            return;
+        Statistics.Invalidations += dropped;
+        foreach (var vcpu in _vcpus)
+            vcpu.Request(ExitRequests.Invalidation);
+    }
+
+    /// <summary>Marks a page as holding translated code, before its bytes are read. Under the memory's lock.</summary>
+    internal void Protect(ulong linear)
+    {
+        if ((Memory.Query(linear) & PagePermission.HasCode) == 0)
+            Memory.SetHasCode(linear, true);
+    }
+
+    internal void Add(Vcpu vcpu)
+    {
+        lock (Memory.Lock)
+            _vcpus.Add(vcpu);
+    }
+
+    internal void Remove(Vcpu vcpu)
+    {
+        lock (Memory.Lock)
+            _vcpus.Remove(vcpu);
+    }
+
+    /// <summary>True when the cache is over its limit.</summary>
+    internal bool IsFull => Size > SizeLimit;
+
+    /// <summary>Drops everything once every vCPU is outside. The caller is a vCPU that is outside itself.</summary>
+    internal void FlushWhenQuiet()
+    {
+        lock (FlushGate)
+        {
+            if (FlushWanted)
+            {
+                while (FlushWanted)
+                    Monitor.Wait(FlushGate);
+                return;
+            }
+
+            FlushWanted = true;
+            lock (Memory.Lock)
+                foreach (var vcpu in _vcpus)
+                    vcpu.Request(ExitRequests.Flush);
+            while (!AllOutside())
+                Monitor.Wait(FlushGate, 1);
+            lock (Memory.Lock)
+                Flush();
+            FlushWanted = false;
+            Monitor.PulseAll(FlushGate);
+        }
+    }
+
+    /// <summary>Drops everything. The caller has made sure that no vCPU is inside a block, and holds the lock.</summary>
+    internal void Flush()
+    {
+        _pages.Clear(Memory);
+        new Span<nint>(_buckets, BucketCount).Clear();
+        foreach (var chunk in _chunks)
+            NativeMemory.Free((void*)chunk);
+        _chunks.Clear();
+        _chunkNext = _chunkEnd = null;
+        Translator?.Flush();
+        foreach (var vcpu in _vcpus)
+            vcpu.ForgetBlocks();
+        Statistics.Flushes++;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        lock (Memory.Lock)
+        {
+            Memory.CodeChanged = null;
+            Flush();
+            NativeMemory.Free(_buckets);
+        }
+    }
+
+    private bool AllOutside()
+    {
+        lock (Memory.Lock)
+            return _vcpus.TrueForAll(vcpu => vcpu.IsOutside);
+    }
+
+    private static int Hash(ulong linear) => (int)((linear ^ (linear >> 16)) & (BucketCount - 1));
+
+    private nint Allocate(int size)
+    {
+        size = (size + 15) & ~15;
+        if (_chunkEnd - _chunkNext < size)
+        {
+            // A chunk always fits a block: MaxInstructions bounds its ops.
+            _chunkNext = (byte*)NativeMemory.Alloc(ChunkSize);
+            _chunkEnd = _chunkNext + ChunkSize;
+            _chunks.Add((nint)_chunkNext);
+        }
+
+        var p = _chunkNext;
+        _chunkNext += size;
+        return (nint)p;
+    }
+
+    private void Unlink(Block* block)
+    {
+        var link = &_buckets[Hash(block->Linear)];
+        while (*link != null && *link != block)
+            link = &(*link)->Chain;
+        if (*link == block)
+            *link = block->Chain;
+    }
+}
+
+/// <summary>Counters for <c>--stats</c>. Approximate under several guest threads.</summary>
+public sealed class CacheStatistics
+{
+    /// <summary>Blocks lifted.</summary>
+    public long Blocks { get; set; }
+
+    /// <summary>Guest instructions lifted.</summary>
+    public long LiftedInstructions { get; set; }
+
+    /// <summary>Blocks dropped because their bytes changed.</summary>
+    public long Invalidations { get; set; }
+
+    /// <summary>Times the whole cache was dropped.</summary>
+    public long Flushes { get; set; }
+
+    /// <summary>Stopwatch ticks spent decoding and lifting.</summary>
+    public long LiftTicks { get; set; }
+}

@@ -1,0 +1,31 @@
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.Runtime.Translation;
+
+/// <summary>Makes host code of blocks; the runtime knows the IL back end only as this.</summary>
+public unsafe interface ITranslator
+{
+    /// <summary>Interpreted entries after which a block is offered for compiling; 0 compiles at the first entry.</summary>
+    int Threshold { get; }
+
+    /// <summary>
+    /// Asks for code of a hot block (and what is hot with it). May return at once and publish <see cref="Block.Code"/> later from another
+    /// thread. Called by a vCPU at a block boundary, without locks.
+    /// </summary>
+    void Request(BlockCache cache, Block* block);
+
+    /// <summary>
+    /// Compiles one block alone, now, and returns its code without publishing it (lock-step verification, exact instruction budgets).
+    /// The code lives until the next flush.
+    /// </summary>
+    nint CompileAlone(BlockCache cache, Block* block);
+
+    /// <summary>Code made from this block must not be entered any more. Under the memory's lock.</summary>
+    void Invalidate(Block* block);
+
+    /// <summary>All code is dropped; no vCPU is inside any. Under the memory's lock.</summary>
+    void Flush();
+
+    /// <summary>Calls code: runs until it must return to the dispatcher, with RIP set and <see cref="CpuState.ExitCauseValue"/> the cause.</summary>
+    void Enter(CpuState* state, nint code);
+}
