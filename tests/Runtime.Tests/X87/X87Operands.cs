@@ -39,6 +39,8 @@ internal sealed class X87Operands(int seed)
         {
             case 0:
                 return new(0, sign);
+            case 14:
+                return new(Float80.IntegerBit, sign | (uint)(0x3FFF + random.Next(-70, 70)));
             case 1:
                 return new(Significand() >> random.Next(1, 64), sign);
             case 2:
@@ -65,7 +67,7 @@ internal sealed class X87Operands(int seed)
                 return new(Significand(), sign | (uint)(0x3FFF + (random.Next(2) == 0 ? 127 : -127) + random.Next(-25, 4)));
             case 13:
                 return Float80Convert.FromInteger((long)Bits() >> random.Next(64));
-            case 14:
+            case 15:
                 return new(Significand(), sign | (uint)(0x3FFF + random.Next(12, 67)));
             default:
                 return new(Significand(), sign | (uint)(0x3FFF + random.Next(-70, 70)));
@@ -78,7 +80,7 @@ internal sealed class X87Operands(int seed)
         if (random.Next(2) == 0)
             return Extended();
         uint exponent = (uint)Math.Clamp(other.Exponent + random.Next(-67, 68), 1, 0x7FFE);
-        ulong significand = random.Next(4) == 0 ? other.Significand + (ulong)random.Next(-2, 3) : Significand();
+        ulong significand = random.Next(8) == 0 ? 0 : random.Next(4) == 0 ? other.Significand + (ulong)random.Next(-2, 3) : Significand();
         return new(significand | Float80.IntegerBit, (uint)random.Next(2) << 15 | (random.Next(3) == 0 ? (uint)other.Exponent : exponent));
     }
 

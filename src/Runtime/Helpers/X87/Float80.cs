@@ -72,6 +72,10 @@ public struct Float80(ulong significand, uint signExponent) : IEquatable<Float80
     /// <summary>This value with a quieted NaN payload.</summary>
     public readonly Float80 Quieted => new(Significand | QuietBit, SignExponent);
 
+    /// <summary>This value, a pseudo-denormal as the normal number that it equals.</summary>
+    internal readonly Float80 WithoutPseudoDenormal =>
+        Exponent == 0 && (long)Significand < 0 ? new(Significand, SignExponent | 1u) : this;
+
     /// <inheritdoc/>
     public readonly bool Equals(Float80 other) => Significand == other.Significand && SignExponent == other.SignExponent;
 

@@ -56,12 +56,7 @@ public static class Float80Compare
         uint flags = a.IsDenormal || b.IsDenormal ? DE : 0;
         if (a.IsZero && b.IsZero)
             return Equal;
-        // A pseudo-denormal equals the normal number of the same significand.
-        if (a.Exponent == 0 && (long)a.Significand < 0)
-            a.SignExponent |= 1;
-        if (b.Exponent == 0 && (long)b.Significand < 0)
-            b.SignExponent |= 1;
-        return flags | CompareOrdered(a, b);
+        return flags | CompareOrdered(a.WithoutPseudoDenormal, b.WithoutPseudoDenormal);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -55,8 +55,9 @@ public static class Float80Integral
             return scale.Sign == 0
                 ? new(Float80.IntegerBit, value.Sign | Float80.MaxExponent, flags)
                 : new(0, value.Sign, flags);
-        if (value.IsZero || value.IsInfinity)
-            return new(value, flags);
+        // Scaling by zero copies: no underflow even for a denormal with UE not masked.
+        if (value.IsZero || value.IsInfinity || scale.IsZero)
+            return new(value.WithoutPseudoDenormal, flags);
         int exponent = Float80Math.Normalise(ref value);
         // Beyond 2^16 the outcome does not depend on how far.
         int distance = 0;

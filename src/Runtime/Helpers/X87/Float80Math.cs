@@ -171,7 +171,7 @@ public static class Float80Math
         else
         {
             high = 0;
-            low = shift == 64 ? bSig : shift == 65 ? bSig >> 1 | 1 : 1;
+            low = shift == 64 ? bSig : shift == 65 ? bSig >> 1 | bSig & 1 : 1;
         }
 
         if (aSign == bSign)

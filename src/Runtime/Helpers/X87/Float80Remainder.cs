@@ -26,11 +26,10 @@ public static class Float80Remainder
         if ((flags & ~control) != 0)
             return new(a, flags);
         hasCodes = true;
-        if (a.IsZero)
-            return new(a, flags);
+        // An infinite divisor leaves the dividend as it is: no underflow even for a denormal with UE not masked.
+        if (a.IsZero || b.IsInfinity)
+            return new(a.WithoutPseudoDenormal, flags);
         int aExponent = Float80Math.Normalise(ref a);
-        if (b.IsInfinity)
-            return Finish(a.Sign, aExponent, a.Significand, control, flags);
         int bExponent = Float80Math.Normalise(ref b);
         int difference = aExponent - bExponent;
         uint sign = a.Sign;
@@ -45,25 +44,16 @@ public static class Float80Remainder
             return Finish(sign, aExponent - step, partial, control, flags | C2);
         }
 
-        ulong quotient;
-        ulong rest;
         if (difference < 0)
         {
             // The dividend is in [1/4, 1) of the divisor: only the rounding of the quotient is left to decide.
-            quotient = 0;
-            rest = a.Significand;
-            UInt128 twice = rest;
-            if (twice > b.Significand)
-            {
-                quotient = 1;
-                UInt128 complement = ((UInt128)b.Significand << 1) - rest;
-                sign ^= Float80.SignBit;
-                return Finish(sign, bExponent - 1, complement, control, flags | QuotientCodes(quotient));
-            }
-            return Finish(sign, aExponent, rest, control, flags);
+            if (a.Significand <= b.Significand)
+                return Finish(sign, aExponent, a.Significand, control, flags);
+            ulong complement = b.Significand - (a.Significand - b.Significand);
+            return Finish(sign ^ Float80.SignBit, aExponent, complement, control, flags | QuotientCodes(1));
         }
 
-        rest = Reduce(a.Significand, b.Significand, difference, out quotient);
+        ulong rest = Reduce(a.Significand, b.Significand, difference, out ulong quotient);
         if (nearest)
         {
             ulong other = b.Significand - rest;
@@ -100,12 +90,11 @@ public static class Float80Remainder
         (uint)((quotient & 4) != 0 ? C0 : 0) | (uint)((quotient & 2) != 0 ? C3 : 0) | (uint)((quotient & 1) != 0 ? C1 : 0);
 
     /// <summary>Normalises a remainder, which is always exact, and packs it.</summary>
-    private static Float80Result Finish(uint sign, int exponent, UInt128 magnitude, uint control, uint flags)
+    private static Float80Result Finish(uint sign, int exponent, ulong magnitude, uint control, uint flags)
     {
         if (magnitude == 0)
             return new(0, sign, flags);
-        int lead = (int)UInt128.LeadingZeroCount(magnitude) - 64;
-        ulong significand = lead >= 0 ? (ulong)magnitude << lead : (ulong)(magnitude >> -lead);
-        return Float80Rounding.Round(sign, exponent - lead, significand, 0, control | PrecisionExtended).With(flags);
+        int lead = (int)ulong.LeadingZeroCount(magnitude);
+        return Float80Rounding.Round(sign, exponent - lead, magnitude << lead, 0, control | PrecisionExtended).With(flags);
     }
 }
