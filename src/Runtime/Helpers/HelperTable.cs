@@ -1,5 +1,6 @@
 using System.Reflection;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Helpers.Vector;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Helpers;
@@ -75,6 +76,8 @@ public static class HelperFamilies
     {
         if (_registered)
             return;
+        HostMxcsr.RegisterHelpers();
+        VectorHelpers.RegisterHelpers();
         _registered = true;
     }
 }

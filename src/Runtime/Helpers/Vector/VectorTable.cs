@@ -1,11 +1,18 @@
 using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using DynaTrans.Frontend.Ir;
+using V = System.Runtime.Intrinsics.Vector128<byte>;
 
 namespace DynaTrans.Runtime.Helpers.Vector;
 
-/// <summary>Signatures of vector operations; V is Vector128 of byte.</summary>
+/// <summary>Signature of a vector operation's method; V is <c>Vector128&lt;byte&gt;</c>.</summary>
 public enum VecKind : byte
 {
+    /// <summary>Not an operation.</summary>
+    None,
+
     /// <summary>V M(V a, V b).</summary>
     Binary,
 
@@ -34,15 +41,104 @@ public enum VecKind : byte
     FromIntImm,
 }
 
-/// <summary>Every vector operation: its signature, its function pointer for the interpreter, its method for the IL back end.</summary>
-public static class VectorTable
+/// <summary>
+/// Every vector operation by its <see cref="VecOp"/>: kind, function pointer and method. A family is registered when one of its operations
+/// is first asked for, so a guest without vector code pays nothing.
+/// </summary>
+public static unsafe class VectorTable
 {
-    /// <summary>The signature.</summary>
-    public static VecKind Kind(VecOp op) => throw new NotSupportedException($"vector operation {op}");
+    private static readonly Lock Gate = new();
+    private static readonly nint* Pointers = (nint*)NativeMemory.AllocZeroed((nuint)VecOp.Count, (nuint)sizeof(nint));
+    private static readonly VecKind* Kinds = (VecKind*)NativeMemory.AllocZeroed((nuint)VecOp.Count, sizeof(VecKind));
+    private static readonly bool[] IsReady = new bool[(int)VecOp.Count];
 
-    /// <summary>The function pointer.</summary>
-    public static nint Pointer(VecOp op) => 0;
+    /// <summary>True when the host CPU executes the base set, up to SSE4.2: the methods are made of the host's own instructions.</summary>
+    public static bool IsHostSupported => Sse42.IsSupported && Sse42.X64.IsSupported;
 
-    /// <summary>The method.</summary>
-    public static MethodInfo Method(VecOp op) => throw new NotSupportedException($"vector operation {op}");
+    /// <summary>
+    /// The kind of an operation. The first call for an operation also has its method compiled, because the compiler's own floating-point
+    /// arithmetic would spoil the sticky flags if that happened while guest code runs: ask for the kind when a block is lifted.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">There is no such operation.</exception>
+    public static VecKind Kind(VecOp op)
+    {
+        if (op >= VecOp.Count || !Volatile.Read(ref IsReady[(int)op]))
+            MakeReady(op);
+        return Kinds[(int)op];
+    }
+
+    /// <summary>The function pointer of an operation whose <see cref="Kind"/> was asked for before.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static nint Pointer(VecOp op) => Pointers[(int)op];
+
+    /// <summary>The method of an operation, for a call that RyuJIT inlines.</summary>
+    /// <exception cref="InvalidOperationException">There is no such operation.</exception>
+    public static MethodInfo Method(VecOp op) =>
+        typeof(VectorMethods).GetMethod(op.ToString(), BindingFlags.Static | BindingFlags.Public)
+        ?? throw new InvalidOperationException($"vector operation {op} has no method");
+
+    /// <summary>Adds one operation; called by the families' registration methods.</summary>
+    internal static void Add(VecOp op, VecKind kind, nint pointer)
+    {
+        Pointers[(int)op] = pointer;
+        Kinds[(int)op] = kind;
+    }
+
+    private static void MakeReady(VecOp op)
+    {
+        if (!IsHostSupported)
+            throw new PlatformNotSupportedException("guest vector code needs a host with an x86-64 processor with SSE4.2");
+        if (op is VecOp.None or >= VecOp.Count)
+            throw new InvalidOperationException($"no vector operation {op}");
+        lock (Gate)
+        {
+            if (Pointers[(int)op] == 0)
+                RegisterFamilyOf(op);
+            CallOnce(Kinds[(int)op], Pointers[(int)op]);
+            Volatile.Write(ref IsReady[(int)op], true);
+        }
+    }
+
+    private static void RegisterFamilyOf(VecOp op)
+    {
+        switch (op)
+        {
+            case <= VecOp.AndSignQ: VectorMethods.RegisterMoves(); break;
+            case <= VecOp.PHSubSw: VectorMethods.RegisterPackedInteger(); break;
+            case <= VecOp.PSrlDq: VectorMethods.RegisterShifts(); break;
+            case <= VecOp.PMovZxDq: VectorMethods.RegisterShuffles(); break;
+            case <= VecOp.CvttPs2Pi: VectorMethods.RegisterMmx(); break;
+            case <= VecOp.RsqrtPs: VectorMethods.RegisterPackedFloat(); break;
+            case <= VecOp.RsqrtSs: VectorMethods.RegisterScalarFloat(); break;
+            case <= VecOp.CvttSd2Si64: VectorMethods.RegisterConversions(); break;
+            default: VectorMethods.RegisterCrypto(); break;
+        }
+    }
+
+    private static void CallOnce(VecKind kind, nint method)
+    {
+        var v = V.Zero;
+        switch (kind)
+        {
+            case VecKind.Binary: ((delegate*<V, V, V>)method)(v, v); break;
+            case VecKind.BinaryImm: ((delegate*<V, V, byte, V>)method)(v, v, 0); break;
+            case VecKind.Unary: ((delegate*<V, V>)method)(v); break;
+            case VecKind.UnaryImm: ((delegate*<V, byte, V>)method)(v, 0); break;
+            case VecKind.ToInt: ((delegate*<V, ulong>)method)(v); break;
+            case VecKind.ToIntImm: ((delegate*<V, byte, ulong>)method)(v, 0); break;
+            case VecKind.BinaryToInt: ((delegate*<V, V, ulong>)method)(v, v); break;
+            case VecKind.FromInt: ((delegate*<V, ulong, V>)method)(v, 0); break;
+            default: ((delegate*<V, ulong, byte, V>)method)(v, 0, 0); break;
+        }
+    }
+}
+
+/// <summary>
+/// The methods of the vector operations, one per <see cref="VecOp"/> and of its name. They consist of the host's own instructions, so
+/// results, NaN payloads, MXCSR rounding and sticky flags are those of the host CPU. An immediate is a constant where the IL back end
+/// calls, and any value where the interpreter does.
+/// </summary>
+public static unsafe partial class VectorMethods
+{
+    private static void Set(VecOp op, VecKind kind, void* pointer) => VectorTable.Add(op, kind, (nint)pointer);
 }

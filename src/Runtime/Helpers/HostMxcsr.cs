@@ -1,0 +1,128 @@
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.State;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace DynaTrans.Runtime.Helpers;
+
+/// <summary>
+/// The guest's MXCSR on the host. While guest code runs, the host's MXCSR holds the guest's rounding control, DAZ and FTZ with all
+/// exceptions masked, and collects sticky flags; the control bits of <see cref="CpuState.Mxcsr"/> are always exact, its flags after
+/// <see cref="Leave"/>. Managed code that computes with floating point must run outside <see cref="Enter"/> and <see cref="Leave"/>.
+/// SDM Vol. 1, 10.2.3 and 11.5.
+/// </summary>
+public static unsafe class HostMxcsr
+{
+    /// <summary>MXCSR after reset: all exceptions masked, round to nearest.</summary>
+    public const uint Default = 0x1F80;
+
+    /// <summary>The bits that may be set (MXCSR_MASK of fxsave); writing others raises #GP.</summary>
+    public const uint ValidBits = 0xFFFF;
+
+    private const uint FlagBits = 0x3F;
+    private const uint MaskBits = 0x1F80;
+    private const int MaskShift = 7;
+    private const uint FlushToZero = 0x8000;
+    private const uint UnderflowMask = 0x800;
+
+    // Flags found before the operation is carried out: invalid, denormal, divide by zero (SDM Vol. 1, 11.5.2).
+    private const uint PreComputation = 7;
+
+    private static readonly delegate* unmanaged[SuppressGCTransition]<uint, void> Load =
+        (delegate* unmanaged[SuppressGCTransition]<uint, void>)NativeCode.Assemble("SSE control register access", a =>
+        {
+            a.mov(__dword_ptr[rsp - 8], edi);
+            a.ldmxcsr(__dword_ptr[rsp - 8]);
+            a.ret();
+        });
+
+    private static readonly delegate* unmanaged[SuppressGCTransition]<uint> Store =
+        (delegate* unmanaged[SuppressGCTransition]<uint>)NativeCode.Assemble("SSE control register access", a =>
+        {
+            a.stmxcsr(__dword_ptr[rsp - 8]);
+            a.mov(eax, __dword_ptr[rsp - 8]);
+            a.ret();
+        });
+
+    /// <summary>Gives the host the guest's MXCSR; call before guest code runs.</summary>
+    public static void Enter(CpuState* s) => Load(s->Mxcsr | MaskBits);
+
+    /// <summary>Collects the sticky flags into the state and gives the host its default MXCSR; call after guest code ran.</summary>
+    public static void Leave(CpuState* s)
+    {
+        Collect(s);
+        Load(Default);
+    }
+
+    /// <summary>
+    /// Sets the guest's MXCSR and the mode bit that follows from it. While guest code runs (in a helper), <see cref="Enter"/> must follow.
+    /// </summary>
+    /// <param name="s">The state.</param>
+    /// <param name="value">The new value; reserved bits must be 0.</param>
+    public static void Set(CpuState* s, uint value)
+    {
+        s->Mxcsr = value & ValidBits;
+        var unmasked = (value & MaskBits) != MaskBits;
+        s->Mode = (ushort)(unmasked ? s->Mode | (int)GuestMode.SseUnmasked : s->Mode & ~(int)GuestMode.SseUnmasked);
+    }
+
+    /// <summary>Makes the flags of <see cref="CpuState.Mxcsr"/> exact while guest code runs.</summary>
+    public static void Collect(CpuState* s) => s->Mxcsr |= Store() & FlagBits;
+
+    internal static void RegisterHelpers()
+    {
+        HelperTable.Add(HelperId.StoreMxcsr, &StoreMxcsr, typeof(HostMxcsr), nameof(StoreMxcsr), HelperEffects.Pure);
+        HelperTable.Add(HelperId.LoadMxcsr, &LoadMxcsr, typeof(HostMxcsr), nameof(LoadMxcsr), HelperEffects.MayFault);
+        HelperTable.Add(HelperId.BeginSimdCheck, &BeginSimdCheck, typeof(HostMxcsr), nameof(BeginSimdCheck), HelperEffects.MayFault);
+        HelperTable.Add(HelperId.EndSimdCheck, &EndSimdCheck, typeof(HostMxcsr), nameof(EndSimdCheck), HelperEffects.MayFault);
+    }
+
+    // stmxcsr: gives the guest's MXCSR.
+    internal static ulong StoreMxcsr(CpuState* s, ulong a, ulong b, ulong c)
+    {
+        Collect(s);
+        return s->Mxcsr;
+    }
+
+    // ldmxcsr: a is the new value. Reserved bits raise #GP(0).
+    internal static ulong LoadMxcsr(CpuState* s, ulong a, ulong b, ulong c)
+    {
+        if (((uint)a & ~ValidBits) != 0)
+        {
+            CpuAccess.Raise(s, ExceptionVector.GeneralProtection);
+            return 0;
+        }
+
+        Set(s, (uint)a);
+        Enter(s);
+        return 0;
+    }
+
+    // Before a floating-point operation in a mode with unmasked exceptions: clears the host's flags. Unmasked underflow is raised for
+    // any tiny result, masked underflow only for one that is inexact too: flushing to zero makes the host report both alike.
+    internal static ulong BeginSimdCheck(CpuState* s, ulong a, ulong b, ulong c)
+    {
+        Collect(s);
+        var host = (s->Mxcsr | MaskBits) & ~FlagBits;
+        if ((s->Mxcsr & UnderflowMask) == 0)
+            host |= FlushToZero;
+        Load(host);
+        return 0;
+    }
+
+    // After it: #XM when a flag is up that is not masked. An unmasked flag found before the computation keeps those found after it from
+    // being set (SDM Vol. 1, 11.5.2).
+    internal static ulong EndSimdCheck(CpuState* s, ulong a, ulong b, ulong c)
+    {
+        var flags = Store() & FlagBits;
+        var unmasked = flags & ~(s->Mxcsr >> MaskShift);
+        if ((unmasked & PreComputation) != 0)
+            flags &= PreComputation;
+        s->Mxcsr |= flags;
+        Enter(s);
+        if (unmasked != 0)
+            CpuAccess.Raise(s, ExceptionVector.SimdFloatingPoint);
+        return 0;
+    }
+}
