@@ -4,6 +4,9 @@ using System.Runtime.Intrinsics.X86;
 using DynaTrans.Frontend.Ir;
 using V = System.Runtime.Intrinsics.Vector128<byte>;
 
+// Immediates come as parameters: constant in translated code once inlined, variable in the interpreter, where the intrinsics still work.
+#pragma warning disable CA1857
+
 namespace DynaTrans.Runtime.Helpers.Vector;
 
 /// <content>Packed shifts.</content>
