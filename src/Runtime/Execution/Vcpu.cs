@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
@@ -84,6 +85,7 @@ public sealed unsafe class Vcpu : IDisposable
         s->RestartAlone = 0;
         s->InstructionLimit = maxInstructions > ulong.MaxValue - s->InstructionCount ? ulong.MaxValue : s->InstructionCount + maxInstructions;
         EnterCache();
+        HostMxcsr.Enter(s);
         try
         {
             while (true)
@@ -95,6 +97,7 @@ public sealed unsafe class Vcpu : IDisposable
         }
         finally
         {
+            HostMxcsr.Leave(s);
             IsOutside = true;
         }
     }
@@ -223,6 +226,15 @@ public sealed unsafe class Vcpu : IDisposable
     // Lifts at RIP into _ir. On a fetch fault the exception is pending and the result false. A block may run into the next page, when that
     // is executable and contiguous in the host.
     private bool Lift(ulong rip, int count)
+    {
+        // Lifting compiles methods, which must not disturb the guest's sticky flags.
+        HostMxcsr.Leave(State);
+        var lifted = LiftOutside(rip, count);
+        HostMxcsr.Enter(State);
+        return lifted;
+    }
+
+    private bool LiftOutside(ulong rip, int count)
     {
         var space = Cache.Memory;
         var linear = Linear(rip);

@@ -2,7 +2,6 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.State;
-using static Iced.Intel.AssemblerRegisters;
 
 namespace DynaTrans.Runtime.Helpers;
 
@@ -29,21 +28,15 @@ public static unsafe class HostMxcsr
     // Flags found before the operation is carried out: invalid, denormal, divide by zero (SDM Vol. 1, 11.5.2).
     private const uint PreComputation = 7;
 
+    // mov [rsp - 8], edi; ldmxcsr [rsp - 8]; ret
     private static readonly delegate* unmanaged[SuppressGCTransition]<uint, void> Load =
-        (delegate* unmanaged[SuppressGCTransition]<uint, void>)NativeCode.Assemble("SSE control register access", a =>
-        {
-            a.mov(__dword_ptr[rsp - 8], edi);
-            a.ldmxcsr(__dword_ptr[rsp - 8]);
-            a.ret();
-        });
+        (delegate* unmanaged[SuppressGCTransition]<uint, void>)NativeCode.Publish(
+            "guest vector code", [0x89, 0x7C, 0x24, 0xF8, 0x0F, 0xAE, 0x54, 0x24, 0xF8, 0xC3]);
 
+    // stmxcsr [rsp - 8]; mov eax, [rsp - 8]; ret
     private static readonly delegate* unmanaged[SuppressGCTransition]<uint> Store =
-        (delegate* unmanaged[SuppressGCTransition]<uint>)NativeCode.Assemble("SSE control register access", a =>
-        {
-            a.stmxcsr(__dword_ptr[rsp - 8]);
-            a.mov(eax, __dword_ptr[rsp - 8]);
-            a.ret();
-        });
+        (delegate* unmanaged[SuppressGCTransition]<uint>)NativeCode.Publish(
+            "guest vector code", [0x0F, 0xAE, 0x5C, 0x24, 0xF8, 0x8B, 0x44, 0x24, 0xF8, 0xC3]);
 
     /// <summary>Gives the host the guest's MXCSR; call before guest code runs.</summary>
     public static void Enter(CpuState* s) => Load(s->Mxcsr | MaskBits);

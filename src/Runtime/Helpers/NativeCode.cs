@@ -29,8 +29,6 @@ public static unsafe partial class NativeCode
     public static nint Assemble(string purpose, Action<Assembler> emit)
     {
         ArgumentNullException.ThrowIfNull(emit);
-        if (!IsSupported)
-            throw new PlatformNotSupportedException($"{purpose} needs a Linux host with an x86-64 processor.");
         var assembler = new Assembler(64);
         emit(assembler);
         using var bytes = new MemoryStream();
@@ -39,8 +37,16 @@ public static unsafe partial class NativeCode
         return Publish(purpose, bytes.ToArray());
     }
 
-    private static nint Publish(string purpose, ReadOnlySpan<byte> code)
+    /// <summary>
+    /// Makes a routine from machine code: for those that every run needs, where starting an assembler would cost more than all else.
+    /// </summary>
+    /// <param name="purpose">What it is for, named in the message when the host cannot run it.</param>
+    /// <param name="code">The routine, position independent.</param>
+    /// <exception cref="PlatformNotSupportedException">The host is not Linux on x86-64, or denies executable memory.</exception>
+    public static nint Publish(string purpose, ReadOnlySpan<byte> code)
     {
+        if (!IsSupported)
+            throw new PlatformNotSupportedException($"{purpose} needs a Linux host with an x86-64 processor.");
         var size = (nuint)(code.Length + PageSize - 1) / PageSize * PageSize;
         nint memory = Map(0, size, ProtRead | ProtWrite, MapPrivate | MapAnonymous, -1, 0);
         if (memory == -1)
