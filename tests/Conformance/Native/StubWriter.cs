@@ -75,9 +75,6 @@ internal sealed class StubWriter
         var a = _asm;
         a.Label(ref start);
         WritePrologue();
-        a.mov(eax, NativeCpu.DataSelector);
-        a.mov(ds, eax);
-        a.mov(es, eax);
         Label noFs = a.CreateLabel(), noGs = a.CreateLabel();
         a.cmp(__qword_ptr[_block.Input(MachineState.FsBaseOffset)], 0);
         a.je(noFs);
@@ -127,6 +124,10 @@ internal sealed class StubWriter
         a.syscall();
         a.mov(rsi, _block.HostFsBase);
         WriteArchPrctl(ArchGetFs);
+        // 32-bit code needs these; 64-bit code only sees them when it reads the selectors.
+        a.mov(eax, NativeCpu.DataSelector);
+        a.mov(ds, eax);
+        a.mov(es, eax);
         a.mov(__dword_ptr[_block.InTest], 1);
     }
 

@@ -1,0 +1,39 @@
+namespace DynaTrans.Conformance.Vectors;
+
+/// <summary>What became of the vectors of one form.</summary>
+internal sealed class VectorResult(int executors)
+{
+    internal int Cases { get; set; }
+
+    /// <summary>Cases judged by a documented difference of later CPUs instead of the captured state.</summary>
+    internal int Quirks { get; set; }
+
+    internal int[] Mismatches { get; } = new int[executors];
+
+    internal List<string>[] Examples { get; } = [.. Enumerable.Range(0, executors).Select(_ => new List<string>())];
+}
+
+/// <summary>Runs the vectors of a file on executors and compares with what the hardware did.</summary>
+internal static class VectorRun
+{
+    private const int ExamplesKept = 3;
+
+    internal static VectorResult Run(VectorFile file, IReadOnlyList<RealModeRunner> runners)
+    {
+        var result = new VectorResult(runners.Count);
+        foreach (var vector in file.Vectors)
+        {
+            result.Cases++;
+            var instead = Differences286.ExpectedVector(file, vector);
+            if (instead is not null) result.Quirks++;
+            for (var x = 0; x < runners.Count; x++)
+            {
+                var difference = instead is { } exception ? runners[x].RunExpectingException(vector, exception) : runners[x].Run(vector, file.FlagsMask);
+                if (difference is null) continue;
+                result.Mismatches[x]++;
+                if (result.Examples[x].Count < ExamplesKept) result.Examples[x].Add($"{vector.Name} ({vector.Bytes}): {difference}");
+            }
+        }
+        return result;
+    }
+}
