@@ -91,6 +91,8 @@ public sealed unsafe class Vcpu : IDisposable
             while (true)
             {
                 var cause = Step();
+                if (cause == ExitCause.Exception)
+                    FaultDetails.Refine(this);
                 if (cause != ExitCause.Continue)
                     return cause;
             }

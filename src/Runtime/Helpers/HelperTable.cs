@@ -1,5 +1,6 @@
 using System.Reflection;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Helpers.Vector;
 using DynaTrans.Runtime.State;
 
@@ -59,8 +60,18 @@ public static unsafe class HelperTable
 
     private static nint* AllocatePointers()
     {
-        // Registration itself happens in HelperFamilies, which lists the families.
-        return (nint*)System.Runtime.InteropServices.NativeMemory.AllocZeroed((nuint)HelperId.Count, (nuint)sizeof(nint));
+        // Registration itself happens in HelperFamilies, which lists the families. An instruction whose helper no family registers is not
+        // implemented.
+        var pointers = (nint*)System.Runtime.InteropServices.NativeMemory.Alloc((nuint)HelperId.Count, (nuint)sizeof(nint));
+        for (var i = 0; i < (int)HelperId.Count; i++)
+            pointers[i] = (nint)(delegate*<CpuState*, ulong, ulong, ulong, ulong>)&NotImplemented;
+        return pointers;
+    }
+
+    private static ulong NotImplemented(CpuState* s, ulong a, ulong b, ulong c)
+    {
+        CpuAccess.Raise(s, ExceptionVector.InvalidOpcode);
+        return 0;
     }
 
     private readonly record struct HelperInfo(Type Owner, string Name, HelperEffects Effects);

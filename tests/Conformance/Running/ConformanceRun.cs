@@ -34,6 +34,7 @@ public sealed class FormResult(Form form, int executors)
 public sealed class ConformanceRun(NativeCpu cpu, IReadOnlyList<ICaseRunner> executors, ConformanceOptions options)
 {
     private const int ExamplesKept = 5;
+    private const uint InexactFlag = 0x20;
 
     private readonly NativeRunner _native = new(cpu);
     private readonly CaseData _start = new(), _expected = new(), _actual = new();
@@ -82,6 +83,8 @@ public sealed class ConformanceRun(NativeCpu cpu, IReadOnlyList<ICaseRunner> exe
         for (var x = 0; x < executors.Count; x++)
         {
             executors[x].Run(_start, _actual);
+            // The inexact flag may come from .NET compiling one of our methods meanwhile (docs/quirks.md); that happens once.
+            if (_actual.State.Mxcsr == (_expected.State.Mxcsr | InexactFlag) && _actual.State.Mxcsr != _expected.State.Mxcsr) executors[x].Run(_start, _actual);
             if (Comparer.FirstDifference(encoding, _start, _expected, _actual) is not { } difference) continue;
             result.Mismatches[x]++;
             if (result.Examples[x].Count < ExamplesKept) result.Examples[x].Add($"{encoding}: {difference}");

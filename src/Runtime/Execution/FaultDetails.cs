@@ -1,0 +1,64 @@
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.State;
+using Iced.Intel;
+
+namespace DynaTrans.Runtime.Execution;
+
+/// <summary>
+/// What an exception reports beyond its vector and address, worked out from the faulting instruction after the fact, so that the fast
+/// paths of memory accesses need not carry it.
+/// </summary>
+internal static unsafe class FaultDetails
+{
+    private const uint WriteAccess = 2;
+    private const uint Fetch = 16;
+    private const int MaxLength = 15;
+
+    /// <summary>
+    /// Corrects the pending exception: a page fault on an operand that is read and then written reports a write (SDM Vol. 3, 4.7), and an
+    /// address that is not canonical raises #SS instead of #GP when it is relative to SS (SDM Vol. 3, 6.15, interrupt 12).
+    /// </summary>
+    public static void Refine(Vcpu vcpu)
+    {
+        var s = vcpu.State;
+        var mode = (GuestMode)s->Mode;
+        var isRead = s->ExceptionVector == ExceptionVector.PageFault && (s->ExceptionError & (WriteAccess | Fetch)) == 0;
+        var mayBeStack = s->ExceptionVector == ExceptionVector.GeneralProtection && mode.Is64();
+        if (!isRead && !mayBeStack)
+            return;
+        var bytes = new byte[MaxLength];
+        var rip = s->Slots[Slot.Rip];
+        var length = vcpu.Cache.Memory.Read(mode.Is64() ? rip : (uint)(rip + s->Slots[Slot.CsBase]), bytes);
+        var decoder = Decoder.Create(mode.Bitness(), new ByteArrayCodeReader(bytes, 0, length));
+        decoder.IP = rip;
+        decoder.Decode(out var instruction);
+        if (instruction.IsInvalid)
+            return;
+        foreach (var memory in new InstructionInfoFactory().GetInfo(instruction).GetUsedMemory())
+        {
+            var address = memory.GetVirtualAddress(0, (register, _, _) => Value(vcpu, register));
+            if (mayBeStack && (long)(address << 16) >> 16 != (long)address)
+            {
+                if (memory.Segment == Register.SS)
+                    s->ExceptionVector = ExceptionVector.StackFault;
+                return;
+            }
+
+            if (isRead && memory.Access is OpAccess.ReadWrite or OpAccess.ReadCondWrite && Covers(address, memory.MemorySize, s->FaultAddress))
+                s->ExceptionError |= WriteAccess;
+        }
+    }
+
+    private static bool Covers(ulong address, MemorySize size, ulong fault) => fault - address < (uint)Math.Max(1, size.GetSize());
+
+    private static ulong Value(Vcpu vcpu, Register register)
+    {
+        var s = vcpu.State;
+        if (register.IsSegmentRegister())
+            return s->Slots[Slot.EsBase + register.GetNumber()];
+        var value = s->Slots[register.GetNumber()];
+        return register.GetSize() switch { 1 => (byte)value, 2 => (ushort)value, 4 => (uint)value, _ => value };
+    }
+}
