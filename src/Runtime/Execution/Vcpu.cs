@@ -156,7 +156,10 @@ public sealed unsafe class Vcpu : IDisposable
         var block = FindCached(s->Slots[Slot.Rip]);
         if (block == null)
         {
+            // Lifting compiles methods, which must not disturb the guest's sticky floating-point flags.
+            HostMxcsr.Leave(s);
             block = LiftHere();
+            HostMxcsr.Enter(s);
             if (block == null)
                 return ExitCause.Exception;
         }
@@ -186,9 +189,11 @@ public sealed unsafe class Vcpu : IDisposable
     {
         if (count <= 0)
             return ExitCause.Continue;
-        if (!Lift(State->Slots[Slot.Rip], count))
+        HostMxcsr.Leave(State);
+        var block = Lift(State->Slots[Slot.Rip], count) ? BlockCache.Copy(_ir, Linear(_ir.Start), AllocateAlone) : null;
+        HostMxcsr.Enter(State);
+        if (block == null)
             return ExitCause.Exception;
-        var block = BlockCache.Copy(_ir, Linear(_ir.Start), AllocateAlone);
         IsStepping = true;
         var cause = Interpreter.Run(this, block, alone: true);
         IsStepping = false;
@@ -228,15 +233,6 @@ public sealed unsafe class Vcpu : IDisposable
     // Lifts at RIP into _ir. On a fetch fault the exception is pending and the result false. A block may run into the next page, when that
     // is executable and contiguous in the host.
     private bool Lift(ulong rip, int count)
-    {
-        // Lifting compiles methods, which must not disturb the guest's sticky flags.
-        HostMxcsr.Leave(State);
-        var lifted = LiftOutside(rip, count);
-        HostMxcsr.Enter(State);
-        return lifted;
-    }
-
-    private bool LiftOutside(ulong rip, int count)
     {
         var space = Cache.Memory;
         var linear = Linear(rip);
