@@ -71,6 +71,9 @@ public enum HelperId : ushort
     /// <summary>maskmovq, maskmovdqu: (linear address, cell of data | cell of mask &lt;&lt; 8 | bytes &lt;&lt; 16).</summary>
     MaskedStore,
 
+    /// <summary>mfence.</summary>
+    MemoryFence,
+
     /// <summary>crc32: (accumulated value, operand, size of the operand in bytes).</summary>
     Crc32,
 

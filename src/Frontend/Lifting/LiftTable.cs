@@ -21,6 +21,10 @@ public static unsafe class LiftTable
         Shifts.Register(table);
         Branches.Register(table);
         SystemInstructions.Register(table);
+        // After the string instructions, whose movsd and cmpsd share mnemonics with these.
+        SseOperations.Register(table);
+        SseMoves.Register(table);
+        SseState.Register(table);
         return table;
     }
 }

@@ -1,8 +1,8 @@
+using System.Runtime.Intrinsics.X86;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
-using System.Runtime.Intrinsics.X86;
 
 namespace DynaTrans.Runtime.Helpers.Vector;
 
@@ -18,6 +18,7 @@ internal static unsafe class VectorHelpers
         Add(HelperId.MmxEnter, &MmxEnter, nameof(MmxEnter), HelperEffects.MayFault);
         Add(HelperId.Emms, &Emms, nameof(Emms), HelperEffects.MayFault);
         Add(HelperId.MaskedStore, &MaskedStore, nameof(MaskedStore), HelperEffects.Vectors | HelperEffects.MayFault);
+        Add(HelperId.MemoryFence, &MemoryFence, nameof(MemoryFence), HelperEffects.MayFault);
         Add(HelperId.Crc32, &Crc32, nameof(Crc32), HelperEffects.Pure);
         StringCompare.RegisterHelpers();
     }
@@ -81,6 +82,13 @@ internal static unsafe class VectorHelpers
             }
         }
 
+        return 0;
+    }
+
+    // mfence. Not pure: it must not move.
+    internal static ulong MemoryFence(CpuState* s, ulong a, ulong b, ulong c)
+    {
+        Interlocked.MemoryBarrier();
         return 0;
     }
 
