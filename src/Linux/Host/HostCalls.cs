@@ -1,0 +1,112 @@
+using System.Text;
+using DynaTrans.Runtime.Helpers;
+using Iced.Intel;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace DynaTrans.Linux.Host;
+
+/// <summary>
+/// System calls of the host, without libc: the result is the kernel's, a negative error number on failure. Two entries: plain, and
+/// <see cref="Interruptible"/> for calls that may block, which a <see cref="Interruption"/> ends with -EINTR with no window in which the
+/// wake-up could be lost.
+/// </summary>
+public static unsafe class HostCalls
+{
+    private static readonly delegate* unmanaged<long, long, long, long, long, long, long, long> s_plain =
+        (delegate* unmanaged<long, long, long, long, long, long, long, long>)NativeCode.Assemble("a system call", EmitPlain);
+
+    private static readonly delegate* unmanaged[SuppressGCTransition]<long, long, long, long, long, long, long, long> s_fast =
+        (delegate* unmanaged[SuppressGCTransition]<long, long, long, long, long, long, long, long>)s_plain;
+
+    /// <summary>Makes a system call that does not block for long.</summary>
+    public static long Call(int number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0) =>
+        s_plain(number, a0, a1, a2, a3, a4, a5);
+
+    /// <summary>Makes a system call that takes less than a microsecond and never blocks (the collector waits meanwhile).</summary>
+    public static long Fast(int number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0) => s_fast(number, a0, a1, a2, a3, 0, 0);
+
+    /// <summary>
+    /// Makes a system call that may block. Returns -EINTR at once, without making it, when <paramref name="interrupted"/> is not zero, and
+    /// when <see cref="Interruption.Kick"/> comes later.
+    /// </summary>
+    /// <param name="interrupted">The calling thread's interruption word, in unmanaged memory.</param>
+    /// <param name="number">See <see cref="HostSys"/>.</param>
+    public static long Interruptible(
+        int* interrupted, int number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0) =>
+        Interruption.Invoke(interrupted, number, a0, a1, a2, a3, a4, a5);
+
+    /// <summary>
+    /// A path as the host takes it: bytes with a terminating zero. Paths are kept as strings with one char per byte (Latin-1), so that any
+    /// sequence of bytes survives.
+    /// </summary>
+    public static byte[] Path(string path)
+    {
+        var bytes = new byte[path.Length + 1];
+        Encoding.Latin1.GetBytes(path, bytes);
+        return bytes;
+    }
+
+    /// <summary>Turns a path of the host's own (UTF-8) into the one-char-per-byte form.</summary>
+    public static string FromText(string text) => Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(text));
+
+    /// <summary>Turns the one-char-per-byte form into readable text.</summary>
+    public static string ToText(string bytes) => Encoding.UTF8.GetString(Encoding.Latin1.GetBytes(bytes));
+
+    /// <summary>openat(2).</summary>
+    public static int OpenAt(int directory, string path, int flags, int mode = 0)
+    {
+        fixed (byte* p = Path(path))
+            return (int)Call(HostSys.Openat, directory, (nint)p, flags, mode);
+    }
+
+    /// <summary>close(2).</summary>
+    public static int Close(int fd) => (int)Call(HostSys.Close, fd);
+
+    /// <summary>pread64(2), repeated until the buffer is full, the file ends, or an error.</summary>
+    /// <returns>Bytes read, or a negative error number.</returns>
+    public static long ReadAt(int fd, Span<byte> buffer, long offset)
+    {
+        var done = 0;
+        fixed (byte* p = buffer)
+        {
+            while (done < buffer.Length)
+            {
+                var n = Call(HostSys.Pread64, fd, (nint)(p + done), buffer.Length - done, offset + done);
+                if (n == -Errno.EINTR)
+                    continue;
+                if (n < 0)
+                    return n;
+                if (n == 0)
+                    break;
+                done += (int)n;
+            }
+        }
+
+        return done;
+    }
+
+    /// <summary>readlinkat(2); null when it fails.</summary>
+    public static string? ReadLinkAt(int directory, string path)
+    {
+        Span<byte> buffer = stackalloc byte[4096];
+        fixed (byte* p = Path(path))
+        fixed (byte* b = buffer)
+        {
+            var n = Call(HostSys.Readlinkat, directory, (nint)p, (nint)b, buffer.Length);
+            return n < 0 ? null : Encoding.Latin1.GetString(buffer[..(int)n]);
+        }
+    }
+
+    private static void EmitPlain(Assembler a)
+    {
+        a.mov(rax, rdi);
+        a.mov(rdi, rsi);
+        a.mov(rsi, rdx);
+        a.mov(rdx, rcx);
+        a.mov(r10, r8);
+        a.mov(r8, r9);
+        a.mov(r9, __[rsp + 8]);
+        a.syscall();
+        a.ret();
+    }
+}

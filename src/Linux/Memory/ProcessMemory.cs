@@ -1,0 +1,44 @@
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.Linux.Memory;
+
+/// <summary>The memory of a process: address space, block cache and mappings. Shared by threads and between vfork and execve.</summary>
+public sealed partial class ProcessMemory
+{
+    private int _users = 1;
+
+    /// <summary>Makes an empty address space.</summary>
+    /// <param name="is32Bit">True for an i386 guest: 4 GiB; else a window of 2^39 bytes.</param>
+    /// <param name="translator">Makes host code of hot blocks; null interprets everything.</param>
+    public ProcessMemory(bool is32Bit, ITranslator? translator)
+    {
+        Space = new AddressSpace(is32Bit ? 32 : 39);
+        Cache = new BlockCache(Space, translator);
+        MapEnd = is32Bit ? 0xF7FF_E000 : Space.WindowSize - (64UL << 20);
+    }
+
+    /// <summary>The address space.</summary>
+    public AddressSpace Space { get; }
+
+    /// <summary>The translations of its code.</summary>
+    public BlockCache Cache { get; }
+
+    /// <summary>Checked access for system calls.</summary>
+    public UserMemory User => new(Space);
+
+    /// <summary>One more process uses this memory.</summary>
+    public void AddUser() => Interlocked.Increment(ref _users);
+
+    /// <summary>One process less; the last gives the memory back.</summary>
+    public void RemoveUser()
+    {
+        if (Interlocked.Decrement(ref _users) != 0)
+            return;
+        foreach (var area in _areas)
+            area.File?.Release();
+        _areas.Clear();
+        Cache.Dispose();
+        Space.Dispose();
+    }
+}

@@ -1,0 +1,121 @@
+using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Memory;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.Linux.Processes;
+
+/// <summary>
+/// The kernel of one run of the process VM: all guest processes, as objects in this host process. The tree of processes, and all signal
+/// state, is guarded by <see cref="Gate"/>.
+/// </summary>
+public sealed class LinuxKernel
+{
+    private readonly Dictionary<int, GuestProcess> _processes = [];
+    private readonly Dictionary<int, GuestThread> _threads = [];
+    private int _nextId;
+
+    /// <summary>Makes a kernel without processes.</summary>
+    /// <param name="translatorFactory">Makes the translator of one address space; null interprets everything.</param>
+    public LinuxKernel(Func<ITranslator?>? translatorFactory)
+    {
+        TranslatorFactory = translatorFactory ?? (static () => null);
+        HostProcessId = (int)HostCalls.Call(HostSys.Getpid);
+        ForegroundGroup = (int)HostCalls.Call(HostSys.Getpgrp);
+        HostSession = (int)HostCalls.Call(HostSys.Getsid);
+        // The first process has the host's own number; others get numbers that no host process can have.
+        _nextId = MaxHostProcessId();
+        Commit = new CommitLimit();
+    }
+
+    /// <summary>Guards the process tree and the signal state of all processes. Taken before an address space's lock, never after it.</summary>
+    public object Gate { get; } = new();
+
+    /// <summary>Directory in which absolute paths are looked up first (no slash at its end, one char per byte), or null.</summary>
+    public string? Root { get; init; }
+
+    /// <summary>Where system calls are logged, or null.</summary>
+    public TextWriter? Strace { get; init; }
+
+    /// <summary>Number of the host process, which the first guest process shares.</summary>
+    public int HostProcessId { get; }
+
+    /// <summary>Session of the host process, which guests start in.</summary>
+    public int HostSession { get; }
+
+    /// <summary>Process group that signals from the host's terminal go to (guest number).</summary>
+    public int ForegroundGroup { get; set; }
+
+    /// <summary>Makes the translator of an address space.</summary>
+    public Func<ITranslator?> TranslatorFactory { get; }
+
+    /// <summary>The bound on the memory of all guests together.</summary>
+    public CommitLimit Commit { get; }
+
+    /// <summary>Host time at which the kernel started, in nanoseconds of CLOCK_MONOTONIC.</summary>
+    public long StartTime { get; } = System.Diagnostics.Stopwatch.GetTimestamp();
+
+    /// <summary>The processes that exist, zombies included. Under <see cref="Gate"/>.</summary>
+    public IReadOnlyCollection<GuestProcess> Processes => _processes.Values;
+
+    /// <summary>A process by number, or null. Zombies are found too.</summary>
+    public GuestProcess? FindProcess(int pid)
+    {
+        lock (Gate)
+            return _processes.GetValueOrDefault(pid);
+    }
+
+    /// <summary>A thread by number, or null.</summary>
+    public GuestThread? FindThread(int tid)
+    {
+        lock (Gate)
+            return _threads.GetValueOrDefault(tid);
+    }
+
+    /// <summary>A number for a new process or thread.</summary>
+    public int AllocateId()
+    {
+        lock (Gate)
+            return ++_nextId;
+    }
+
+    internal void Add(GuestProcess process)
+    {
+        lock (Gate)
+            _processes.Add(process.Pid, process);
+    }
+
+    internal void Remove(GuestProcess process)
+    {
+        lock (Gate)
+        {
+            _processes.Remove(process.Pid);
+            Monitor.PulseAll(Gate);
+        }
+    }
+
+    internal void Add(GuestThread thread)
+    {
+        lock (Gate)
+            _threads.Add(thread.Tid, thread);
+    }
+
+    internal void Remove(GuestThread thread)
+    {
+        lock (Gate)
+        {
+            _threads.Remove(thread.Tid);
+            Monitor.PulseAll(Gate);
+        }
+    }
+
+    /// <summary>Gives a thread another number (execve by a thread that is not the first). Under <see cref="Gate"/>.</summary>
+    internal void Renumber(GuestThread thread, int tid)
+    {
+        _threads.Remove(thread.Tid);
+        thread.Tid = tid;
+        _threads[tid] = thread;
+    }
+
+    private static int MaxHostProcessId() =>
+        File.Exists("/proc/sys/kernel/pid_max") && int.TryParse(File.ReadAllText("/proc/sys/kernel/pid_max"), out var max) ? max : 1 << 22;
+}
