@@ -82,7 +82,6 @@ public sealed unsafe class Vcpu : IDisposable
     {
         var s = State;
         s->ExceptionVector = -1;
-        s->RestartAlone = 0;
         s->InstructionLimit = maxInstructions > ulong.MaxValue - s->InstructionCount ? ulong.MaxValue : s->InstructionCount + maxInstructions;
         EnterCache();
         HostMxcsr.Enter(s);

@@ -31,7 +31,6 @@ internal static unsafe class IntegerOps
         r[Slot.FlagsOp] = (ulong)(((int)kind * 4) + BitOperations.TrailingZeroCount(sizeof(T)));
         r[Slot.FlagsRes] = ulong.CreateTruncating(res);
         r[Slot.FlagsSrc] = ulong.CreateTruncating(src);
-        r[Slot.FlagsAux] = 0;
     }
 
     [MethodImpl(Inline)]

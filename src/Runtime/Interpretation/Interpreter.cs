@@ -404,8 +404,6 @@ internal static unsafe class Interpreter
                     r[op->Dst] = HelperTable.Pointer(op->Sub)(s, r[op->A], r[op->B] + (ulong)op->Imm, r[op->C]);
                     if (s->ExceptionVector >= 0)
                         goto fault;
-                    if (s->RestartAlone != 0)
-                        goto hitsCode;
                     break;
                 case DispatchCode.Jump: goto taken;
                 case DispatchCode.JumpCondition: if (InterpreterFlags.Holds(r, (Condition)op->Sub)) goto taken; else goto notTaken;
@@ -529,11 +527,16 @@ internal static unsafe class Interpreter
         goto enter;
 
     fault:
+        if (s->ExceptionVector == CpuState.RestartAlone)
+        {
+            s->ExceptionVector = -1;
+            goto hitsCode;
+        }
+
         s->InstructionCount -= (ulong)(block->InstructionCount - op->Insn);
         return Leave(s, Block.AddressOf(block, op->Insn), ExitCause.Exception);
 
     hitsCode:
-        s->RestartAlone = 0;
         s->InstructionCount -= (ulong)(block->InstructionCount - op->Insn);
         return Leave(s, Block.AddressOf(block, op->Insn), ExitCause.SingleStep);
     }

@@ -92,7 +92,7 @@ public static unsafe class GuestMemory
     }
 
     /// <summary>
-    /// Stores at most 8 bytes; false with a page fault pending, or with <see cref="CpuState.RestartAlone"/> set, and nothing stored: the
+    /// Stores at most 8 bytes; false with a page fault pending, or with <see cref="CpuState.RestartAlone"/> in its place, and nothing stored: the
     /// helper returns at once and the executor does the rest.
     /// </summary>
     public static bool TryWrite(CpuState* s, ulong linear, int size, ulong value) => Finish(s, WriteBytes(s, linear, (byte*)&value, size));
@@ -134,7 +134,7 @@ public static unsafe class GuestMemory
     private static bool Finish(CpuState* s, StoreResult result)
     {
         if (result == StoreResult.HitsCode)
-            s->RestartAlone = 1;
+            s->ExceptionVector = CpuState.RestartAlone;
         return result == StoreResult.Done;
     }
 

@@ -19,6 +19,12 @@ public unsafe struct CpuState
     /// <summary>Offset of the x87 state that follows the vector file (its registers are the file's last eight cells).</summary>
     public const int X87Offset = VectorOffset + (VSlot.Count * 16);
 
+    /// <summary>
+    /// Stands in <see cref="ExceptionVector"/> when an instruction changed nothing and must be executed alone by the interpreter because it
+    /// stores into translated code.
+    /// </summary>
+    public const int RestartAlone = 256;
+
     private const int MemoryOffset = X87Offset + 64;
     private const int ControlOffset = MemoryOffset + 64;
     private const int SegmentOffset = ControlOffset + 128;
@@ -94,7 +100,7 @@ public unsafe struct CpuState
     [FieldOffset(ControlOffset + 8)]
     public ulong ExitDetail;
 
-    /// <summary>Vector of the pending exception, or -1.</summary>
+    /// <summary>Vector of the pending exception, -1 for none, or <see cref="RestartAlone"/>.</summary>
     [FieldOffset(ControlOffset + 16)]
     public int ExceptionVector;
 
@@ -114,9 +120,13 @@ public unsafe struct CpuState
     [FieldOffset(ControlOffset + 48)]
     public ulong InstructionLimit;
 
-    /// <summary>Not zero after a helper returned: it changed nothing and its instruction must be executed alone (see StoreResult.HitsCode).</summary>
+    /// <summary>Where translated code met a fault: what is needed to make the state exact (see FaultSite).</summary>
     [FieldOffset(ControlOffset + 56)]
-    public int RestartAlone;
+    public nint FaultSite;
+
+    /// <summary>The vCPU's table from guest address to entry cell for indirect jumps of translated code (see EntryCell).</summary>
+    [FieldOffset(ControlOffset + 64)]
+    public nint EntryCache;
 
     /// <summary>The mode that code at RIP is decoded in (GuestMode).</summary>
     [FieldOffset(ControlOffset + 40)]

@@ -30,7 +30,7 @@ public static unsafe class FlagsRecord
         flags |= (BitOperations.PopCount((byte)res) & 1) == 0 ? Eflags.PF : 0;
         flags |= Carry(op, res, src, aux) ? Eflags.CF : 0;
         flags |= Overflow(op, res, src, aux) ? Eflags.OF : 0;
-        return flags | AuxiliaryCarry(kind, res, src, aux);
+        return flags | AuxiliaryCarry(kind, res, src, CarryIn(op, aux));
     }
 
     /// <summary>Makes the record explicit with the status bits of <paramref name="eflags"/>.</summary>
@@ -72,11 +72,11 @@ public static unsafe class FlagsRecord
         switch ((FlagsKind)(op >> 2))
         {
             case FlagsKind.Add or FlagsKind.Adc:
-                var left = res - src - aux;
+                var left = res - src - CarryIn(op, aux);
                 bits = ~(left ^ src) & (left ^ res);
                 break;
             case FlagsKind.Sub or FlagsKind.Sbb:
-                left = res + src + aux;
+                left = res + src + CarryIn(op, aux);
                 bits = (left ^ src) & (left ^ res);
                 break;
             case FlagsKind.Inc: bits = res & ~(res - 1); break;
@@ -111,6 +111,9 @@ public static unsafe class FlagsRecord
     /// <summary>As <see cref="Holds(Condition, ulong, ulong, ulong, ulong)"/>, of the state's record.</summary>
     public static bool Holds(CpuState* s, Condition condition) => Holds(
         condition, s->Slots[Slot.FlagsOp], s->Slots[Slot.FlagsRes], s->Slots[Slot.FlagsSrc], s->Slots[Slot.FlagsAux]);
+
+    // Only adc and sbb store a carry; for other kinds aux is whatever was there.
+    private static ulong CarryIn(ulong op, ulong aux) => (FlagsKind)(op >> 2) is FlagsKind.Adc or FlagsKind.Sbb ? aux : 0;
 
     private static bool Zero(ulong op, ulong res, ulong src) => op < 4 ? (src & Eflags.ZF) != 0 : res == 0;
 
