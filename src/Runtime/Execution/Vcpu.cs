@@ -18,10 +18,15 @@ public sealed unsafe class Vcpu : IDisposable
 {
     private const int JumpCacheSize = 4096;
 
+    // Entries after which the interpreter asks again whether a block has code by now.
+    private const int RetryEntries = 200;
+
     private readonly Block** _jumpCache;
+    private readonly EntryCacheLine* _entryCache;
     private readonly Lifter _lifter = new();
     private readonly IrBlock _ir = new();
     private readonly GCHandle _handle;
+    private readonly Dictionary<nint, nint> _aloneCode = [];
     private bool _isOutside = true;
     private byte[] _aloneBuffer = GC.AllocateUninitializedArray<byte>(1 << 16, pinned: true);
 
@@ -42,6 +47,11 @@ public sealed unsafe class Vcpu : IDisposable
         State->Mxcsr = 0x1F80;
         State->Slots[Slot.Eflags] = Eflags.IF | 2;
         _jumpCache = (Block**)NativeMemory.AllocZeroed(JumpCacheSize, (nuint)sizeof(Block*));
+        _entryCache = (EntryCacheLine*)NativeMemory.AllocZeroed(EntryCacheLine.Count, (nuint)sizeof(EntryCacheLine));
+        State->EntryCache = (nint)_entryCache;
+        ForgetBlocks();
+        if (cache.Translator != null)
+            HeatThreshold = Math.Max(1, cache.Translator.Threshold);
         cache.Add(this);
     }
 
@@ -120,16 +130,28 @@ public sealed unsafe class Vcpu : IDisposable
     }
 
     /// <summary>Empties the jump cache.</summary>
-    internal void ForgetBlocks() => new Span<nint>(_jumpCache, JumpCacheSize).Clear();
+    internal void ForgetBlocks()
+    {
+        new Span<nint>(_jumpCache, JumpCacheSize).Clear();
+        _aloneCode.Clear();
+
+        // An empty line holds an address of another line, so it never matches.
+        for (var i = 0; i < EntryCacheLine.Count; i++)
+            _entryCache[i] = new EntryCacheLine { Rip = EmptyLine(i) };
+    }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         Cache.Remove(this);
         NativeMemory.Free(_jumpCache);
+        NativeMemory.Free(_entryCache);
         NativeMemory.AlignedFree(State);
         _handle.Free();
     }
+
+    // An address that belongs to another line.
+    private static ulong EmptyLine(int index) => (ulong)index ^ 1;
 
     // One round of the dispatcher.
     private ExitCause Step()
@@ -163,6 +185,18 @@ public sealed unsafe class Vcpu : IDisposable
                 return ExitCause.Exception;
         }
 
+        var translator = Cache.Translator;
+        if (translator != null)
+        {
+            if (s->InstructionLimit != ulong.MaxValue)
+            {
+                if (translator.Threshold == 0)
+                    return RunTranslatedAlone(translator, block);
+            }
+            else if (block->Code != 0 || TryCompile(translator, block))
+                return RunTranslated(block);
+        }
+
         var cause = Interpreter.Run(this, block, alone: false);
         return cause switch
         {
@@ -171,6 +205,72 @@ public sealed unsafe class Vcpu : IDisposable
             ExitCause.Budget => RunAlone((int)(s->InstructionLimit - s->InstructionCount)),
             _ => cause,
         };
+    }
+
+    // True when the block has code now. A block that is not worth it yet is interpreted for another while before the question comes again.
+    private bool TryCompile(ITranslator translator, Block* block)
+    {
+        if (block->Heat >= HeatThreshold)
+        {
+            if (block->CompileState == 0)
+                translator.Request(Cache, block);
+            if (block->Code == 0)
+                block->Heat = HeatThreshold - RetryEntries;
+        }
+
+        return block->Code != 0;
+    }
+
+    private ExitCause RunTranslated(Block* block)
+    {
+        var s = State;
+        var cell = (EntryCell*)block->Code;
+        var line = &_entryCache[EntryCacheLine.IndexOf(block->Start)];
+        line->Cell = cell;
+        line->Rip = block->Start;
+        s->ExitCauseValue = (int)ExitCause.Continue;
+        EntryCell.Enter(s, cell);
+        return FinishTranslated();
+    }
+
+    // One block, or what is left of the budget of it, by code made for it alone.
+    private ExitCause RunTranslatedAlone(ITranslator translator, Block* block)
+    {
+        var s = State;
+        var left = s->InstructionLimit - s->InstructionCount;
+        if (left < block->InstructionCount)
+        {
+            if (!Lift(block->Start, (int)left))
+                return ExitCause.Exception;
+            block = BlockCache.Copy(_ir, Linear(_ir.Start), AllocateAlone);
+        }
+
+        s->ExitCauseValue = (int)ExitCause.Continue;
+        ((delegate*<CpuState*, EntryCell*, nint, void>)AloneCode(translator, block))(s, null, 0);
+        return FinishTranslated();
+    }
+
+    // Code of a cached block is kept until the next flush; blocks outside the cache are compiled each time.
+    private nint AloneCode(ITranslator translator, Block* block)
+    {
+        if (_aloneCode.TryGetValue((nint)block, out var code))
+            return code;
+        code = translator.CompileAlone(Cache, block);
+        if ((nint)block != Marshal.UnsafeAddrOfPinnedArrayElement(_aloneBuffer, 0))
+            _aloneCode[(nint)block] = code;
+        return code;
+    }
+
+    private ExitCause FinishTranslated()
+    {
+        var s = State;
+        if (s->FaultSite != 0)
+            FaultSite.Repair(s);
+        var cause = (ExitCause)s->ExitCauseValue;
+        if (cause != ExitCause.Exception || s->ExceptionVector != CpuState.RestartAlone)
+            return cause;
+        s->ExceptionVector = -1;
+        return RunAlone(1);
     }
 
     // EFLAGS.TF: #DB after one instruction, unless it faulted (SDM Vol. 3, 18.3.1.4).

@@ -28,7 +28,7 @@ public unsafe struct Block
     /// <summary>Next block in the same bucket of the lookup table.</summary>
     public Block* Chain;
 
-    /// <summary>Where translated code for this address starts, or 0.</summary>
+    /// <summary>The <see cref="EntryCell"/> of translated code for this address, or 0.</summary>
     public nint Code;
 
     /// <summary>Number of ops.</summary>

@@ -149,7 +149,7 @@ public sealed unsafe class BlockCache : IDisposable
     }
 
     /// <summary>True when the cache is over its limit.</summary>
-    internal bool IsFull => Size > SizeLimit;
+    internal bool IsFull => Size > SizeLimit || Translator is { WantsFlush: true };
 
     /// <summary>Drops everything once every vCPU is outside. The caller is a vCPU that is outside itself.</summary>
     internal void FlushWhenQuiet()

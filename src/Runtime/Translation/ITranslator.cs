@@ -1,5 +1,3 @@
-using DynaTrans.Runtime.State;
-
 namespace DynaTrans.Runtime.Translation;
 
 /// <summary>Makes host code of blocks; the runtime knows the IL back end only as this.</summary>
@@ -10,13 +8,13 @@ public unsafe interface ITranslator
 
     /// <summary>
     /// Asks for code of a hot block (and what is hot with it). May return at once and publish <see cref="Block.Code"/> later from another
-    /// thread. Called by a vCPU at a block boundary, without locks.
+    /// thread (<see cref="Block.Code"/> is then the block's <see cref="EntryCell"/>). Called by a vCPU at a block boundary, without locks.
     /// </summary>
     void Request(BlockCache cache, Block* block);
 
     /// <summary>
-    /// Compiles one block alone, now, and returns its code without publishing it (lock-step verification, exact instruction budgets).
-    /// The code lives until the next flush.
+    /// Compiles one block alone, now, and returns the address of its code without publishing it (lock-step verification, exact instruction
+    /// budgets). The code returns to the dispatcher at the end of the block; it lives until the next flush.
     /// </summary>
     nint CompileAlone(BlockCache cache, Block* block);
 
@@ -26,6 +24,6 @@ public unsafe interface ITranslator
     /// <summary>All code is dropped; no vCPU is inside any. Under the memory's lock.</summary>
     void Flush();
 
-    /// <summary>Calls code: runs until it must return to the dispatcher, with RIP set and <see cref="CpuState.ExitCauseValue"/> the cause.</summary>
-    void Enter(CpuState* state, nint code);
+    /// <summary>True when so much dead code is kept that the cache should be flushed to free it.</summary>
+    bool WantsFlush { get; }
 }

@@ -1,0 +1,61 @@
+using System.Reflection;
+using System.Reflection.Emit;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.IlBackend.Emission;
+using DynaTrans.IlBackend.Regions;
+
+namespace DynaTrans.IlBackend.Compilation;
+
+/// <summary>
+/// A region with its host code. The <see cref="DynamicMethod"/> must be referenced as long as any vCPU may be inside it; its code goes when
+/// the garbage collector finds it unreferenced.
+/// </summary>
+public sealed unsafe class CompiledRegion
+{
+    // The handle of a dynamic method is not public; without it every transfer would go through a delegate, at twice the cost.
+    private static readonly Func<DynamicMethod, RuntimeMethodHandle> MethodHandle =
+        typeof(DynamicMethod).GetMethod("GetMethodDescriptor", BindingFlags.Instance | BindingFlags.NonPublic)
+            ?.CreateDelegate<Func<DynamicMethod, RuntimeMethodHandle>>()
+        ?? throw new PlatformNotSupportedException("this .NET runtime does not give the method handle of a DynamicMethod");
+
+    private readonly DynamicMethod _method;
+    private readonly IReadOnlyList<nint> _sites;
+
+    private CompiledRegion(Region region, DynamicMethod method, IReadOnlyList<nint> sites, nint code)
+    {
+        Region = region;
+        _method = method;
+        _sites = sites;
+        Code = code;
+    }
+
+    /// <summary>What was compiled.</summary>
+    public Region Region { get; }
+
+    /// <summary>Address of the host code.</summary>
+    public nint Code { get; }
+
+    /// <summary>False when its guest bytes have changed.</summary>
+    public bool Valid { get; set; } = true;
+
+    /// <summary>Emits and compiles a region, on the calling thread.</summary>
+    public static CompiledRegion Compile(Region region, ICellSource cells, EmitOptions options)
+    {
+        var head = region.Blocks[0];
+        var sink = new DynamicMethodSink($"guest_{head.Start:x}");
+        var emitter = RegionEmitter.Emit(sink, region, cells, options);
+        var handle = MethodHandle(sink.Method);
+        RuntimeHelpers.PrepareMethod(handle);
+        return new CompiledRegion(region, sink.Method, emitter.FaultSites, handle.GetFunctionPointer());
+    }
+
+    /// <summary>Frees the fault sites. No vCPU may be inside.</summary>
+    public void Release()
+    {
+        GC.KeepAlive(_method);
+        foreach (var site in _sites)
+            NativeMemory.Free((void*)site);
+    }
+}

@@ -1,0 +1,249 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.IlBackend.Emission;
+using DynaTrans.IlBackend.Regions;
+using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.IlBackend.Compilation;
+
+/// <summary>How a <see cref="Translator"/> works.</summary>
+/// <param name="Threshold">Interpreted entries of a block before it is compiled; 0 compiles everything before it runs.</param>
+/// <param name="Background">Compile on a thread of its own while the interpreter goes on.</param>
+/// <param name="CountInstructions">Translated code counts instructions (statistics).</param>
+/// <param name="MaxDeadRegions">Dropped regions kept before the cache is flushed to free them.</param>
+public readonly record struct TranslatorOptions(
+    int Threshold = 1500, bool Background = true, bool CountInstructions = false, int MaxDeadRegions = 4096);
+
+/// <summary>
+/// The IL back end of one block cache: builds regions, compiles them, publishes their entries in cells, and takes them out when their bytes
+/// change. A region is published only if, under the memory's lock, all its blocks are still valid.
+/// </summary>
+public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
+{
+    private readonly TranslatorOptions _options;
+    private readonly Dictionary<(ulong Rip, GuestMode Mode), nint> _cells = [];
+    private readonly Dictionary<nint, List<CompiledRegion>> _regionsOf = [];
+    private readonly List<CompiledRegion> _regions = [];
+    private readonly List<CompiledRegion> _dead = [];
+    private readonly BlockingCollection<(BlockCache Cache, Region Region)> _queue = [];
+    private readonly Thread? _thread;
+    private readonly nint _stub;
+    private int _generation;
+
+    /// <summary>Makes a translator; it serves one block cache.</summary>
+    public Translator(TranslatorOptions options)
+    {
+        _options = options;
+        delegate*<CpuState*, EntryCell*, nint, void> stub = &EntryCell.ReturnToDispatcher;
+        _stub = (nint)stub;
+        if (!options.Background)
+            return;
+        _thread = new Thread(CompileLoop) { IsBackground = true, Name = "translator", Priority = ThreadPriority.BelowNormal };
+        _thread.Start();
+    }
+
+    /// <inheritdoc/>
+    public int Threshold => _options.Threshold;
+
+    /// <summary>Counters.</summary>
+    public TranslatorStatistics Statistics { get; } = new();
+
+    /// <summary>Called after a region was compiled and published, under the memory's lock: for dumps.</summary>
+    public Action<CompiledRegion>? Published { get; set; }
+
+    /// <inheritdoc/>
+    public void Request(BlockCache cache, Block* block)
+    {
+        Region region;
+        lock (cache.Memory.Lock)
+        {
+            if (block->Valid == 0)
+                return;
+            block->CompileState = 1;
+            region = RegionBuilder.Build(cache, block);
+        }
+
+        if (_thread != null)
+            _queue.Add((cache, region));
+        else
+            CompileAndPublish(cache, region);
+    }
+
+    /// <inheritdoc/>
+    public nint CompileAlone(BlockCache cache, Block* block)
+    {
+        Region region;
+        lock (cache.Memory.Lock)
+            region = RegionBuilder.Single(block);
+        var compiled = Compile(region, new EmitOptions(true, true));
+        lock (cache.Memory.Lock)
+            _dead.Add(compiled);
+        return compiled.Code;
+    }
+
+    /// <inheritdoc/>
+    public void Invalidate(Block* block)
+    {
+        if (!_regionsOf.Remove((nint)block, out var regions))
+            return;
+        foreach (var region in regions)
+            Kill(region);
+    }
+
+    /// <inheritdoc/>
+    public bool WantsFlush => _dead.Count > _options.MaxDeadRegions;
+
+    /// <inheritdoc/>
+    public void Flush()
+    {
+        Interlocked.Increment(ref _generation);
+        foreach (var cell in _cells.Values)
+            ((EntryCell*)cell)->Target = EntryCell.Pack(_stub, 0);
+        foreach (var region in _regions)
+            region.Release();
+        foreach (var region in _dead)
+            region.Release();
+        _regions.Clear();
+        _dead.Clear();
+        _regionsOf.Clear();
+    }
+
+    /// <inheritdoc/>
+    public EntryCell* Cell(ulong rip, GuestMode mode)
+    {
+        lock (_cells)
+        {
+            if (_cells.TryGetValue((rip, mode), out var known))
+                return (EntryCell*)known;
+            var cell = (EntryCell*)NativeMemory.Alloc((nuint)sizeof(EntryCell));
+            cell->Rip = rip;
+            cell->Target = EntryCell.Pack(_stub, 0);
+            _cells[(rip, mode)] = (nint)cell;
+            return cell;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _queue.CompleteAdding();
+
+    private void CompileLoop()
+    {
+        foreach (var (cache, region) in _queue.GetConsumingEnumerable())
+            CompileAndPublish(cache, region);
+    }
+
+    private void CompileAndPublish(BlockCache cache, Region region)
+    {
+        var generation = Volatile.Read(ref _generation);
+        var compiled = Compile(region, new EmitOptions(_options.CountInstructions));
+        lock (cache.Memory.Lock)
+        {
+            if (generation != _generation)
+            {
+                compiled.Release();
+                return;
+            }
+
+            foreach (var block in region.Blocks)
+            {
+                if (((Block*)block.Source)->Valid != 0)
+                    continue;
+                compiled.Release();
+                Statistics.Discarded++;
+                ForgiveHead(region);
+                return;
+            }
+
+            Publish(compiled);
+            Published?.Invoke(compiled);
+        }
+    }
+
+    // The head may be asked for again later.
+    private static void ForgiveHead(Region region)
+    {
+        var head = (Block*)region.Blocks[0].Source;
+        if (head->Valid != 0)
+            head->CompileState = 0;
+    }
+
+    private CompiledRegion Compile(Region region, EmitOptions options)
+    {
+        var start = Stopwatch.GetTimestamp();
+        var compiled = CompiledRegion.Compile(region, this, options);
+        Statistics.Regions++;
+        Statistics.Blocks += region.Blocks.Count;
+        Statistics.CompileTicks += Stopwatch.GetTimestamp() - start;
+        return compiled;
+    }
+
+    private void Publish(CompiledRegion compiled)
+    {
+        var region = compiled.Region;
+        _regions.Add(compiled);
+        foreach (var block in region.Blocks)
+        {
+            if (!_regionsOf.TryGetValue(block.Source, out var list))
+                _regionsOf[block.Source] = list = [];
+            list.Add(compiled);
+        }
+
+        for (var i = 0; i < region.Entries.Count; i++)
+        {
+            var entry = region.Entries[i];
+            var block = (Block*)entry.Source;
+
+            // A place that has code of its own keeps it, unless it is the head.
+            if (i > 0 && block->Code != 0)
+                continue;
+            var cell = Cell(entry.Start, region.Mode);
+            Volatile.Write(ref cell->Target, EntryCell.Pack(compiled.Code, i));
+            block->Code = (nint)cell;
+            block->CompileState = 2;
+            block->Heat = int.MaxValue / 2;
+        }
+    }
+
+    private void Kill(CompiledRegion compiled)
+    {
+        if (!compiled.Valid)
+            return;
+        compiled.Valid = false;
+        _regions.Remove(compiled);
+        _dead.Add(compiled);
+        foreach (var entry in compiled.Region.Entries)
+        {
+            var cell = Cell(entry.Start, compiled.Region.Mode);
+            if ((nint)(cell->Target & ((1UL << EntryCell.AddressBits) - 1)) != compiled.Code)
+                continue;
+            Volatile.Write(ref cell->Target, EntryCell.Pack(_stub, 0));
+            var block = (Block*)entry.Source;
+            block->Code = 0;
+            block->CompileState = 0;
+            block->Heat = 0;
+        }
+
+        foreach (var block in compiled.Region.Blocks)
+            if (_regionsOf.TryGetValue(block.Source, out var list))
+                list.Remove(compiled);
+    }
+}
+
+/// <summary>Counters of a translator. Approximate under several threads.</summary>
+public sealed class TranslatorStatistics
+{
+    /// <summary>Regions compiled.</summary>
+    public long Regions { get; set; }
+
+    /// <summary>Blocks in them.</summary>
+    public long Blocks { get; set; }
+
+    /// <summary>Regions compiled in vain because their bytes changed meanwhile.</summary>
+    public long Discarded { get; set; }
+
+    /// <summary>Stopwatch ticks spent emitting and compiling.</summary>
+    public long CompileTicks { get; set; }
+}

@@ -1,0 +1,85 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.IlBackend.Emission;
+
+/// <summary>Small methods that emitted code calls: slow paths, and what IL cannot say directly.</summary>
+public static unsafe class EmitSupport
+{
+    /// <summary>A method of this class by name.</summary>
+    public static MethodInfo Method(string name) => typeof(EmitSupport).GetMethod(name, BindingFlags.Static | BindingFlags.Public)!;
+
+    /// <summary>High half of an unsigned product.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong MultiplyHighUnsigned(ulong a, ulong b) => Math.BigMul(a, b, out _);
+
+    /// <summary>High half of a signed product.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long MultiplyHighSigned(long a, long b) => Math.BigMul(a, b, out _);
+
+    /// <summary>Slow path of a load; a fault is pending when ExceptionVector is not negative.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static ulong Load(CpuState* s, ulong linear, int size) => GuestMemory.LoadSlow(s, linear, size);
+
+    /// <summary>Slow path of a store; false when the code must leave at this instruction.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static bool Store(CpuState* s, ulong linear, int size, ulong value) => GuestMemory.TryWrite(s, linear, size, value);
+
+    /// <summary>Any vector load that the inline path did not take; false with an exception pending.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static bool LoadVector(CpuState* s, ulong linear, int size, bool aligned, ref Vector128<byte> value)
+    {
+        if (aligned && (linear & 15) != 0)
+        {
+            CpuAccess.Raise(s, ExceptionVector.GeneralProtection);
+            return false;
+        }
+
+        Vector128<byte> loaded = default;
+        if (!GuestMemory.ReadBytes(s, linear, (byte*)&loaded, size))
+            return false;
+        value = loaded;
+        return true;
+    }
+
+    /// <summary>Any vector store that the inline path did not take; false when the code must leave at this instruction.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static bool StoreVector(CpuState* s, ulong linear, int size, bool aligned, Vector128<byte> value)
+    {
+        if (aligned && (linear & 15) != 0)
+        {
+            CpuAccess.Raise(s, ExceptionVector.GeneralProtection);
+            return false;
+        }
+
+        return GuestMemory.TryWrite(s, linear, new ReadOnlySpan<byte>(&value, size));
+    }
+
+    /// <summary>Four bytes as the low element, the rest zero.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Load4(nint p) => Vector128.CreateScalar(*(uint*)p).AsByte();
+
+    /// <summary>Eight bytes as the low element, the rest zero.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Load8(nint p) => Vector128.CreateScalar(*(ulong*)p).AsByte();
+
+    /// <summary>Stores the low four bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store4(nint p, Vector128<byte> value) => *(uint*)p = value.AsUInt32().ToScalar();
+
+    /// <summary>Stores the low eight bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store8(nint p, Vector128<byte> value) => *(ulong*)p = value.AsUInt64().ToScalar();
+
+    /// <summary>Writes an MMX register: the low eight bytes, and ones above (SDM Vol. 1, 9.5).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreMmx(nint cell, Vector128<byte> value)
+    {
+        *(ulong*)cell = value.AsUInt64().ToScalar();
+        ((ushort*)cell)[4] = 0xFFFF;
+    }
+}

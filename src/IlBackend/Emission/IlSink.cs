@@ -1,0 +1,58 @@
+using System.Reflection;
+using System.Reflection.Emit;
+
+namespace DynaTrans.IlBackend.Emission;
+
+/// <summary>
+/// Where the emitter writes IL to. There is one emitter and it knows only this: what a sink for a dump or an exported assembly receives is
+/// what the sink for execution receives. Locals and labels are numbers counted from 0 in the order of their declaration.
+/// </summary>
+public abstract class IlSink
+{
+    /// <summary>Declares a local; returns its number.</summary>
+    public abstract int DeclareLocal(Type type);
+
+    /// <summary>Makes a label; returns its number.</summary>
+    public abstract int DefineLabel();
+
+    /// <summary>Places a label here.</summary>
+    public abstract void MarkLabel(int label);
+
+    /// <summary>An instruction without operand.</summary>
+    public abstract void Emit(OpCode opcode);
+
+    /// <summary>An instruction with a 32-bit constant, or a small one (unaligned.).</summary>
+    public abstract void Emit(OpCode opcode, int value);
+
+    /// <summary>ldc.i8.</summary>
+    public abstract void Emit(OpCode opcode, long value);
+
+    /// <summary>ldloc or stloc.</summary>
+    public abstract void EmitLocal(OpCode opcode, int local);
+
+    /// <summary>A branch.</summary>
+    public abstract void EmitBranch(OpCode opcode, int label);
+
+    /// <summary>switch.</summary>
+    public abstract void EmitSwitch(int[] labels);
+
+    /// <summary>call.</summary>
+    public abstract void EmitCall(MethodInfo method);
+
+    /// <summary>ldobj or stobj.</summary>
+    public abstract void EmitType(OpCode opcode, Type type);
+
+    /// <summary>tail. calli of a method with the signature of a translation (its address is on the stack), then ret.</summary>
+    public abstract void EmitTailJump();
+
+    /// <summary>Says that what follows belongs to a guest instruction (its RIP), until the next call. Executing sinks ignore it.</summary>
+    public virtual void BeginInstruction(ulong rip)
+    {
+    }
+
+    /// <summary>Says that what follows belongs to no guest instruction: entries and exits.</summary>
+    /// <param name="what">A word for the dump.</param>
+    public virtual void BeginGlue(string what)
+    {
+    }
+}

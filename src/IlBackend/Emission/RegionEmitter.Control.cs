@@ -1,0 +1,275 @@
+using System.Reflection.Emit;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.IlBackend.Regions;
+using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.IlBackend.Emission;
+
+/// <content>Ends of blocks, and exits of the method.</content>
+public sealed unsafe partial class RegionEmitter
+{
+    // Return points of the region tested for at one return; beyond that the jump cache is as quick.
+    private const int MaxReturnTests = 6;
+
+    private void EmitControl(in IrOp op)
+    {
+        switch (op.Op)
+        {
+            case IrOpcode.Jump:
+                GoTo(_block.Taken);
+                break;
+            case IrOpcode.JumpCondition:
+                BranchTo((Condition)op.Sub, _block.Taken, _block.Next);
+                break;
+            case IrOpcode.JumpIf:
+                var taken = _il.DefineLabel();
+                Push(op.A, 8);
+                _il.EmitBranch(OpCodes.Brtrue, taken);
+                var flags = _flags;
+                GoTo(_block.Next);
+                _il.MarkLabel(taken);
+                _flags = flags;
+                GoTo(_block.Taken);
+                break;
+            case IrOpcode.JumpIndirect:
+                EmitIndirect(op);
+                break;
+            case IrOpcode.Exit:
+                Materialise();
+                StoreRip(_block.Next);
+                FieldAddress(FieldOffset(nameof(CpuState.ExitDetail)));
+                Ldc(op.Imm);
+                _il.Emit(OpCodes.Stind_I8);
+                SetCause((ExitCause)op.Sub);
+                _il.EmitBranch(OpCodes.Br, _leave);
+                break;
+            default:
+                FieldAddress(FieldOffset(nameof(CpuState.ExceptionVector)));
+                Ldc4(op.Sub);
+                _il.Emit(OpCodes.Stind_I4);
+                FieldAddress(FieldOffset(nameof(CpuState.ExceptionError)));
+                Push(op.A, 4);
+                _il.Emit(OpCodes.Stind_I4);
+                Leave(LeaveSite());
+                break;
+        }
+    }
+
+    private void BranchTo(Condition condition, ulong taken, ulong next)
+    {
+        var flags = _flags;
+        var takenLabel = _il.DefineLabel();
+        EmitBranchIf(condition, takenLabel);
+        GoTo(next);
+        _il.MarkLabel(takenLabel);
+        _flags = flags;
+        GoTo(taken);
+    }
+
+    // Goes to a guest address: inside the region by a branch, else out through its cell.
+    private void GoTo(ulong target)
+    {
+        if (_options.Alone || _region.Find(target) is not { } block)
+        {
+            Materialise();
+            _il.EmitBranch(OpCodes.Br, ExitLabel(target));
+            return;
+        }
+
+        // A block with one way in, emitted later, begins with what is known here.
+        if (block.Predecessors == 1 && block.Entry < 0 && block.Order > _block.Order && !IsReturnPoint(block))
+            _entryFlags[target] = _flags;
+        else
+            Materialise();
+        if (block.Order <= _block.Order)
+            CheckRequest(target);
+        _il.EmitBranch(OpCodes.Br, _blockLabels[block.Order]);
+    }
+
+    private static bool IsReturnPoint(RegionBlock block) => block.Entry >= 0;
+
+    private int ExitLabel(ulong target)
+    {
+        if (!_exitLabels.TryGetValue(target, out var label))
+            _exitLabels[target] = label = _il.DefineLabel();
+        return label;
+    }
+
+    // The exit-request word: interrupts, stop requests, invalidation. Checked at entries and wherever control goes backwards.
+    private void CheckRequest(ulong rip)
+    {
+        LoadField(nameof(CpuState.ExitRequest), OpCodes.Ldind_I4);
+        if (!_requestLabels.TryGetValue(rip, out var label))
+            _requestLabels[rip] = label = _il.DefineLabel();
+        _il.EmitBranch(OpCodes.Brtrue, label);
+    }
+
+    private void EmitIndirect(in IrOp op)
+    {
+        Materialise();
+        Push(op.A, 8);
+        StLoc(_slow);
+        if (_options.Alone)
+        {
+            StoreRipFromSlow();
+            _il.EmitBranch(OpCodes.Br, _leave);
+            return;
+        }
+
+        if ((JumpKind)op.Sub == JumpKind.Return)
+            EmitReturnTests();
+
+        // The vCPU's entry cache: line = cache + index * 16, { rip, cell }.
+        LoadField(nameof(CpuState.EntryCache), OpCodes.Ldind_I);
+        LdLoc(_slow);
+        LdLoc(_slow);
+        Ldc4(12);
+        _il.Emit(OpCodes.Shr_Un);
+        _il.Emit(OpCodes.Xor);
+        Ldc((long)(EntryCacheLine.Count - 1));
+        _il.Emit(OpCodes.And);
+        Ldc4(4);
+        _il.Emit(OpCodes.Shl);
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Conv_U8);
+        StLoc(_ea);
+        var miss = _il.DefineLabel();
+        LdLoc(_ea);
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Ldind_I8);
+        LdLoc(_slow);
+        _il.EmitBranch(OpCodes.Bne_Un, miss);
+        EmitSpill();
+        LdLoc(_ea);
+        _il.Emit(OpCodes.Conv_I);
+        Ldc4(8);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Ldind_I8);
+        StLoc(_ea);
+        EmitJumpThroughCell(() => LdLoc(_ea));
+        Cold(() =>
+        {
+            _il.MarkLabel(miss);
+            StoreRipFromSlow();
+            _il.EmitBranch(OpCodes.Br, _leave);
+        });
+    }
+
+    private void StoreRipFromSlow()
+    {
+        FieldAddress(Slot.Rip * 8);
+        LdLoc(_slow);
+        _il.Emit(OpCodes.Stind_I8);
+    }
+
+    // A return to a call site of this region stays inside: the target is compared with the return points.
+    private void EmitReturnTests()
+    {
+        var tests = 0;
+        foreach (var block in _region.Blocks)
+        {
+            if (!block.EndsWithCall || _region.Find(block.Next) is not { } point || tests == MaxReturnTests)
+                continue;
+            tests++;
+            var next = _il.DefineLabel();
+            LdLoc(_slow);
+            Ldc((long)point.Start);
+            if (point.Order > _block.Order)
+                _il.EmitBranch(OpCodes.Beq, _blockLabels[point.Order]);
+            else
+            {
+                _il.EmitBranch(OpCodes.Bne_Un, next);
+                CheckRequest(point.Start);
+                _il.EmitBranch(OpCodes.Br, _blockLabels[point.Order]);
+            }
+
+            _il.MarkLabel(next);
+        }
+    }
+
+    private void StoreRip(ulong rip)
+    {
+        FieldAddress(Slot.Rip * 8);
+        Ldc((long)rip);
+        _il.Emit(OpCodes.Stind_I8);
+    }
+
+    private void SetCause(ExitCause cause)
+    {
+        FieldAddress(FieldOffset(nameof(CpuState.ExitCauseValue)));
+        Ldc4((int)cause);
+        _il.Emit(OpCodes.Stind_I4);
+    }
+
+    // Puts everything that lives in locals back into the state.
+    private void EmitSpill()
+    {
+        StoreRegisters();
+        StoreVectors();
+        StoreFlags();
+        if (!_options.CountInstructions)
+            return;
+        FieldAddress(FieldOffset(nameof(CpuState.InstructionCount)));
+        LoadField(nameof(CpuState.InstructionCount), OpCodes.Ldind_I8);
+        LdLoc(_count);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Stind_I8);
+    }
+
+    private void EmitJumpThroughCell(Action pushCell)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        pushCell();
+        _il.Emit(OpCodes.Conv_I);
+        pushCell();
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Ldind_I8);
+        StLoc(_slow);
+        LdLoc(_slow);
+        Ldc4(EntryCell.AddressBits);
+        _il.Emit(OpCodes.Shr_Un);
+        _il.Emit(OpCodes.Conv_I);
+        LdLoc(_slow);
+        Ldc((1L << EntryCell.AddressBits) - 1);
+        _il.Emit(OpCodes.And);
+        _il.Emit(OpCodes.Conv_I);
+        _il.EmitTailJump();
+    }
+
+    private void EmitExits()
+    {
+        foreach (var (target, label) in _exitLabels)
+        {
+            _il.MarkLabel(label);
+            if (_options.Alone)
+            {
+                StoreRip(target);
+                _il.EmitBranch(OpCodes.Br, _leave);
+                continue;
+            }
+
+            EmitSpill();
+            var cell = (long)_cells.Cell(target, _region.Mode);
+            EmitJumpThroughCell(() => Ldc(cell));
+        }
+
+        foreach (var (rip, label) in _requestLabels)
+        {
+            _il.MarkLabel(label);
+            StoreRip(rip);
+            _il.EmitBranch(OpCodes.Br, _leave);
+        }
+
+        _il.MarkLabel(_faultExit);
+        FieldAddress(FieldOffset(nameof(CpuState.FaultSite)));
+        LdLoc(_site);
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Stind_I);
+        SetCause(ExitCause.Exception);
+        _il.MarkLabel(_leave);
+        EmitSpill();
+        _il.Emit(OpCodes.Ret);
+    }
+}

@@ -1,0 +1,274 @@
+using System.Reflection.Emit;
+using System.Runtime.InteropServices;
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Interpretation;
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.IlBackend.Emission;
+
+/// <content>
+/// Memory accesses. The fast path is inline: one test of the permission byte of the first page (and, in 64-bit code, one compare with the
+/// window). Everything else is a call out of the way.
+/// </content>
+public sealed unsafe partial class RegionEmitter
+{
+    private static int WidthOf(AddressForm form) => form is AddressForm.Flat64 or AddressForm.Segment64 ? 8 : 4;
+
+    /// <summary>Pushes the offset of an address operand, of width <see cref="WidthOf"/>; 16-bit offsets are truncated.</summary>
+    private void EmitOffset(in IrOp op)
+    {
+        var width = WidthOf(op.Form);
+        var pushed = false;
+        if (op.A != Slot.Zero)
+        {
+            Push(op.A, width);
+            pushed = true;
+        }
+
+        if (op.B != Slot.Zero)
+        {
+            Push(op.B, width);
+            if (op.Scale != 0)
+            {
+                Ldc4(op.Scale);
+                _il.Emit(OpCodes.Shl);
+            }
+
+            if (pushed)
+                _il.Emit(OpCodes.Add);
+            pushed = true;
+        }
+
+        if (!pushed)
+            LdcWidth(op.Disp, width);
+        else if (op.Disp != 0)
+        {
+            LdcWidth(op.Disp, width);
+            _il.Emit(OpCodes.Add);
+        }
+
+        if (op.Form == AddressForm.Segment16)
+            _il.Emit(OpCodes.Conv_U2);
+    }
+
+    /// <summary>Pushes the linear address as int64.</summary>
+    private void EmitLinear(in IrOp op)
+    {
+        EmitOffset(op);
+        switch (op.Form)
+        {
+            case AddressForm.Flat64:
+                break;
+            case AddressForm.Segment64:
+                Push(op.Seg, 8);
+                _il.Emit(OpCodes.Add);
+                break;
+            case AddressForm.Segment64Offset32:
+                _il.Emit(OpCodes.Conv_U8);
+                if (op.Seg == Slot.Zero)
+                    break;
+                Push(op.Seg, 8);
+                _il.Emit(OpCodes.Add);
+                break;
+            case AddressForm.Flat32:
+                _il.Emit(OpCodes.Conv_U8);
+                break;
+            default:
+                if (op.Seg != Slot.Zero)
+                {
+                    Push(op.Seg, 4);
+                    _il.Emit(OpCodes.Add);
+                }
+
+                _il.Emit(OpCodes.Conv_U8);
+                break;
+        }
+    }
+
+    // Leaves the linear address in _ea and branches to slow unless the permission byte has the bit.
+    private void EmitAccessCheck(in IrOp op, PagePermission bit, int slow)
+    {
+        EmitLinear(op);
+        StLoc(_ea);
+        if ((op.Attr & IrAttr.Aligned) != 0)
+        {
+            LdLoc(_ea);
+            Ldc(15L);
+            _il.Emit(OpCodes.And);
+            _il.EmitBranch(OpCodes.Brtrue, slow);
+        }
+
+        if (!_region.Mode.Is64())
+        {
+            LdLoc(_permissions);
+            LdLoc(_ea);
+            Ldc4(12);
+            _il.Emit(OpCodes.Shr_Un);
+        }
+        else
+        {
+            LdLoc(_ea);
+            Ldc4(12);
+            _il.Emit(OpCodes.Shr_Un);
+            StLoc(_page);
+            LdLoc(_page);
+            LoadField(nameof(CpuState.WindowPages), OpCodes.Ldind_I8);
+            _il.EmitBranch(OpCodes.Bge_Un, slow);
+            LdLoc(_permissions);
+            LdLoc(_page);
+        }
+
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Ldind_U1);
+        Ldc4((int)bit);
+        _il.Emit(OpCodes.And);
+        _il.EmitBranch(OpCodes.Brfalse, slow);
+    }
+
+    private void PushHostAddress()
+    {
+        LdLoc(_memory);
+        LdLoc(_ea);
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Add);
+    }
+
+    private void EmitLoad(in IrOp op)
+    {
+        var slow = _il.DefineLabel();
+        var resume = _il.DefineLabel();
+        var signed = op.Op == IrOpcode.LoadSigned;
+        EmitAccessCheck(op, PagePermission.FastRead, slow);
+        PushHostAddress();
+        _il.Emit(op.Size switch
+        {
+            1 => signed ? OpCodes.Ldind_I1 : OpCodes.Ldind_U1,
+            2 => signed ? OpCodes.Ldind_I2 : OpCodes.Ldind_U2,
+            4 => signed ? OpCodes.Ldind_I4 : OpCodes.Ldind_U4,
+            _ => OpCodes.Ldind_I8,
+        });
+        FinishLoad(op, signed);
+        _il.MarkLabel(resume);
+
+        var copy = op;
+        var leave = LeaveSite();
+        Cold(() =>
+        {
+            _il.MarkLabel(slow);
+            _il.Emit(OpCodes.Ldarg_0);
+            LdLoc(_ea);
+            Ldc4(copy.Size);
+            _il.EmitCall(EmitSupport.Method(nameof(EmitSupport.Load)));
+            StLoc(_slow);
+            LeaveIfPending(leave);
+            LdLoc(_slow);
+            if (copy.Size < 8)
+                _il.Emit(OpCodes.Conv_I4);
+            if (signed)
+                SignExtend(copy.Size);
+            FinishLoad(copy, signed);
+            _il.EmitBranch(OpCodes.Br, resume);
+        });
+    }
+
+    private void FinishLoad(in IrOp op, bool signed)
+    {
+        var width = Width(op.Size);
+        if (signed && op.Sub == 8 && width == 4)
+        {
+            _il.Emit(OpCodes.Conv_I8);
+            width = 8;
+        }
+
+        StoreDst(op.Dst, signed ? op.Sub : Math.Max((int)op.Size, 4), width);
+    }
+
+    private void EmitStore(in IrOp op)
+    {
+        var slow = _il.DefineLabel();
+        var resume = _il.DefineLabel();
+        EmitAccessCheck(op, PagePermission.FastWrite, slow);
+        PushHostAddress();
+        Push(op.C, op.Imm, Width(op.Size));
+        _il.Emit(op.Size switch { 1 => OpCodes.Stind_I1, 2 => OpCodes.Stind_I2, 4 => OpCodes.Stind_I4, _ => OpCodes.Stind_I8 });
+        _il.MarkLabel(resume);
+
+        var copy = op;
+        var leave = LeaveSite();
+        Cold(() =>
+        {
+            _il.MarkLabel(slow);
+            _il.Emit(OpCodes.Ldarg_0);
+            LdLoc(_ea);
+            Ldc4(copy.Size);
+            Push(copy.C, copy.Imm, 8);
+            _il.EmitCall(EmitSupport.Method(nameof(EmitSupport.Store)));
+            _il.EmitBranch(OpCodes.Brtrue, resume);
+            Leave(leave);
+        });
+    }
+
+    private void EmitCheckLimit(in IrOp op)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        Ldc4(op.Seg);
+        Push(op.A, 8);
+        Ldc(op.Imm);
+        _il.EmitCall(typeof(SegmentLimits).GetMethod(nameof(SegmentLimits.Check))!);
+        var fail = _il.DefineLabel();
+        _il.EmitBranch(OpCodes.Brfalse, fail);
+        var leave = LeaveSite();
+        Cold(() =>
+        {
+            _il.MarkLabel(fail);
+            Leave(leave);
+        });
+    }
+
+    /// <summary>The fault site of the present instruction and flags.</summary>
+    private nint LeaveSite()
+    {
+        var site = (FaultSite*)NativeMemory.AllocZeroed((nuint)sizeof(FaultSite));
+        site->Rip = _block.Addresses[_insn];
+        site->FlagsOp = _flags.Known ? _flags.Code : -1;
+        site->SourceIsConstant = _flags is { Known: true, SourceIsConstant: true } ? (byte)1 : (byte)0;
+        site->FlagsSource = _flags.SourceConstant;
+        site->NotExecuted = _options.CountInstructions ? _block.Addresses.Length - _insn : 0;
+        _sites.Add((nint)site);
+        return (nint)site;
+    }
+
+    private void Leave(nint site)
+    {
+        Ldc((long)site);
+        StLoc(_site);
+        _il.EmitBranch(OpCodes.Br, _faultExit);
+    }
+
+    private void LeaveIfPending(nint site)
+    {
+        var none = _il.DefineLabel();
+        LoadField(nameof(CpuState.ExceptionVector), OpCodes.Ldind_I4);
+        Ldc4(0);
+        _il.EmitBranch(OpCodes.Blt, none);
+        Leave(site);
+        _il.MarkLabel(none);
+    }
+
+    // A path out of the way, emitted after the blocks with the flags knowledge of this point.
+    private void Cold(Action emit)
+    {
+        var flags = _flags;
+        var (block, insn) = (_block, _insn);
+        _coldPaths.Add(() =>
+        {
+            (_flags, _block, _insn) = (flags, block, insn);
+            _il.BeginInstruction(block.Addresses[insn]);
+            emit();
+        });
+    }
+}

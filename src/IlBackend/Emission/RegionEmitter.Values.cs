@@ -1,0 +1,262 @@
+using System.Reflection.Emit;
+using System.Runtime.InteropServices;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.IlBackend.Emission;
+
+/// <content>
+/// Values: slots on and off the IL stack. Widths are 4 (int32 on the stack, upper garbage allowed for sizes 1 and 2) or 8 (int64).
+/// </content>
+public sealed unsafe partial class RegionEmitter
+{
+    private static int Width(int size) => size == 8 ? 8 : 4;
+
+    private void LdLoc(int local)
+    {
+        _references++;
+        _il.EmitLocal(OpCodes.Ldloc, local);
+    }
+
+    private void StLoc(int local)
+    {
+        _references++;
+        _il.EmitLocal(OpCodes.Stloc, local);
+    }
+
+    private void Ldc(long value) => _il.Emit(OpCodes.Ldc_I8, value);
+
+    private void Ldc4(int value) => _il.Emit(OpCodes.Ldc_I4, value);
+
+    private void LdcWidth(long value, int width)
+    {
+        if (width == 8)
+            Ldc(value);
+        else
+            Ldc4((int)value);
+    }
+
+    private void FieldAddress(int offset)
+    {
+        _references++;
+        _il.Emit(OpCodes.Ldarg_0);
+        if (offset == 0)
+            return;
+        Ldc4(offset);
+        _il.Emit(OpCodes.Add);
+    }
+
+    private static int FieldOffset(string name) => (int)Marshal.OffsetOf<CpuState>(name);
+
+    private void LoadField(string name, OpCode load)
+    {
+        FieldAddress(FieldOffset(name));
+        _il.Emit(load);
+    }
+
+    private void LoadSlotMemory(int slot, int width)
+    {
+        FieldAddress(slot * 8);
+        _il.Emit(width == 8 ? OpCodes.Ldind_I8 : OpCodes.Ldind_I4);
+    }
+
+    /// <summary>Pushes a slot.</summary>
+    private void Push(ushort slot, int width)
+    {
+        if (slot == Slot.Zero)
+        {
+            LdcWidth(0, width);
+            return;
+        }
+
+        var local = _slotLocal[slot];
+        if (local < 0)
+        {
+            LoadSlotMemory(slot, width);
+            return;
+        }
+
+        LdLoc(local);
+        if (_slotIsWide[slot] && width == 4)
+            _il.Emit(OpCodes.Conv_I4);
+        else if (!_slotIsWide[slot] && width == 8)
+            _il.Emit(OpCodes.Conv_U8);
+    }
+
+    /// <summary>Pushes slot + constant.</summary>
+    private void Push(ushort slot, long imm, int width)
+    {
+        if (slot == Slot.Zero)
+        {
+            LdcWidth(imm, width);
+            return;
+        }
+
+        Push(slot, width);
+        if (imm == 0)
+            return;
+        LdcWidth(imm, width);
+        _il.Emit(OpCodes.Add);
+    }
+
+    private void PushB(in IrOp op, int width) => Push(op.B, op.Imm, width);
+
+    /// <summary>Pushes slot + constant zero-extended from <paramref name="size"/>, as <paramref name="width"/>.</summary>
+    private void PushZero(ushort slot, long imm, int size, int width)
+    {
+        if (slot == Slot.Zero)
+        {
+            LdcWidth((long)Mask((ulong)imm, size), width);
+            return;
+        }
+
+        Push(slot, imm, Width(size));
+        ZeroExtend(size, width);
+    }
+
+    /// <summary>Pushes slot + constant sign-extended from <paramref name="size"/> to its width.</summary>
+    private void PushSigned(ushort slot, long imm, int size)
+    {
+        if (slot == Slot.Zero)
+        {
+            LdcWidth(SignExtended((ulong)imm, size), Width(size));
+            return;
+        }
+
+        Push(slot, imm, Width(size));
+        SignExtend(size);
+    }
+
+    private static long SignExtended(ulong value, int size) => (long)(value << (64 - (size * 8))) >> (64 - (size * 8));
+
+    private static ulong Mask(ulong value, int size) => size == 8 ? value : value & ((1UL << (size * 8)) - 1);
+
+    // The value on the stack has Width(size); upper bits of a narrow one are garbage.
+    private void ZeroExtend(int size, int width)
+    {
+        if (size == 1)
+            _il.Emit(OpCodes.Conv_U1);
+        else if (size == 2)
+            _il.Emit(OpCodes.Conv_U2);
+        if (size < 8 && width == 8)
+            _il.Emit(OpCodes.Conv_U8);
+    }
+
+    private void SignExtend(int size)
+    {
+        if (size == 1)
+            _il.Emit(OpCodes.Conv_I1);
+        else if (size == 2)
+            _il.Emit(OpCodes.Conv_I2);
+    }
+
+    /// <summary>Pops a value of <paramref name="width"/>, truncates it to <paramref name="size"/> bytes, stores it zero-extended.</summary>
+    private void StoreDst(ushort slot, int size, int width)
+    {
+        if (slot == Slot.Void)
+        {
+            _il.Emit(OpCodes.Pop);
+            return;
+        }
+
+        _flags = _flags.AfterWrite(slot);
+        if (width == 8 && size < 8)
+        {
+            _il.Emit(OpCodes.Conv_I4);
+            width = 4;
+        }
+
+        if (size == 1)
+            _il.Emit(OpCodes.Conv_U1);
+        else if (size == 2)
+            _il.Emit(OpCodes.Conv_U2);
+        var local = _slotLocal[slot];
+        if (local >= 0)
+        {
+            if (_slotIsWide[slot] && width == 4)
+                _il.Emit(OpCodes.Conv_U8);
+            else if (!_slotIsWide[slot] && width == 8)
+                _il.Emit(OpCodes.Conv_I4);
+            StLoc(local);
+            return;
+        }
+
+        if (width == 4)
+            _il.Emit(OpCodes.Conv_U8);
+        StLoc(_scratch);
+        FieldAddress(slot * 8);
+        LdLoc(_scratch);
+        _il.Emit(OpCodes.Stind_I8);
+    }
+
+    private void LoadRegisters()
+    {
+        for (ushort i = 0; i < 16; i++)
+        {
+            if (_slotLocal[i] < 0)
+                continue;
+            LoadSlotMemory(i, _slotIsWide[i] ? 8 : 4);
+            StLoc(_slotLocal[i]);
+        }
+    }
+
+    private void StoreRegisters()
+    {
+        for (ushort i = 0; i < 16; i++)
+        {
+            if (!_dirty[i])
+                continue;
+            FieldAddress(i * 8);
+            Push(i, 8);
+            _il.Emit(OpCodes.Stind_I8);
+        }
+    }
+
+    private void LoadVectors()
+    {
+        for (ushort i = 0; i < 16; i++)
+        {
+            if (_vectorLocal[i] < 0)
+                continue;
+            VectorAddress(i);
+            _il.EmitType(OpCodes.Ldobj, VectorType);
+            StLoc(_vectorLocal[i]);
+        }
+    }
+
+    private void StoreVectors()
+    {
+        for (ushort i = 0; i < 16; i++)
+        {
+            if (!_dirtyVector[i])
+                continue;
+            VectorAddress(i);
+            LdLoc(_vectorLocal[i]);
+            _il.EmitType(OpCodes.Stobj, VectorType);
+        }
+    }
+
+    private void VectorAddress(int cell) => FieldAddress(CpuState.VectorOffset + (cell * 16));
+
+    private void LoadFlags()
+    {
+        (int Local, ushort Slot)[] parts = [(_fop, Slot.FlagsOp), (_fres, Slot.FlagsRes), (_fsrc, Slot.FlagsSrc), (_faux, Slot.FlagsAux)];
+        foreach (var (local, slot) in parts)
+        {
+            LoadSlotMemory(slot, 8);
+            StLoc(local);
+        }
+    }
+
+    // Stores the record's locals as they are; a fault site or Materialise has seen to fop and fsrc.
+    private void StoreFlags()
+    {
+        (int Local, ushort Slot)[] parts = [(_fop, Slot.FlagsOp), (_fres, Slot.FlagsRes), (_fsrc, Slot.FlagsSrc), (_faux, Slot.FlagsAux)];
+        foreach (var (local, slot) in parts)
+        {
+            FieldAddress(slot * 8);
+            LdLoc(local);
+            _il.Emit(OpCodes.Stind_I8);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+using System.Reflection.Emit;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Helpers.Vector;
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.IlBackend.Emission;
+
+/// <content>Vector ops, and calls of helpers.</content>
+public sealed unsafe partial class RegionEmitter
+{
+    private void PushVector(ushort cell)
+    {
+        if (cell < VSlot.Mm0)
+        {
+            LdLoc(_vectorLocal[cell]);
+            return;
+        }
+
+        VectorAddress(cell);
+        _il.EmitType(OpCodes.Ldobj, VectorType);
+    }
+
+    // A cell of the MMX file is written through memory; its address must be below the value.
+    private void BeginVectorStore(ushort cell)
+    {
+        if (cell >= VSlot.Mm0)
+            VectorAddress(cell);
+    }
+
+    private void EndVectorStore(ushort cell)
+    {
+        if (cell < VSlot.Mm0)
+            StLoc(_vectorLocal[cell]);
+        else
+            _il.EmitType(OpCodes.Stobj, VectorType);
+    }
+
+    private void EmitVector(in IrOp op)
+    {
+        if (op.Op == IrOpcode.VMovMmx)
+        {
+            VectorAddress(op.Dst);
+            PushVector(op.B);
+            _il.EmitCall(EmitSupport.Method(nameof(EmitSupport.StoreMmx)));
+            return;
+        }
+
+        var integer = op.Op == IrOpcode.VToInt;
+        if (!integer)
+            BeginVectorStore(op.Dst);
+        if (op.Op == IrOpcode.VMov)
+            PushVector(op.B);
+        else
+            EmitVectorCall(op);
+        if (integer)
+            StoreDst(op.Dst, 8, 8);
+        else
+            EndVectorStore(op.Dst);
+    }
+
+    private void EmitVectorCall(in IrOp op)
+    {
+        var kind = VectorTable.Kind((VecOp)op.Sub);
+        if (kind is VecKind.Binary or VecKind.BinaryImm or VecKind.BinaryToInt or VecKind.FromInt or VecKind.FromIntImm)
+            PushVector(op.A);
+        if (kind is VecKind.FromInt or VecKind.FromIntImm)
+            Push(op.B, 8);
+        else
+            PushVector(op.B);
+        if (kind is VecKind.BinaryImm or VecKind.UnaryImm or VecKind.ToIntImm or VecKind.FromIntImm)
+            Ldc4((byte)op.Imm);
+        _il.EmitCall(VectorTable.Method((VecOp)op.Sub));
+    }
+
+    private void EmitVectorLoad(in IrOp op)
+    {
+        var slow = _il.DefineLabel();
+        var resume = _il.DefineLabel();
+        EmitAccessCheck(op, PagePermission.FastRead, slow);
+        BeginVectorStore(op.Dst);
+        PushHostAddress();
+        if (op.Size == 16)
+        {
+            _il.Emit(OpCodes.Unaligned, 1);
+            _il.EmitType(OpCodes.Ldobj, VectorType);
+        }
+        else
+            _il.EmitCall(EmitSupport.Method(op.Size == 4 ? nameof(EmitSupport.Load4) : nameof(EmitSupport.Load8)));
+        EndVectorStore(op.Dst);
+        _il.MarkLabel(resume);
+
+        var copy = op;
+        var leave = LeaveSite();
+        Cold(() =>
+        {
+            _il.MarkLabel(slow);
+            _il.Emit(OpCodes.Ldarg_0);
+            LdLoc(_ea);
+            Ldc4(copy.Size);
+            Ldc4((copy.Attr & IrAttr.Aligned) != 0 ? 1 : 0);
+            VectorAddress(VSlot.Temp0);
+            _il.EmitCall(EmitSupport.Method(nameof(EmitSupport.LoadVector)));
+            var loaded = _il.DefineLabel();
+            _il.EmitBranch(OpCodes.Brtrue, loaded);
+            Leave(leave);
+            _il.MarkLabel(loaded);
+
+            // Through the state's temporary cell: taking the address of a local would keep it out of registers everywhere.
+            BeginVectorStore(copy.Dst);
+            VectorAddress(VSlot.Temp0);
+            _il.EmitType(OpCodes.Ldobj, VectorType);
+            EndVectorStore(copy.Dst);
+            _il.EmitBranch(OpCodes.Br, resume);
+        });
+    }
+
+    private void EmitVectorStore(in IrOp op)
+    {
+        var slow = _il.DefineLabel();
+        var resume = _il.DefineLabel();
+        EmitAccessCheck(op, PagePermission.FastWrite, slow);
+        PushHostAddress();
+        PushVector(op.C);
+        if (op.Size == 16)
+        {
+            _il.Emit(OpCodes.Unaligned, 1);
+            _il.EmitType(OpCodes.Stobj, VectorType);
+        }
+        else
+            _il.EmitCall(EmitSupport.Method(op.Size == 4 ? nameof(EmitSupport.Store4) : nameof(EmitSupport.Store8)));
+        _il.MarkLabel(resume);
+
+        var copy = op;
+        var leave = LeaveSite();
+        Cold(() =>
+        {
+            _il.MarkLabel(slow);
+            _il.Emit(OpCodes.Ldarg_0);
+            LdLoc(_ea);
+            Ldc4(copy.Size);
+            Ldc4((copy.Attr & IrAttr.Aligned) != 0 ? 1 : 0);
+            PushVector(copy.C);
+            _il.EmitCall(EmitSupport.Method(nameof(EmitSupport.StoreVector)));
+            _il.EmitBranch(OpCodes.Brtrue, resume);
+            Leave(leave);
+        });
+    }
+
+    private void EmitHelper(in IrOp op)
+    {
+        var id = (HelperId)op.Sub;
+        var effects = HelperTable.Effects(id);
+        if ((effects & HelperEffects.NeedsRip) != 0)
+        {
+            FieldAddress(Slot.Rip * 8);
+            Ldc((long)_block.Addresses[_insn]);
+            _il.Emit(OpCodes.Stind_I8);
+        }
+
+        var state = (effects & (HelperEffects.ReadsState | HelperEffects.WritesState)) != 0;
+        var vectors = (effects & HelperEffects.Vectors) != 0;
+        if (state)
+        {
+            Materialise();
+            StoreRegisters();
+            StoreFlags();
+        }
+
+        if (vectors)
+            StoreVectors();
+
+        // After Materialise: the helper may itself have left a record in the state before it faulted.
+        var leave = LeaveSite();
+        _il.Emit(OpCodes.Ldarg_0);
+        Push(op.A, 8);
+        PushB(op, 8);
+        Push(op.C, 8);
+        _il.EmitCall(HelperTable.Method(id));
+        StLoc(_slow);
+        if ((effects & HelperEffects.MayFault) != 0)
+        {
+            var fail = _il.DefineLabel();
+            LoadField(nameof(CpuState.ExceptionVector), OpCodes.Ldind_I4);
+            Ldc4(0);
+            _il.EmitBranch(OpCodes.Bge, fail);
+            Cold(() =>
+            {
+                _il.MarkLabel(fail);
+                if ((effects & HelperEffects.WritesState) != 0)
+                {
+                    LoadRegisters();
+                    LoadFlags();
+                }
+
+                if (vectors)
+                    LoadVectors();
+                Leave(leave);
+            });
+        }
+
+        if ((effects & HelperEffects.WritesState) != 0)
+        {
+            LoadRegisters();
+            LoadFlags();
+            _flags = PendingFlags.Unknown;
+        }
+
+        if (vectors)
+            LoadVectors();
+        LdLoc(_slow);
+        StoreDst(op.Dst, 8, 8);
+    }
+}

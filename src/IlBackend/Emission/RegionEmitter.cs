@@ -1,0 +1,303 @@
+using System.Reflection.Emit;
+using System.Runtime.Intrinsics;
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.IlBackend.Regions;
+using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.IlBackend.Emission;
+
+/// <summary>
+/// Writes a region as one method: general registers, flags record and vector registers in IL locals, jumps inside the region as branches.
+/// The method's shape: load the registers it uses, switch to the entry; the blocks; then, out of the way, slow paths and exits.
+/// Invariant: at every IL instruction that can leave the method the locals hold the exact guest registers; what is missing (RIP, the kind of
+/// the flags record) is in the fault site that the path out names.
+/// </summary>
+public sealed unsafe partial class RegionEmitter
+{
+    private static readonly Type VectorType = typeof(Vector128<byte>);
+
+    private readonly IlSink _il;
+    private readonly Region _region;
+    private readonly ICellSource _cells;
+    private readonly EmitOptions _options;
+    private readonly bool _wide;
+    private readonly int[] _slotLocal = new int[Slot.Count];
+    private readonly bool[] _slotIsWide = new bool[Slot.Count];
+    private readonly int[] _vectorLocal = new int[VSlot.Mm0];
+    private readonly bool[] _dirty = new bool[16];
+    private readonly bool[] _dirtyVector = new bool[16];
+    private readonly int[] _blockLabels;
+    private readonly Dictionary<ulong, PendingFlags> _entryFlags = [];
+    private readonly Dictionary<ulong, int> _exitLabels = [];
+    private readonly Dictionary<ulong, int> _requestLabels = [];
+    private readonly List<Action> _coldPaths = [];
+    private readonly List<nint> _sites = [];
+
+    private int _ea, _page, _slow, _memory, _permissions, _site, _count, _scratch;
+    private int _fop, _fres, _fsrc, _faux;
+    private int _faultExit, _leave;
+    private int _references;
+
+    private PendingFlags _flags;
+    private RegionBlock _block = null!;
+    private int _insn;
+
+    private RegionEmitter(IlSink il, Region region, ICellSource cells, EmitOptions options)
+    {
+        _il = il;
+        _region = region;
+        _cells = cells;
+        _options = options;
+        _wide = region.Mode.Is64();
+        _blockLabels = new int[region.Blocks.Count];
+        Array.Fill(_slotLocal, -1);
+        Array.Fill(_vectorLocal, -1);
+    }
+
+    /// <summary>Local references written; RyuJIT gives up optimising beyond 8,000 in a method.</summary>
+    public int References => _references;
+
+    /// <summary>Fault sites of the method, unmanaged, owned by the caller: free them when the code is gone.</summary>
+    public IReadOnlyList<nint> FaultSites => _sites;
+
+    /// <summary>Emits a region.</summary>
+    /// <param name="il">Receives the IL.</param>
+    /// <param name="region">The region, analysed.</param>
+    /// <param name="cells">Gives the cells of jump targets.</param>
+    /// <param name="options">What to include.</param>
+    public static RegionEmitter Emit(IlSink il, Region region, ICellSource cells, EmitOptions options)
+    {
+        var emitter = new RegionEmitter(il, region, cells, options);
+        emitter.Run();
+        return emitter;
+    }
+
+    private void Run()
+    {
+        DeclareLocals();
+        _faultExit = _il.DefineLabel();
+        _leave = _il.DefineLabel();
+        for (var i = 0; i < _blockLabels.Length; i++)
+            _blockLabels[i] = _il.DefineLabel();
+        EmitEntry();
+        foreach (var block in _region.Blocks)
+            EmitBlock(block);
+        _il.BeginGlue("slow paths and exits");
+
+        // A slow path may add an exit; exits add nothing.
+        for (var i = 0; i < _coldPaths.Count; i++)
+            _coldPaths[i]();
+        EmitExits();
+    }
+
+    private void DeclareLocals()
+    {
+        var used = new bool[Slot.Count];
+        var usedVector = new bool[VSlot.Mm0];
+        foreach (var block in _region.Blocks)
+            foreach (ref readonly var op in block.Ops.AsSpan())
+                Collect(op, used, usedVector);
+        for (ushort i = 0; i < Slot.Count; i++)
+        {
+            if (!used[i] || !(Slot.IsGpr(i) || Slot.IsTemp(i)))
+                continue;
+            _slotIsWide[i] = _wide || Slot.IsTemp(i);
+            _slotLocal[i] = _il.DeclareLocal(_slotIsWide[i] ? typeof(long) : typeof(int));
+        }
+
+        for (ushort i = 0; i < VSlot.Mm0; i++)
+            if (usedVector[i])
+                _vectorLocal[i] = _il.DeclareLocal(VectorType);
+        _ea = _il.DeclareLocal(typeof(long));
+        _page = _il.DeclareLocal(typeof(long));
+        _slow = _il.DeclareLocal(typeof(long));
+        _scratch = _il.DeclareLocal(typeof(long));
+        _memory = _il.DeclareLocal(typeof(nint));
+        _permissions = _il.DeclareLocal(typeof(nint));
+        _site = _il.DeclareLocal(typeof(long));
+        _count = _il.DeclareLocal(typeof(long));
+        _fop = _il.DeclareLocal(typeof(long));
+        _fres = _il.DeclareLocal(typeof(long));
+        _fsrc = _il.DeclareLocal(typeof(long));
+        _faux = _il.DeclareLocal(typeof(long));
+    }
+
+    private void Collect(in IrOp op, bool[] used, bool[] usedVector)
+    {
+        if (IrOperands.ReadsA(op))
+            used[op.A] = true;
+        if (IrOperands.ReadsB(op))
+            used[op.B] = true;
+        if (IrOperands.ReadsC(op))
+            used[op.C] = true;
+        if (IrOperands.WritesInteger(op))
+        {
+            used[op.Dst] = true;
+            if (Slot.IsGpr(op.Dst))
+                _dirty[op.Dst] = true;
+        }
+
+        if (IrOperands.ReadsVectorA(op))
+            UseVector(op.A, usedVector);
+        if (IrOperands.ReadsVectorB(op))
+            UseVector(op.B, usedVector);
+        if (op.Op == IrOpcode.VStore)
+            UseVector(op.C, usedVector);
+        if (!IrOperands.WritesVector(op))
+            return;
+        UseVector(op.Dst, usedVector);
+        if (op.Dst < VSlot.Temp0)
+            _dirtyVector[op.Dst] = true;
+    }
+
+    private static void UseVector(ushort cell, bool[] used)
+    {
+        if (cell < VSlot.Mm0)
+            used[cell] = true;
+    }
+
+    private void EmitEntry()
+    {
+        _il.BeginGlue("entry");
+        LoadField(nameof(CpuState.MemoryBase), OpCodes.Ldind_I);
+        StLoc(_memory);
+        LoadField(nameof(CpuState.Permissions), OpCodes.Ldind_I);
+        StLoc(_permissions);
+        LoadRegisters();
+        LoadVectors();
+        LoadFlags();
+        if (_options.CountInstructions)
+        {
+            Ldc(0L);
+            StLoc(_count);
+        }
+
+        if (_region.Entries.Count > 1)
+        {
+            _il.Emit(OpCodes.Ldarg_2);
+            _il.Emit(OpCodes.Conv_I4);
+            var labels = new int[_region.Entries.Count];
+            for (var i = 0; i < labels.Length; i++)
+            {
+                labels[i] = _il.DefineLabel();
+                var (label, block) = (labels[i], _region.Entries[i]);
+                if (i > 0)
+                    _coldPaths.Add(() => EmitSideEntry(label, block));
+            }
+
+            _il.EmitSwitch(labels);
+            _il.MarkLabel(labels[0]);
+        }
+
+        CheckRequest(_region.Blocks[0].Start);
+    }
+
+    // Entries other than the head: the exit-request check stands here too, so that regions that jump to each other in a ring stop.
+    private void EmitSideEntry(int label, RegionBlock block)
+    {
+        _il.MarkLabel(label);
+        CheckRequest(block.Start);
+        _il.EmitBranch(OpCodes.Br, _blockLabels[block.Order]);
+    }
+
+    private void EmitBlock(RegionBlock block)
+    {
+        _block = block;
+        _insn = -1;
+        _il.MarkLabel(_blockLabels[block.Order]);
+        _flags = _entryFlags.TryGetValue(block.Start, out var known) ? known : PendingFlags.Unknown;
+        if (_options.CountInstructions)
+        {
+            LdLoc(_count);
+            Ldc((long)block.Addresses.Length);
+            _il.Emit(OpCodes.Add);
+            StLoc(_count);
+        }
+
+        for (var i = 0; i < block.Ops.Length; i++)
+        {
+            ref readonly var op = ref block.Ops[i];
+            if (op.Insn != _insn)
+            {
+                _insn = op.Insn;
+                _il.BeginInstruction(block.Addresses[_insn]);
+            }
+
+            EmitOp(op);
+        }
+    }
+
+    private void EmitOp(in IrOp op)
+    {
+        switch (op.Op)
+        {
+            case IrOpcode.Nop:
+                break;
+            case IrOpcode.Load or IrOpcode.LoadSigned:
+                EmitLoad(op);
+                break;
+            case IrOpcode.Store:
+                EmitStore(op);
+                break;
+            case IrOpcode.VLoad:
+                EmitVectorLoad(op);
+                break;
+            case IrOpcode.VStore:
+                EmitVectorStore(op);
+                break;
+            case IrOpcode.Lea:
+                EmitOffset(op);
+                StoreDst(op.Dst, op.Size, WidthOf(op.Form));
+                break;
+            case IrOpcode.LinearAddress:
+                EmitLinear(op);
+                StoreDst(op.Dst, 8, 8);
+                break;
+            case IrOpcode.CheckLimit:
+                EmitCheckLimit(op);
+                break;
+            case IrOpcode.GetCondition:
+                EmitCondition((Condition)op.Sub);
+                StoreDst(op.Dst, 8, 4);
+                break;
+            case IrOpcode.GetFlags:
+                PushStatus();
+                StoreDst(op.Dst, 8, 4);
+                break;
+            case IrOpcode.SetFlags:
+                EmitSetFlags(op);
+                break;
+            case IrOpcode.SetFlagsIf:
+                EmitSetFlagsIf(op);
+                break;
+            case IrOpcode.VMov or IrOpcode.VMovMmx or IrOpcode.VBinary or IrOpcode.VUnary or IrOpcode.VToInt or IrOpcode.VFromInt:
+                EmitVector(op);
+                break;
+            case IrOpcode.Call:
+                EmitHelper(op);
+                break;
+            case >= IrOpcode.Jump:
+                EmitControl(op);
+                break;
+            default:
+                EmitInteger(op);
+                break;
+        }
+    }
+}
+
+/// <summary>What an emitted region includes besides the guest's semantics.</summary>
+/// <param name="CountInstructions">Add executed instructions to the state's counter.</param>
+/// <param name="Alone">
+/// The region is one block to be executed once: direct exits return to the dispatcher instead of jumping on.
+/// </param>
+public readonly record struct EmitOptions(bool CountInstructions = false, bool Alone = false);
+
+/// <summary>Gives the cell of a jump target.</summary>
+public unsafe interface ICellSource
+{
+    /// <summary>The cell of a guest address in a mode.</summary>
+    EntryCell* Cell(ulong rip, GuestMode mode);
+}

@@ -1,0 +1,111 @@
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.IlBackend.Regions;
+
+/// <summary>A copy of a cached block for the back end: it stays what it is while the cache changes.</summary>
+/// <param name="Source">The cached block; to be touched only under the memory's lock.</param>
+/// <param name="Start">RIP of its first instruction.</param>
+/// <param name="Next">RIP after it.</param>
+/// <param name="Taken">Target of its direct jump.</param>
+/// <param name="EndsWithCall">It ends with a call.</param>
+/// <param name="Ops">Its ops.</param>
+/// <param name="Addresses">RIP of each instruction.</param>
+public sealed record RegionBlock(
+    nint Source, ulong Start, ulong Next, ulong Taken, bool EndsWithCall, IrOp[] Ops, ulong[] Addresses)
+{
+    /// <summary>Edges from blocks of the region that lead here.</summary>
+    public int Predecessors { get; set; }
+
+    /// <summary>Number of the entry, or -1 when the block is entered from inside only.</summary>
+    public int Entry { get; set; } = -1;
+
+    /// <summary>Position in the region's layout.</summary>
+    public int Order { get; set; }
+
+    /// <summary>Copies a cached block. Under the memory's lock.</summary>
+    public static unsafe RegionBlock CopyOf(Block* block)
+    {
+        var addresses = new ulong[block->InstructionCount];
+        var address = block->Start;
+        for (var i = 0; i < addresses.Length; i++)
+        {
+            addresses[i] = address;
+            address += Block.Lengths(block)[i];
+        }
+
+        return new RegionBlock(
+            (nint)block, block->Start, block->Next, block->Taken, block->EndsWithCall != 0,
+            new ReadOnlySpan<IrOp>(Block.Ops(block), block->OpCount).ToArray(), addresses);
+    }
+}
+
+/// <summary>What is compiled as one method: blocks with a head, in layout order.</summary>
+public sealed class Region
+{
+    private readonly Dictionary<ulong, RegionBlock> _byAddress = [];
+
+    /// <summary>Makes a region; the first block is the head.</summary>
+    public Region(GuestMode mode, IReadOnlyList<RegionBlock> blocks)
+    {
+        Mode = mode;
+        Blocks = blocks;
+        for (var i = 0; i < blocks.Count; i++)
+        {
+            blocks[i].Order = i;
+            _byAddress[blocks[i].Start] = blocks[i];
+        }
+    }
+
+    /// <summary>The mode of all blocks.</summary>
+    public GuestMode Mode { get; }
+
+    /// <summary>The blocks in layout order.</summary>
+    public IReadOnlyList<RegionBlock> Blocks { get; }
+
+    /// <summary>The blocks that can be entered from outside, by entry number.</summary>
+    public IReadOnlyList<RegionBlock> Entries { get; private set; } = [];
+
+    /// <summary>The block at a RIP, or null when it is outside.</summary>
+    public RegionBlock? Find(ulong rip) => _byAddress.GetValueOrDefault(rip);
+
+    /// <summary>
+    /// Counts predecessors and numbers the entries: the head, return points of calls, and targets of backward jumps, so that code
+    /// outside can come back in where it left.
+    /// </summary>
+    public void Analyse()
+    {
+        var entries = new List<RegionBlock> { Blocks[0] };
+        Blocks[0].Entry = 0;
+        foreach (var block in Blocks)
+        {
+            var last = block.Ops[^1].Op;
+            if (last is IrOpcode.Jump or IrOpcode.JumpCondition or IrOpcode.JumpIf)
+                Edge(block, block.Taken, entries);
+            if (last is IrOpcode.JumpCondition or IrOpcode.JumpIf)
+                Edge(block, block.Next, entries);
+            if (block.EndsWithCall && Find(block.Next) is { } point)
+                AddEntry(point, entries);
+        }
+
+        Entries = entries;
+    }
+
+    private static void AddEntry(RegionBlock block, List<RegionBlock> entries)
+    {
+        if (block.Entry >= 0)
+            return;
+        block.Entry = entries.Count;
+        entries.Add(block);
+    }
+
+    private void Edge(RegionBlock from, ulong target, List<RegionBlock> entries)
+    {
+        if (Find(target) is not { } to)
+            return;
+        to.Predecessors++;
+        if (to.Order <= from.Order)
+            AddEntry(to, entries);
+    }
+}

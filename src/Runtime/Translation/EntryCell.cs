@@ -1,0 +1,87 @@
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.Runtime.Translation;
+
+/// <summary>
+/// One per guest address that translated code may go to: the only thing a direct jump between translations refers to. It holds the code's
+/// address and the number of the entry in it, in one word, so that a vCPU always reads a pair that belongs together; linking, unlinking and
+/// replacing are one store. Cells live as long as their block cache.
+/// </summary>
+public unsafe struct EntryCell
+{
+    /// <summary>Bits of <see cref="Target"/> that are the code's address.</summary>
+    public const int AddressBits = 48;
+
+    /// <summary>Code address in bits 47:0 (never 0: the stub that returns to the dispatcher), entry number above.</summary>
+    public ulong Target;
+
+    /// <summary>The guest address (RIP).</summary>
+    public ulong Rip;
+
+    /// <summary>Packs a target.</summary>
+    public static ulong Pack(nint code, int entry) => (ulong)code | ((ulong)(uint)entry << AddressBits);
+
+    /// <summary>Runs code from a cell until it returns to the dispatcher.</summary>
+    public static void Enter(CpuState* state, EntryCell* cell)
+    {
+        var target = Volatile.Read(ref cell->Target);
+        var code = (delegate*<CpuState*, EntryCell*, nint, void>)(target & ((1UL << AddressBits) - 1));
+        code(state, cell, (nint)(target >> AddressBits));
+    }
+
+    /// <summary>What a cell without code leads to: back to the dispatcher with RIP at the cell's address.</summary>
+    public static void ReturnToDispatcher(CpuState* state, EntryCell* cell, nint entry) =>
+        state->Slots[Frontend.Ir.Slot.Rip] = cell->Rip;
+}
+
+/// <summary>A line of a vCPU's cache from guest address to cell, for indirect jumps of translated code.</summary>
+public unsafe struct EntryCacheLine
+{
+    /// <summary>Number of lines; a power of two.</summary>
+    public const int Count = 4096;
+
+    /// <summary>The guest address.</summary>
+    public ulong Rip;
+
+    /// <summary>Its cell; null when the line is empty.</summary>
+    public EntryCell* Cell;
+
+    /// <summary>The line of an address.</summary>
+    public static int IndexOf(ulong rip) => (int)((rip ^ (rip >> 12)) & (Count - 1));
+}
+
+/// <summary>
+/// What is known beside the code about a place where translated code may leave because of a fault: together with the registers and the raw
+/// flags locals that the common exit stores, it makes the state exact. In unmanaged memory.
+/// </summary>
+public unsafe struct FaultSite
+{
+    /// <summary>RIP of the instruction.</summary>
+    public ulong Rip;
+
+    /// <summary>Value of the flags record's op, or -1 when the stored record is already right.</summary>
+    public long FlagsOp;
+
+    /// <summary>Value of the flags record's src, when <see cref="SourceIsConstant"/>.</summary>
+    public ulong FlagsSource;
+
+    /// <summary>Not 0: src is the constant above, else the stored one.</summary>
+    public byte SourceIsConstant;
+
+    /// <summary>Instructions of the block from this one on: they were counted but not executed.</summary>
+    public int NotExecuted;
+
+    /// <summary>Makes the state exact after translated code left at this site.</summary>
+    public static void Repair(CpuState* s)
+    {
+        var site = (FaultSite*)s->FaultSite;
+        s->FaultSite = 0;
+        s->Slots[Frontend.Ir.Slot.Rip] = site->Rip;
+        s->InstructionCount -= (ulong)site->NotExecuted;
+        if (site->FlagsOp < 0)
+            return;
+        s->Slots[Frontend.Ir.Slot.FlagsOp] = (ulong)site->FlagsOp;
+        if (site->SourceIsConstant != 0)
+            s->Slots[Frontend.Ir.Slot.FlagsSrc] = site->FlagsSource;
+    }
+}
