@@ -260,7 +260,7 @@ public sealed unsafe partial class RegionEmitter
     private bool TryPushExplicit(Condition condition, out Condition comparison)
     {
         comparison = (Condition)((int)Condition.Ne ^ ((int)condition & 1));
-        var bit = ((int)condition >> 1) switch
+        uint bit = ((int)condition >> 1) switch
         {
             0 => Eflags.OF,
             1 => Eflags.CF,
