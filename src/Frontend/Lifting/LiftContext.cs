@@ -136,17 +136,17 @@ public sealed partial class LiftContext
     }
 
     /// <summary>t = helper(a, b, c). The helper may raise an exception: nothing guest-visible may have changed before.</summary>
-    public ushort Call(HelperId helper, ushort a = Slot.Zero, Val b = default, ushort c = Slot.Zero)
+    public ushort Call(HelperId helper, ushort a = Slot.Zero, Val? b = null, ushort c = Slot.Zero)
     {
         var t = Temp();
-        Op(IrOpcode.Call, 8, t, a, b == default ? Slot.Zero : b, c).Sub = (ushort)helper;
+        Op(IrOpcode.Call, 8, t, a, b ?? Slot.Zero, c).Sub = (ushort)helper;
         return t;
     }
 
     /// <summary>Raises an exception at this instruction and ends the block.</summary>
-    public void Raise(int vector, Val error = default)
+    public void Raise(int vector, Val? error = null)
     {
-        var code = error == default ? Slot.Zero : ToSlot(4, error);
+        var code = error is { } value ? ToSlot(4, value) : Slot.Zero;
         Op(IrOpcode.Raise, 4, Slot.Void, code, Slot.Zero).Sub = (ushort)vector;
         Ended = true;
     }

@@ -41,7 +41,7 @@ internal static unsafe class FaultDetails
             var address = memory.GetVirtualAddress(0, (register, _, _) => Value(vcpu, register));
             if (mayBeStack && (long)(address << 16) >> 16 != (long)address)
             {
-                if (memory.Segment == Register.SS)
+                if (memory.Segment == Register.SS && !IsMisaligned(instruction, memory.MemorySize, address))
                     s->ExceptionVector = ExceptionVector.StackFault;
                 return;
             }
@@ -50,6 +50,12 @@ internal static unsafe class FaultDetails
                 s->ExceptionError |= WriteAccess;
         }
     }
+
+    // Operands of 16 bytes that must be aligned raise #GP for that first.
+    private static bool IsMisaligned(in Instruction instruction, MemorySize size, ulong address) =>
+        size.GetSize() == 16 && (address & 15) != 0 && instruction.Mnemonic is not (Mnemonic.Movups or Mnemonic.Movupd or Mnemonic.Movdqu
+            or Mnemonic.Lddqu or Mnemonic.Pcmpestri or Mnemonic.Pcmpestrm or Mnemonic.Pcmpestri64 or Mnemonic.Pcmpestrm64
+            or Mnemonic.Pcmpistri or Mnemonic.Pcmpistrm);
 
     private static bool Covers(ulong address, MemorySize size, ulong fault) => fault - address < (uint)Math.Max(1, size.GetSize());
 

@@ -126,6 +126,10 @@ public static unsafe class FlagsRecord
         FlagsKind.Sub or FlagsKind.Sbb => (uint)((res + src + aux) ^ src ^ res) & Eflags.AF,
         FlagsKind.Inc => (uint)((res - 1) ^ res) & Eflags.AF,
         FlagsKind.Dec => (uint)((res + 1) ^ res) & Eflags.AF,
+
+        // Undefined (SDM Vol. 2, SAL/SAR/SHL/SHR); this is what the 80286 does.
+        FlagsKind.Shl => (uint)res & Eflags.AF,
+        FlagsKind.Shr or FlagsKind.Sar => Eflags.AF,
         _ => 0,
     };
 }

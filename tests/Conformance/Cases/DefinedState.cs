@@ -13,6 +13,7 @@ public static unsafe class DefinedState
     /// <summary>CF, PF, AF, ZF, SF, DF, OF, NT and ID: the flags that are compared at all.</summary>
     public const ulong ComparedFlags = 0x204CD5;
 
+    private const ulong SignBits = 0x8080808080808080;
     private const ulong Of = 0x800, Sf = 0x80, Zf = 0x40, Af = 0x10, Cf = 1, Pf = 4;
 
     /// <summary>The flags defined after <paramref name="encoding"/> ran on <paramref name="start"/>.</summary>
@@ -49,6 +50,12 @@ public static unsafe class DefinedState
             // SHLD/SHRD: "If the count is greater than the operand size, the result is undefined."
             case Code.Shld_rm16_r16_CL or Code.Shrd_rm16_r16_CL: return (start.State.Gpr[1] & 31) <= 16;
             case Code.Shld_rm16_r16_imm8 or Code.Shrd_rm16_r16_imm8: return (instruction.Immediate8 & 31) <= 16;
+            // With a mask of all zeros "page faults may still be signaled (implementation dependent)".
+            case Code.Maskmovdqu_rDI_xmm_xmm:
+                var mask = instruction.Op2Register.GetNumber();
+                return ((start.State.Xmm(mask, 0) | start.State.Xmm(mask, 1)) & SignBits) != 0;
+            case Code.Maskmovq_rDI_mm_mm:
+                return (start.State.StSignificand(instruction.Op2Register.GetNumber() - (start.State.Fsw >> 11)) & SignBits) != 0;
             default: return true;
         }
     }
@@ -86,6 +93,18 @@ public static unsafe class DefinedState
 
     /// <summary>True for the SSE approximations, bounded by a relative error of 1.5 * 2^-12 (SDM vol. 2, RCPPS and RSQRTPS).</summary>
     public static bool IsApproximation(Mnemonic mnemonic) => mnemonic is Mnemonic.Rcpps or Mnemonic.Rcpss or Mnemonic.Rsqrtps or Mnemonic.Rsqrtss;
+
+    /// <summary>True for the byte-masked stores: which of their bytes a page fault reports is model-specific.</summary>
+    public static bool IsMaskedStore(Mnemonic mnemonic) => mnemonic is Mnemonic.Maskmovq or Mnemonic.Maskmovdqu;
+
+    /// <summary>True for instructions with an MMX register operand.</summary>
+    public static bool IsMmx(Encoding encoding)
+    {
+        for (var i = 0; i < encoding.Instruction.OpCount; i++)
+            if (encoding.Instruction.GetOpKind(i) == OpKind.Register && encoding.Instruction.GetOpRegister(i).IsMM())
+                return true;
+        return false;
+    }
 
     // Count 0 leaves all flags alone; OF is defined for count 1 only; AF is undefined after a shift and untouched by a rotate;
     // CF is undefined after SHL and SHR by the operand size or more.

@@ -8,6 +8,11 @@ namespace DynaTrans.Conformance.Running;
 public static unsafe class Comparer
 {
     private const int PageFault = 14;
+    private const int SimdException = 19;
+    private const uint Inexact = 0x20;
+
+    // When one of these is not masked, whether the inexact flag is raised too depends on a result that is not delivered (docs/quirks.md).
+    private const uint OverflowOrUnderflow = 0x18;
     private const ushort PrecisionAndRounding = 0x220;
 
     private static readonly string[] s_names = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
@@ -20,7 +25,7 @@ public static unsafe class Comparer
         if (e.Vector != a.Vector) return $"vector: host {e.Vector}, here {a.Vector} (host error {e.ErrorCode:x}, address {e.FaultAddress:x})";
         if (e.Rip != a.Rip) return Hex("rip", e.Rip, a.Rip);
         if (e.Vector >= 0 && e.ErrorCode != a.ErrorCode) return Hex("error code", e.ErrorCode, a.ErrorCode);
-        if (e.Vector == PageFault && e.FaultAddress != a.FaultAddress) return Hex("fault address", e.FaultAddress, a.FaultAddress);
+        if (e.Vector == PageFault && !DefinedState.IsMaskedStore(encoding.Instruction.Mnemonic) && e.FaultAddress != a.FaultAddress) return Hex("fault address", e.FaultAddress, a.FaultAddress);
         var undefined = DefinedState.UndefinedRegister(encoding, expected);
         for (var i = 0; i < (encoding.Is32 ? 8 : 16); i++)
             if (e.Gpr[i] != a.Gpr[i] && i != undefined)
@@ -64,7 +69,8 @@ public static unsafe class Comparer
                 return $"xmm{i}: host {e.Xmm(i, 1):x16}{e.Xmm(i, 0):x16}, here {a.Xmm(i, 1):x16}{a.Xmm(i, 0):x16}";
             }
         }
-        return e.Mxcsr == a.Mxcsr ? null : Hex("mxcsr", e.Mxcsr, a.Mxcsr);
+        if (e.Mxcsr == a.Mxcsr || (e.Vector == SimdException && a.Mxcsr == (e.Mxcsr | Inexact) && (e.Mxcsr & ~(e.Mxcsr >> 7) & OverflowOrUnderflow) != 0)) return null;
+        return Hex("mxcsr", e.Mxcsr, a.Mxcsr);
     }
 
     private static bool Near(uint expected, uint actual)
@@ -76,6 +82,8 @@ public static unsafe class Comparer
     private static string? FloatingPoint(Encoding encoding, ref MachineState e, ref MachineState a)
     {
         var transcendental = DefinedState.IsTranscendental(encoding.Instruction.Mnemonic);
+        // When an MMX instruction faults, the host may have switched the x87 state to MMX already.
+        if (e.Vector >= 0 && DefinedState.IsMmx(encoding)) return null;
         if (e.Fcw != a.Fcw) return Hex("fcw", e.Fcw, a.Fcw);
         var status = DefinedState.StatusWord(encoding);
         if (transcendental) status &= unchecked((ushort)~PrecisionAndRounding);

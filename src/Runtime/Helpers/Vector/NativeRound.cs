@@ -5,8 +5,8 @@ using static Iced.Intel.AssemblerRegisters;
 namespace DynaTrans.Runtime.Helpers.Vector;
 
 /// <summary>
-/// roundps and roundpd with the immediates for which .NET has no intrinsic: a fixed rounding mode that reports inexact results (0..3), and
-/// MXCSR's mode that does not (12..15). Executed by the host instruction itself in a routine of machine code, made when first used.
+/// roundps and roundpd with the immediates for which .NET has no intrinsic: those with bit 3 set, which report no inexact
+/// results (.NET's own round in a fixed mode, or in that of MXCSR, and report them). Executed by the host instruction itself in a routine of machine code, made when first used.
 /// </summary>
 internal static unsafe class NativeRound
 {

@@ -107,10 +107,10 @@ public static unsafe partial class VectorMethods
     public static V RoundPs(V b, byte imm) => (imm & 15) switch
     {
         4 or 5 or 6 or 7 => Sse41.RoundCurrentDirection(b.AsSingle()).AsByte(),
-        8 => Sse41.RoundToNearestInteger(b.AsSingle()).AsByte(),
-        9 => Sse41.RoundToNegativeInfinity(b.AsSingle()).AsByte(),
-        10 => Sse41.RoundToPositiveInfinity(b.AsSingle()).AsByte(),
-        11 => Sse41.RoundToZero(b.AsSingle()).AsByte(),
+        0 => Sse41.RoundToNearestInteger(b.AsSingle()).AsByte(),
+        1 => Sse41.RoundToNegativeInfinity(b.AsSingle()).AsByte(),
+        2 => Sse41.RoundToPositiveInfinity(b.AsSingle()).AsByte(),
+        3 => Sse41.RoundToZero(b.AsSingle()).AsByte(),
         _ => NativeRound.Single(b, imm),
     };
 
@@ -177,10 +177,10 @@ public static unsafe partial class VectorMethods
     public static V RoundPd(V b, byte imm) => (imm & 15) switch
     {
         4 or 5 or 6 or 7 => Sse41.RoundCurrentDirection(b.AsDouble()).AsByte(),
-        8 => Sse41.RoundToNearestInteger(b.AsDouble()).AsByte(),
-        9 => Sse41.RoundToNegativeInfinity(b.AsDouble()).AsByte(),
-        10 => Sse41.RoundToPositiveInfinity(b.AsDouble()).AsByte(),
-        11 => Sse41.RoundToZero(b.AsDouble()).AsByte(),
+        0 => Sse41.RoundToNearestInteger(b.AsDouble()).AsByte(),
+        1 => Sse41.RoundToNegativeInfinity(b.AsDouble()).AsByte(),
+        2 => Sse41.RoundToPositiveInfinity(b.AsDouble()).AsByte(),
+        3 => Sse41.RoundToZero(b.AsDouble()).AsByte(),
         _ => NativeRound.Double(b, imm),
     };
 

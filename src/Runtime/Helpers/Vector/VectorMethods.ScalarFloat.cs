@@ -87,10 +87,10 @@ public static unsafe partial class VectorMethods
     public static V RoundSs(V a, V b, byte imm) => (imm & 15) switch
     {
         4 or 5 or 6 or 7 => Sse41.RoundCurrentDirectionScalar(a.AsSingle(), b.AsSingle()).AsByte(),
-        8 => Sse41.RoundToNearestIntegerScalar(a.AsSingle(), b.AsSingle()).AsByte(),
-        9 => Sse41.RoundToNegativeInfinityScalar(a.AsSingle(), b.AsSingle()).AsByte(),
-        10 => Sse41.RoundToPositiveInfinityScalar(a.AsSingle(), b.AsSingle()).AsByte(),
-        11 => Sse41.RoundToZeroScalar(a.AsSingle(), b.AsSingle()).AsByte(),
+        0 => Sse41.RoundToNearestIntegerScalar(a.AsSingle(), b.AsSingle()).AsByte(),
+        1 => Sse41.RoundToNegativeInfinityScalar(a.AsSingle(), b.AsSingle()).AsByte(),
+        2 => Sse41.RoundToPositiveInfinityScalar(a.AsSingle(), b.AsSingle()).AsByte(),
+        3 => Sse41.RoundToZeroScalar(a.AsSingle(), b.AsSingle()).AsByte(),
         _ => MoveSs(a, NativeRound.Single(Sse2.ShiftRightLogical128BitLane(Sse2.ShiftLeftLogical128BitLane(b, 12), 12), imm)),
     };
 
@@ -151,10 +151,10 @@ public static unsafe partial class VectorMethods
     public static V RoundSd(V a, V b, byte imm) => (imm & 15) switch
     {
         4 or 5 or 6 or 7 => Sse41.RoundCurrentDirectionScalar(a.AsDouble(), b.AsDouble()).AsByte(),
-        8 => Sse41.RoundToNearestIntegerScalar(a.AsDouble(), b.AsDouble()).AsByte(),
-        9 => Sse41.RoundToNegativeInfinityScalar(a.AsDouble(), b.AsDouble()).AsByte(),
-        10 => Sse41.RoundToPositiveInfinityScalar(a.AsDouble(), b.AsDouble()).AsByte(),
-        11 => Sse41.RoundToZeroScalar(a.AsDouble(), b.AsDouble()).AsByte(),
+        0 => Sse41.RoundToNearestIntegerScalar(a.AsDouble(), b.AsDouble()).AsByte(),
+        1 => Sse41.RoundToNegativeInfinityScalar(a.AsDouble(), b.AsDouble()).AsByte(),
+        2 => Sse41.RoundToPositiveInfinityScalar(a.AsDouble(), b.AsDouble()).AsByte(),
+        3 => Sse41.RoundToZeroScalar(a.AsDouble(), b.AsDouble()).AsByte(),
         _ => MoveSd(a, NativeRound.Double(Sse2.MoveScalar(b.AsUInt64()).AsByte(), imm)),
     };
 
