@@ -139,9 +139,13 @@ public sealed partial class LiftContext
     public ushort Call(HelperId helper, ushort a = Slot.Zero, Val? b = null, ushort c = Slot.Zero)
     {
         var t = Temp();
-        Op(IrOpcode.Call, 8, t, a, b ?? Slot.Zero, c).Sub = (ushort)helper;
+        Op(IrOpcode.Call, 8, t, a, b ?? Val.Const(0), c).Sub = (ushort)helper;
         return t;
     }
+
+    /// <summary>A helper called for its effect only; its result is dropped.</summary>
+    public void CallVoid(HelperId helper, ushort a = Slot.Zero, Val? b = null, ushort c = Slot.Zero) =>
+        Op(IrOpcode.Call, 8, Slot.Void, a, b ?? Val.Const(0), c).Sub = (ushort)helper;
 
     /// <summary>Raises an exception at this instruction and ends the block.</summary>
     public void Raise(int vector, Val? error = null)

@@ -20,7 +20,20 @@ public static unsafe class LiftTable
         Moves.Register(table);
         Shifts.Register(table);
         Branches.Register(table);
+        Multiplication.Register(table);
+        DoubleShifts.Register(table);
+        BitTests.Register(table);
+        BitManipulation.Register(table);
+        Exchanges.Register(table);
+        FlagInstructions.Register(table);
+        StackFrames.Register(table);
+        Decimal.Register(table);
+        Segments.Register(table);
+        FarTransfers.Register(table);
         SystemInstructions.Register(table);
+        PrivilegedInstructions.Register(table);
+        Strings.Register(table);
+
         // After the string instructions, whose movsd and cmpsd share mnemonics with these.
         SseOperations.Register(table);
         SseMoves.Register(table);
