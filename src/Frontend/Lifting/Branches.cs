@@ -29,15 +29,17 @@ internal static unsafe class Branches
     private static void Jcc(LiftContext c)
     {
         var target = c.Insn.NearBranchTarget;
-        CheckDirect(c, target);
-        c.JumpCondition(Moves.ConditionOf(c.Insn), target);
+        var condition = Moves.ConditionOf(c.Insn);
+        if (MayLeaveSegment(c, target))
+            CheckTaken(c, c.GetCondition(condition), target);
+        c.JumpCondition(condition, target);
     }
 
     private static void Jmp(LiftContext c)
     {
-        if (SystemInstructions.IsFar(c.Insn))
+        if (FarTransfers.IsFar(c.Insn))
         {
-            SystemInstructions.FarJump(c);
+            FarTransfers.Jump(c);
             return;
         }
 
@@ -48,14 +50,16 @@ internal static unsafe class Branches
             return;
         }
 
-        c.JumpIndirect(Target(c), JumpKind.Jump);
+        var slot = Target(c);
+        CheckTarget(c, slot);
+        c.JumpIndirect(slot, JumpKind.Jump);
     }
 
     private static void Call(LiftContext c)
     {
-        if (SystemInstructions.IsFar(c.Insn))
+        if (FarTransfers.IsFar(c.Insn))
         {
-            SystemInstructions.FarCall(c);
+            FarTransfers.Call(c);
             return;
         }
 
@@ -91,12 +95,13 @@ internal static unsafe class Branches
     private static void Loop(LiftContext c)
     {
         var target = c.Insn.NearBranchTarget;
-        CheckDirect(c, target);
         var size = CounterSize(c.Insn.Code);
         var left = c.Emit(IrOpcode.Sub, size, Slot.Rcx, Val.Const(1));
         var taken = c.Compare(Relation.NotEqual, size, left, Val.Const(0));
         if (c.Insn.Mnemonic != Mnemonic.Loop)
             taken = c.Emit(IrOpcode.And, 4, taken, c.GetCondition(c.Insn.Mnemonic == Mnemonic.Loope ? Condition.E : Condition.Ne));
+        if (MayLeaveSegment(c, target))
+            CheckTaken(c, taken, target);
         c.WriteRegister(CounterRegister(size), left);
         c.JumpIf(taken, target);
     }
@@ -104,9 +109,11 @@ internal static unsafe class Branches
     private static void Jcxz(LiftContext c)
     {
         var target = c.Insn.NearBranchTarget;
-        CheckDirect(c, target);
         var size = c.Insn.Mnemonic switch { Mnemonic.Jcxz => 2, Mnemonic.Jecxz => 4, _ => 8 };
-        c.JumpIf(c.Compare(Relation.Equal, size, Slot.Rcx, Val.Const(0)), target);
+        var taken = c.Compare(Relation.Equal, size, Slot.Rcx, Val.Const(0));
+        if (MayLeaveSegment(c, target))
+            CheckTaken(c, taken, target);
+        c.JumpIf(taken, target);
     }
 
     private static bool IsDirect(in Instruction insn) =>
@@ -129,7 +136,18 @@ internal static unsafe class Branches
         c.Op(IrOpcode.CheckLimit, 4, Slot.Void, slot, Val.Const(1)).Seg = (byte)Slot.CsBase;
     }
 
-    private static void CheckDirect(LiftContext c, ulong target) => CheckTarget(c, Val.Const((long)target));
+    private static void CheckDirect(LiftContext c, ulong target)
+    {
+        if (MayLeaveSegment(c, target))
+            CheckTarget(c, Val.Const((long)target));
+    }
+
+    // In real mode the limit of CS is 64 KiB.
+    private static bool MayLeaveSegment(LiftContext c, ulong target) => !c.IsFlat && (!c.IsReal || target > 0xFFFF);
+
+    // A conditional branch faults only when it is taken: else offset 0 is checked, which is inside any segment.
+    private static void CheckTaken(LiftContext c, ushort taken, ulong target) =>
+        CheckTarget(c, c.Emit(IrOpcode.Select, 4, taken, c.Copy(4, Val.Const((long)target)), Slot.Zero));
 
     private static int CounterSize(Code code) => code switch
     {

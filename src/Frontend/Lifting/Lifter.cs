@@ -68,7 +68,7 @@ public sealed unsafe class Lifter
     {
         _context.BeginInstruction(insn);
         var method = LiftTable.Method(insn.Mnemonic);
-        if (method == null)
+        if (method == null || (_context.IsReal && insn.Code.Encoding() != EncodingKind.Legacy))
             _context.Raise(ExceptionVector.InvalidOpcode);
         else
             method(_context);

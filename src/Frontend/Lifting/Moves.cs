@@ -67,19 +67,20 @@ internal static unsafe class Moves
     {
         if (c.Insn.Op0Kind == OpKind.Register && c.Insn.Op0Register.IsSegmentRegister())
         {
-            SystemInstructions.MovToSegment(c);
+            Segments.MovTo(c);
             return;
         }
 
-        if (c.Insn.Op1Kind == OpKind.Register && !c.Insn.Op1Register.IsGPR())
+        if (c.Insn.Op1Kind == OpKind.Register && c.Insn.Op1Register.IsSegmentRegister())
         {
-            SystemInstructions.MovFromSpecial(c);
+            Segments.MovFrom(c);
             return;
         }
 
-        if (c.Insn.Op0Kind == OpKind.Register && !c.Insn.Op0Register.IsGPR())
+        if ((c.Insn.Op0Kind == OpKind.Register && !c.Insn.Op0Register.IsGPR())
+            || (c.Insn.Op1Kind == OpKind.Register && !c.Insn.Op1Register.IsGPR()))
         {
-            SystemInstructions.MovToSpecial(c);
+            PrivilegedInstructions.Privileged(c);
             return;
         }
 
@@ -182,7 +183,7 @@ internal static unsafe class Moves
         var size = PushSize(c);
         if (c.Insn.Op0Kind == OpKind.Register && c.Insn.Op0Register.IsSegmentRegister())
         {
-            SystemInstructions.PushSegment(c, size);
+            Segments.Push(c, size);
             return;
         }
 
@@ -194,7 +195,7 @@ internal static unsafe class Moves
         var size = PushSize(c);
         if (c.Insn.Op0Kind == OpKind.Register && c.Insn.Op0Register.IsSegmentRegister())
         {
-            SystemInstructions.PopSegment(c, size);
+            Segments.Pop(c, size);
             return;
         }
 

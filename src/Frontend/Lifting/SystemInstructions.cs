@@ -3,25 +3,39 @@ using Iced.Intel;
 
 namespace DynaTrans.Frontend.Lifting;
 
-/// <summary>Segment registers, control registers, far transfers, interrupts and system calls (SDM Vol. 2; Vol. 3, ch. 5 and 6).</summary>
+/// <summary>Interrupts, system calls, identification, clocks, hints and instructions that are always invalid (SDM Vol. 2).</summary>
 internal static unsafe class SystemInstructions
 {
     public static void Register(delegate*<LiftContext, void>[] table)
     {
         table[(int)Mnemonic.Int] = &Int;
-        table[(int)Mnemonic.Int3] = &Int;
+        table[(int)Mnemonic.Int3] = &Int3;
+        table[(int)Mnemonic.Int1] = &Int1;
+        table[(int)Mnemonic.Into] = &Into;
         table[(int)Mnemonic.Syscall] = &Syscall;
         table[(int)Mnemonic.Sysenter] = &Sysenter;
-        table[(int)Mnemonic.Hlt] = &Hlt;
-        table[(int)Mnemonic.Ud2] = &Ud;
+        table[(int)Mnemonic.Cpuid] = &Cpuid;
+        table[(int)Mnemonic.Rdtsc] = &Rdtsc;
+        table[(int)Mnemonic.Rdtscp] = &Rdtscp;
+        Mnemonic[] hints =
+        [
+            Mnemonic.Pause, Mnemonic.Prefetchnta, Mnemonic.Prefetcht0, Mnemonic.Prefetcht1, Mnemonic.Prefetcht2,
+            Mnemonic.Prefetchw, Mnemonic.Prefetchwt1, Mnemonic.Prefetch, Mnemonic.Reservednop, Mnemonic.Cldemote,
+            Mnemonic.Rdsspd, Mnemonic.Rdsspq, Mnemonic.Prefetchit0, Mnemonic.Prefetchit1,
+            Mnemonic.Bndmk, Mnemonic.Bndcl, Mnemonic.Bndcu, Mnemonic.Bndcn, Mnemonic.Bndmov, Mnemonic.Bndldx, Mnemonic.Bndstx,
+        ];
+        foreach (var m in hints)
+            table[(int)m] = &Nothing;
+        table[(int)Mnemonic.Clflush] = &Clflush;
     }
 
-    /// <summary>True for far jumps and calls.</summary>
-    public static bool IsFar(in Instruction insn) =>
-        insn.Op0Kind is OpKind.FarBranch16 or OpKind.FarBranch32 || insn.IsJmpFarIndirect || insn.IsCallFarIndirect;
+    private static void Int(LiftContext c) => c.Exit(ExitCause.SoftwareInterrupt, c.Insn.Immediate8);
 
-    private static void Int(LiftContext c) =>
-        c.Exit(ExitCause.SoftwareInterrupt, c.Insn.Mnemonic == Mnemonic.Int3 ? ExceptionVector.Breakpoint : c.Insn.Immediate8);
+    private static void Int3(LiftContext c) => c.Exit(ExitCause.SoftwareInterrupt, ExceptionVector.Breakpoint);
+
+    private static void Int1(LiftContext c) => c.Exit(ExitCause.SoftwareInterrupt, ExceptionVector.Debug);
+
+    private static void Into(LiftContext c) => c.CallVoid(HelperId.Into, c.Copy(8, Val.Const((long)c.NextRip)));
 
     private static void Syscall(LiftContext c)
     {
@@ -31,36 +45,36 @@ internal static unsafe class SystemInstructions
             c.Raise(ExceptionVector.InvalidOpcode);
     }
 
-    private static void Sysenter(LiftContext c) => c.Exit(ExitCause.Sysenter);
-
-    private static void Hlt(LiftContext c)
+    private static void Sysenter(LiftContext c)
     {
-        if ((c.Mode & Decoding.GuestMode.User) != 0)
+        if (c.IsReal)
             c.Raise(ExceptionVector.GeneralProtection);
         else
-            c.Exit(ExitCause.Halt);
+            c.Exit(ExitCause.Sysenter);
     }
 
-    private static void Ud(LiftContext c) => c.Raise(ExceptionVector.InvalidOpcode);
+    private static void Cpuid(LiftContext c) => c.CallVoid(HelperId.Cpuid);
 
-    /// <summary>mov sreg, r/m16.</summary>
-    public static void MovToSegment(LiftContext c) => c.Raise(ExceptionVector.InvalidOpcode);
+    private static void Rdtsc(LiftContext c)
+    {
+        var ticks = c.Call(HelperId.TimeStamp);
+        c.WriteSlot(4, Slot.Rax, ticks);
+        c.Op(IrOpcode.Shr, 8, Slot.Rdx, ticks, Val.Const(32));
+    }
 
-    /// <summary>mov from a segment, control or debug register.</summary>
-    public static void MovFromSpecial(LiftContext c) => c.Raise(ExceptionVector.InvalidOpcode);
+    // TSC_AUX is 0: CPU 0 of node 0.
+    private static void Rdtscp(LiftContext c)
+    {
+        Rdtsc(c);
+        c.WriteSlot(4, Slot.Rcx, Val.Const(0));
+    }
 
-    /// <summary>mov to a control or debug register.</summary>
-    public static void MovToSpecial(LiftContext c) => c.Raise(ExceptionVector.InvalidOpcode);
+    // Hints, and encodings of the hint space that newer processors gave a meaning: without the feature they do nothing, not even access
+    // their operand.
+    private static void Nothing(LiftContext c)
+    {
+    }
 
-    /// <summary>push sreg.</summary>
-    public static void PushSegment(LiftContext c, int size) => c.Raise(ExceptionVector.InvalidOpcode);
-
-    /// <summary>pop sreg.</summary>
-    public static void PopSegment(LiftContext c, int size) => c.Raise(ExceptionVector.InvalidOpcode);
-
-    /// <summary>jmp far.</summary>
-    public static void FarJump(LiftContext c) => c.Raise(ExceptionVector.InvalidOpcode);
-
-    /// <summary>call far.</summary>
-    public static void FarCall(LiftContext c) => c.Raise(ExceptionVector.InvalidOpcode);
+    // Faults as a byte load does; nothing to flush.
+    private static void Clflush(LiftContext c) => c.Load(1, c.MemoryOperand(1));
 }

@@ -1,0 +1,82 @@
+using DynaTrans.Frontend.Ir;
+using Iced.Intel;
+
+namespace DynaTrans.Frontend.Lifting;
+
+/// <summary>pusha popa enter leave xlat bound (SDM Vol. 2).</summary>
+internal static unsafe class StackFrames
+{
+    public static void Register(delegate*<LiftContext, void>[] table)
+    {
+        table[(int)Mnemonic.Pusha] = &Pusha;
+        table[(int)Mnemonic.Pushad] = &Pusha;
+        table[(int)Mnemonic.Popa] = &Popa;
+        table[(int)Mnemonic.Popad] = &Popa;
+        table[(int)Mnemonic.Enter] = &Enter;
+        table[(int)Mnemonic.Leave] = &Leave;
+        table[(int)Mnemonic.Xlatb] = &Xlatb;
+        table[(int)Mnemonic.Bound] = &Bound;
+    }
+
+    private static void Pusha(LiftContext c) =>
+        c.CallVoid(HelperId.PushAll, c.Copy(4, Val.Const(c.Insn.Mnemonic == Mnemonic.Pusha ? 2 : 4)));
+
+    // In memory, from the stack pointer up: DI SI BP (SP, dropped) BX DX CX AX.
+    private static void Popa(LiftContext c)
+    {
+        var size = c.Insn.Mnemonic == Mnemonic.Popa ? 2 : 4;
+        Span<ushort> values = stackalloc ushort[8];
+        for (var i = 0; i < 8; i++)
+            if (i != 3)
+                values[i] = c.Load(size, c.StackAt(i * size, size));
+        c.AdjustStack(8 * size);
+        for (var i = 0; i < 8; i++)
+            if (i != 3)
+                c.WriteSlot(size, (ushort)(Slot.Rdi - i), values[i]);
+    }
+
+    private static void Enter(LiftContext c)
+    {
+        var level = c.Insn.Immediate8_2nd & 31;
+        var size = c.Insn.Code switch { Code.Enterw_imm16_imm8 => 2, Code.Enterd_imm16_imm8 => 4, _ => 8 };
+        if (level != 0)
+        {
+            c.CallVoid(HelperId.EnterNested, c.Copy(4, Val.Const(c.Insn.Immediate16)), Val.Const(level), c.Copy(4, Val.Const(size)));
+            return;
+        }
+
+        c.Store(size, c.StackAt(-size, size), Slot.Rbp);
+        var frame = c.Emit(IrOpcode.Add, c.StackBytes, Slot.Rsp, Val.Const(-size));
+        c.AdjustStack(-size - c.Insn.Immediate16);
+        c.WriteSlot(size, Slot.Rbp, frame);
+    }
+
+    private static void Leave(LiftContext c)
+    {
+        var size = c.Insn.Code switch { Code.Leavew => 2, Code.Leaved => 4, _ => 8 };
+        var value = c.Load(size, c.At(Slot.Rbp, 0, c.StackBytes, Iced.Intel.Register.SS, size));
+        c.WriteSlot(c.StackBytes, Slot.Rsp, new Val(Slot.Rbp, size));
+        c.WriteSlot(size, Slot.Rbp, value);
+    }
+
+    private static void Xlatb(LiftContext c)
+    {
+        var addressBytes = c.Insn.MemoryBase.GetSize();
+        var form = c.At(Slot.Rbx, 0, addressBytes, c.Insn.MemorySegment, 0);
+        var index = c.Copy(1, Slot.Rax);
+        var address = c.IsFlat
+            ? form with { Index = index }
+            : c.Segmented(new Address(Slot.Rbx, index, 0, 0, Slot.Zero, form.Form), addressBytes, c.Insn.MemorySegment, 1);
+        c.WriteSlot(1, Slot.Rax, c.Load(1, address));
+    }
+
+    // #BR unless lower <= index <= upper, all signed; the bounds are a pair in memory.
+    private static void Bound(LiftContext c)
+    {
+        var size = c.Insn.Op0Register.GetSize();
+        var lower = c.Load(size, c.MemoryOperand(size));
+        var upper = c.Load(size, c.MemoryOperand(size, size));
+        var index = c.SignExtend(size, 8, c.ReadRegister(c.Insn.Op0Register));
+        c.CallVoid(HelperId.Bound, index, c.SignExtend(size, 8, lower), c.SignExtend(size, 8, upper));
+    }
+}

@@ -1,0 +1,46 @@
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.Runtime.Execution;
+
+/// <summary>
+/// Interrupts and exceptions of real-address mode through the vector table at address 0 (SDM Vol. 3, 20.1.4), for hosts to call when
+/// <see cref="Vcpu.Run"/> returned an exception or a software interrupt.
+/// </summary>
+public static unsafe class RealModeInterrupts
+{
+    private const int EntrySize = 4;
+
+    /// <summary>
+    /// Pushes FLAGS, CS and IP, clears IF, TF and AC, and continues at the vector. The pushed IP is RIP: that of the faulting instruction
+    /// after a fault, of the next one after a software interrupt. When the stack has no room, a double fault is tried.
+    /// </summary>
+    /// <param name="s">The state, in real mode.</param>
+    /// <param name="vector">0 to 255.</param>
+    /// <returns>False when the double fault could not be delivered either: the CPU shuts down. The state is then unchanged.</returns>
+    public static bool Deliver(CpuState* s, int vector)
+    {
+        s->ExceptionVector = -1;
+        if (TryDeliver(s, vector) || TryDeliver(s, ExceptionVector.DoubleFault))
+            return true;
+        s->ExceptionVector = -1;
+        return false;
+    }
+
+    private static bool TryDeliver(CpuState* s, int vector)
+    {
+        if (!GuestMemory.TryRead(s, (ulong)(vector * EntrySize), EntrySize, out var entry))
+            return false;
+        var flags = CpuAccess.GetEflags(s);
+        if (!GuestStack.TryPush(s, 2, [flags, s->Cs.Selector, s->Slots[Slot.Rip]]))
+            return false;
+        s->ExceptionVector = -1;
+        s->Slots[Slot.Eflags] &= ~(ulong)(Eflags.IF | Eflags.TF | Eflags.AC | Eflags.RF);
+        SegmentHelpers.LoadReal(s, 1, (ushort)(entry >> 16));
+        s->Slots[Slot.Rip] = (ushort)entry;
+        return true;
+    }
+}

@@ -1,0 +1,118 @@
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.Runtime.Helpers;
+
+/// <summary>Far jmp, call, ret and iret at one privilege level, and the stack frames of pusha and enter. Each gives the new RIP. SDM Vol. 2.</summary>
+internal static unsafe class FarTransferHelpers
+{
+    private const int Ss = 2;
+
+    internal static void RegisterHelpers()
+    {
+        const HelperEffects Effects = HelperEffects.ReadsState | HelperEffects.WritesState | HelperEffects.MayFault;
+        HelperTable.Add(HelperId.FarJump, &FarJump, typeof(FarTransferHelpers), nameof(FarJump), Effects);
+        HelperTable.Add(HelperId.FarCall, &FarCall, typeof(FarTransferHelpers), nameof(FarCall), Effects);
+        HelperTable.Add(HelperId.FarReturn, &FarReturn, typeof(FarTransferHelpers), nameof(FarReturn), Effects);
+        HelperTable.Add(HelperId.InterruptReturn, &InterruptReturn, typeof(FarTransferHelpers), nameof(InterruptReturn), Effects);
+        HelperTable.Add(HelperId.PushAll, &PushAll, typeof(FarTransferHelpers), nameof(PushAll), Effects);
+        HelperTable.Add(HelperId.EnterNested, &EnterNested, typeof(FarTransferHelpers), nameof(EnterNested), Effects);
+    }
+
+    private static ulong FarJump(CpuState* s, ulong selector, ulong offset, ulong c)
+    {
+        if (!SegmentHelpers.CheckCode(s, (ushort)selector, offset))
+            return 0;
+        SegmentHelpers.LoadCode(s, (ushort)selector);
+        return offset;
+    }
+
+    private static ulong FarCall(CpuState* s, ulong packed, ulong offset, ulong next)
+    {
+        var selector = (ushort)packed;
+        var size = (int)(packed >> 16);
+        if (!SegmentHelpers.CheckCode(s, selector, offset) || !GuestStack.TryPush(s, size, [s->Cs.Selector, next]))
+            return 0;
+        SegmentHelpers.LoadCode(s, selector);
+        return offset;
+    }
+
+    private static ulong FarReturn(CpuState* s, ulong size, ulong drop, ulong c)
+    {
+        Span<ulong> values = stackalloc ulong[2];
+        if (!GuestStack.TryPeek(s, (int)size, values) || !SegmentHelpers.CheckCode(s, (ushort)values[1], values[0]))
+            return 0;
+        SegmentHelpers.LoadCode(s, (ushort)values[1]);
+        GuestStack.SetStackPointer(s, GuestStack.StackPointer(s) + (2 * size) + drop);
+        return values[0];
+    }
+
+    private static ulong InterruptReturn(CpuState* s, ulong size, ulong b, ulong c)
+    {
+        var mode = CpuAccess.Mode(s);
+        var isReal = (mode & GuestMode.Real) != 0;
+
+        // A task return, which nothing here has set up.
+        if (!isReal && (s->Slots[Slot.Eflags] & Eflags.NT) != 0)
+        {
+            CpuAccess.Raise(s, ExceptionVector.GeneralProtection);
+            return 0;
+        }
+
+        // In 64-bit code SS:RSP is popped always.
+        Span<ulong> values = stackalloc ulong[5];
+        values = values[..(mode.Is64() ? 5 : 3)];
+        if (!GuestStack.TryPeek(s, (int)size, values) || !SegmentHelpers.CheckCode(s, (ushort)values[1], values[0]))
+            return 0;
+        if (mode.Is64() && !SegmentHelpers.TryLoad(s, Ss, (ushort)values[4]))
+            return 0;
+        SegmentHelpers.LoadCode(s, (ushort)values[1]);
+        GuestStack.SetStackPointer(s, mode.Is64() ? values[3] : GuestStack.StackPointer(s) + (3 * size));
+        var mask = Eflags.Status | Eflags.TF | Eflags.DF | Eflags.NT | (size == 2 ? 0 : Eflags.AC | Eflags.Id);
+        if (!mode.IsUser())
+            mask |= Eflags.IF | Eflags.IopL;
+        CpuAccess.SetEflags(s, (CpuAccess.GetEflags(s) & ~mask) | ((uint)values[2] & mask));
+
+        // Makes the dispatcher look at TF before the next instruction.
+        if ((values[2] & Eflags.TF) != 0)
+            Interlocked.Or(ref s->ExitRequest, (int)ExitRequests.Invalidation);
+        return values[0];
+    }
+
+    private static ulong PushAll(CpuState* s, ulong size, ulong b, ulong c)
+    {
+        var r = s->Slots;
+        GuestStack.TryPush(
+            s, (int)size, [r[Slot.Rax], r[Slot.Rcx], r[Slot.Rdx], r[Slot.Rbx], r[Slot.Rsp], r[Slot.Rbp], r[Slot.Rsi], r[Slot.Rdi]]);
+        return 0;
+    }
+
+    // enter with a nesting level: the frame pointers of the enclosing procedures are copied, then the new one is pushed.
+    private static ulong EnterNested(CpuState* s, ulong allocate, ulong level, ulong operandSize)
+    {
+        var size = (int)operandSize;
+        var r = s->Slots;
+        var stackPointer = GuestStack.StackPointer(s);
+        Span<ulong> values = stackalloc ulong[33];
+        var count = 0;
+        values[count++] = r[Slot.Rbp];
+        var frame = stackPointer - operandSize;
+        for (var i = 1; i < (int)level; i++)
+            if (!GuestStack.TryLoad(s, r[Slot.Rbp] - (ulong)(i * size), size, out values[count++]))
+                return 0;
+        values[count++] = frame;
+        if (!GuestStack.TryStore(s, stackPointer, size, values[..count]))
+            return 0;
+        GuestStack.SetStackPointer(s, stackPointer - (ulong)(count * size) - allocate);
+        r[Slot.Rbp] = size switch
+        {
+            2 => (r[Slot.Rbp] & ~0xFFFFUL) | (ushort)frame,
+            4 => (uint)frame,
+            _ => frame,
+        };
+        return 0;
+    }
+}

@@ -1,0 +1,109 @@
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Interpretation;
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.Runtime.Helpers;
+
+/// <summary>
+/// Pushes and pops of several values at once, all or nothing, with the limit checks of modes that have them. When a method gives false
+/// an exception or a restart is pending and nothing has changed.
+/// </summary>
+internal static unsafe class GuestStack
+{
+    private const int MaxValues = 40;
+
+    /// <summary>Pushes values of <paramref name="size"/> bytes, the first one at the highest address, and lowers the stack pointer.</summary>
+    public static bool TryPush(CpuState* s, int size, ReadOnlySpan<ulong> values)
+    {
+        var top = StackPointer(s);
+        if (!TryStore(s, top, size, values))
+            return false;
+        SetStackPointer(s, top - (ulong)(values.Length * size));
+        return true;
+    }
+
+    /// <summary>Stores values below <paramref name="top"/>, the first one at the highest address. The stack pointer stays.</summary>
+    public static bool TryStore(CpuState* s, ulong top, int size, ReadOnlySpan<ulong> values)
+    {
+        if (values.Length > MaxValues)
+            throw new ArgumentOutOfRangeException(nameof(values));
+        var bytes = values.Length * size;
+        var mask = Mask(s);
+        var lowest = (top - (ulong)bytes) & mask;
+        if (lowest + (ulong)bytes - 1 <= mask && lowest + (ulong)bytes > lowest)
+        {
+            // The usual case, no wrap-around: one store.
+            for (var i = 0; i < values.Length; i++)
+                if (!InLimit(s, (top - (ulong)((i + 1) * size)) & mask, size))
+                    return false;
+            var buffer = stackalloc byte[MaxValues * 8];
+            for (var i = 0; i < values.Length; i++)
+            {
+                var value = values[i];
+                Buffer.MemoryCopy(&value, buffer + bytes - ((i + 1) * size), size, size);
+            }
+
+            return GuestMemory.TryWrite(s, Linear(s, lowest), new ReadOnlySpan<byte>(buffer, bytes));
+        }
+
+        for (var i = 0; i < values.Length; i++)
+        {
+            var offset = (top - (ulong)((i + 1) * size)) & mask;
+            if (!InLimit(s, offset, size) || !GuestMemory.CheckWrite(s, Linear(s, offset), size))
+                return false;
+        }
+
+        // A restart after some of these stores repeats them with the same values.
+        for (var i = 0; i < values.Length; i++)
+            if (!GuestMemory.TryWrite(s, Linear(s, (top - (ulong)((i + 1) * size)) & mask), size, values[i]))
+                return false;
+        return true;
+    }
+
+    /// <summary>Reads values of <paramref name="size"/> bytes from the stack pointer upwards. The stack pointer stays.</summary>
+    public static bool TryPeek(CpuState* s, int size, Span<ulong> values)
+    {
+        var mask = Mask(s);
+        for (var i = 0; i < values.Length; i++)
+        {
+            var offset = (StackPointer(s) + (ulong)(i * size)) & mask;
+            if (!InLimit(s, offset, size) || !GuestMemory.TryRead(s, Linear(s, offset), size, out values[i]))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Reads one value at an offset in the stack segment.</summary>
+    public static bool TryLoad(CpuState* s, ulong offset, int size, out ulong value)
+    {
+        value = 0;
+        offset &= Mask(s);
+        return InLimit(s, offset, size) && GuestMemory.TryRead(s, Linear(s, offset), size, out value);
+    }
+
+    /// <summary>The stack pointer at the width of the stack segment.</summary>
+    public static ulong StackPointer(CpuState* s) => s->Slots[Slot.Rsp] & Mask(s);
+
+    /// <summary>Writes the stack pointer; a 16-bit one leaves the upper bits.</summary>
+    public static void SetStackPointer(CpuState* s, ulong value)
+    {
+        var mask = Mask(s);
+        s->Slots[Slot.Rsp] = mask == 0xFFFF ? (s->Slots[Slot.Rsp] & ~mask) | (value & mask) : value & mask;
+    }
+
+    private static ulong Mask(CpuState* s) => CpuAccess.Mode(s).StackBytes() switch { 2 => 0xFFFF, 4 => uint.MaxValue, _ => ulong.MaxValue };
+
+    private static bool InLimit(CpuState* s, ulong offset, int size) =>
+        (CpuAccess.Mode(s) & GuestMode.Flat) != 0 || SegmentLimits.Check(s, Slot.SsBase, offset, (ulong)size);
+
+    private static ulong Linear(CpuState* s, ulong offset)
+    {
+        var mode = CpuAccess.Mode(s);
+        if (mode.Is64())
+            return offset;
+        return (mode & GuestMode.Flat) != 0 ? (uint)offset : (uint)(offset + s->Slots[Slot.SsBase]);
+    }
+}

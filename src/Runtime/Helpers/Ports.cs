@@ -1,0 +1,36 @@
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.Runtime.Helpers;
+
+/// <summary>I/O ports. Without a bus (see <see cref="CpuState.PortReader"/>) reads give ones and writes are ignored.</summary>
+public static unsafe class Ports
+{
+    internal static void RegisterHelpers()
+    {
+        HelperTable.Add(HelperId.PortIn, &In, typeof(Ports), nameof(In), HelperEffects.ReadsState);
+        HelperTable.Add(HelperId.PortOut, &Out, typeof(Ports), nameof(Out), HelperEffects.ReadsState);
+    }
+
+    /// <summary>Reads 1, 2 or 4 bytes from a port.</summary>
+    public static ulong Read(CpuState* s, ushort port, int size)
+    {
+        var mask = ulong.MaxValue >> (64 - (size * 8));
+        return s->PortReader == null ? mask : s->PortReader(s, port, size) & mask;
+    }
+
+    /// <summary>Writes 1, 2 or 4 bytes to a port.</summary>
+    public static void Write(CpuState* s, ushort port, int size, ulong value)
+    {
+        if (s->PortWriter != null)
+            s->PortWriter(s, port, size, (uint)value);
+    }
+
+    private static ulong In(CpuState* s, ulong port, ulong size, ulong c) => Read(s, (ushort)port, (int)size);
+
+    private static ulong Out(CpuState* s, ulong port, ulong size, ulong value)
+    {
+        Write(s, (ushort)port, (int)size, value);
+        return 0;
+    }
+}

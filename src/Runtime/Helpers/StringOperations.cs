@@ -1,0 +1,378 @@
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Interpretation;
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.Runtime.Helpers;
+
+/// <summary>
+/// Repeated string instructions. A helper works through its elements a page at a time, with the registers in the state exact after each
+/// piece, and gives 0 when the repetition has ended. It gives 1 when it stopped early, for an exit request or because the next element
+/// faults: the instruction is entered again, and if it faults then, it does so with nothing changed. SDM Vol. 2, REP.
+/// </summary>
+internal static unsafe class StringOperations
+{
+    private const HelperEffects Effects = HelperEffects.ReadsState | HelperEffects.WritesState | HelperEffects.MayFault;
+
+    private enum Outcome
+    {
+        More,
+        Ended,
+        Blocked,
+    }
+
+    internal static void RegisterHelpers()
+    {
+        HelperTable.Add(HelperId.RepMovs, &RepMovs, typeof(StringOperations), nameof(RepMovs), Effects);
+        HelperTable.Add(HelperId.RepStos, &RepStos, typeof(StringOperations), nameof(RepStos), Effects);
+        HelperTable.Add(HelperId.RepLods, &RepLods, typeof(StringOperations), nameof(RepLods), Effects);
+        HelperTable.Add(HelperId.RepScas, &RepScas, typeof(StringOperations), nameof(RepScas), Effects);
+        HelperTable.Add(HelperId.RepCmps, &RepCmps, typeof(StringOperations), nameof(RepCmps), Effects);
+        HelperTable.Add(HelperId.RepIns, &RepIns, typeof(StringOperations), nameof(RepIns), Effects);
+        HelperTable.Add(HelperId.RepOuts, &RepOuts, typeof(StringOperations), nameof(RepOuts), Effects);
+    }
+
+    private static ulong RepMovs(CpuState* s, ulong packed, ulong b, ulong c) => Repeat(s, new Repetition(s, packed), &Movs);
+
+    private static ulong RepStos(CpuState* s, ulong packed, ulong b, ulong c) => Repeat(s, new Repetition(s, packed), &Stos);
+
+    private static ulong RepLods(CpuState* s, ulong packed, ulong b, ulong c) => Repeat(s, new Repetition(s, packed), &Lods);
+
+    private static ulong RepScas(CpuState* s, ulong packed, ulong b, ulong c) => Repeat(s, new Repetition(s, packed), &Scas);
+
+    private static ulong RepCmps(CpuState* s, ulong packed, ulong b, ulong c) => Repeat(s, new Repetition(s, packed), &Cmps);
+
+    private static ulong RepIns(CpuState* s, ulong packed, ulong b, ulong c) => Repeat(s, new Repetition(s, packed), &Ins);
+
+    private static ulong RepOuts(CpuState* s, ulong packed, ulong b, ulong c) => Repeat(s, new Repetition(s, packed), &Outs);
+
+    private static ulong Repeat(CpuState* s, in Repetition rep, delegate*<CpuState*, in Repetition, Outcome> step)
+    {
+        for (var first = true; rep.Count(s) != 0; first = false)
+        {
+            if (!first && s->ExitRequest != 0)
+                return Unfinished(s);
+            var outcome = step(s, rep);
+            if (outcome == Outcome.Blocked)
+                return first ? 0 : Unfinished(s);
+            if (outcome == Outcome.Ended)
+                return 0;
+        }
+
+        return 0;
+    }
+
+    // The instruction is counted when it completes, not now.
+    private static ulong Unfinished(CpuState* s)
+    {
+        s->ExceptionVector = -1;
+        s->RestartAlone = 0;
+        s->InstructionCount--;
+        return 1;
+    }
+
+    private static Outcome Movs(CpuState* s, in Repetition rep)
+    {
+        var n = rep.Piece(s, source: true, destination: true);
+        if (n > 0)
+        {
+            var from = GuestMemory.PointerForRead(s, rep.Lowest(s, Slot.Rsi, n), n * rep.Size);
+            var to = from == null ? null : GuestMemory.PointerForWrite(s, rep.Lowest(s, Slot.Rdi, n), n * rep.Size);
+            if (to != null)
+            {
+                Copy(from, to, n, rep.Size, rep.Backwards);
+                return rep.Advance(s, n, Slot.Rsi, Slot.Rdi);
+            }
+        }
+
+        if (!rep.Read(s, Slot.Rsi, out var value) || !rep.Write(s, value))
+            return Outcome.Blocked;
+        return rep.Advance(s, 1, Slot.Rsi, Slot.Rdi);
+    }
+
+    // Element by element in the direction of the instruction, also where the two ranges overlap.
+    private static void Copy(byte* from, byte* to, int count, int size, bool backwards)
+    {
+        var bytes = count * size;
+        var distance = backwards ? from - to : to - from;
+        if (distance <= 0 || distance >= bytes)
+        {
+            Buffer.MemoryCopy(from, to, bytes, bytes);
+            return;
+        }
+
+        if (!backwards && distance >= size)
+        {
+            // Each piece is as long as the distance, so that it reads what the piece before it wrote.
+            for (var done = 0; done < bytes; done += (int)distance)
+            {
+                var piece = Math.Min(distance, bytes - done);
+                Buffer.MemoryCopy(from + done, to + done, piece, piece);
+            }
+
+            return;
+        }
+
+        var step = backwards ? -size : size;
+        var offset = backwards ? bytes - size : 0;
+        for (var i = 0; i < count; i++, offset += step)
+            Put(to + offset, size, Get(from + offset, size));
+    }
+
+    private static Outcome Stos(CpuState* s, in Repetition rep)
+    {
+        var value = s->Slots[Slot.Rax];
+        var n = rep.Piece(s, source: false, destination: true);
+        var to = n == 0 ? null : GuestMemory.PointerForWrite(s, rep.Lowest(s, Slot.Rdi, n), n * rep.Size);
+        if (to != null)
+        {
+            switch (rep.Size)
+            {
+                case 1: new Span<byte>(to, n).Fill((byte)value); break;
+                case 2: new Span<ushort>(to, n).Fill((ushort)value); break;
+                case 4: new Span<uint>(to, n).Fill((uint)value); break;
+                default: new Span<ulong>(to, n).Fill(value); break;
+            }
+
+            return rep.Advance(s, n, Slot.Rdi);
+        }
+
+        return rep.Write(s, value) ? rep.Advance(s, 1, Slot.Rdi) : Outcome.Blocked;
+    }
+
+    private static Outcome Lods(CpuState* s, in Repetition rep)
+    {
+        if (!rep.Read(s, Slot.Rsi, out var value))
+            return Outcome.Blocked;
+        var r = s->Slots;
+        r[Slot.Rax] = rep.Size switch
+        {
+            1 => (r[Slot.Rax] & ~0xFFUL) | value,
+            2 => (r[Slot.Rax] & ~0xFFFFUL) | value,
+            _ => value,
+        };
+        return rep.Advance(s, 1, Slot.Rsi);
+    }
+
+    private static Outcome Scas(CpuState* s, in Repetition rep)
+    {
+        var accumulator = s->Slots[Slot.Rax] & (ulong.MaxValue >> (64 - (rep.Size * 8)));
+        var n = rep.Piece(s, source: false, destination: true);
+        var p = n == 0 ? null : GuestMemory.PointerForRead(s, rep.Lowest(s, Slot.Rdi, n), n * rep.Size);
+        if (p == null)
+        {
+            if (!rep.Read(s, Slot.Rdi, out var value))
+                return Outcome.Blocked;
+            return Compared(s, rep, accumulator, value, 1, Slot.Rdi);
+        }
+
+        int index;
+        if (!rep.Backwards)
+            index = Find(p, n, rep.Size, accumulator, rep.WhileUnequal);
+        else
+            for (index = 0; index < n && (Get(p + ((n - 1 - index) * rep.Size), rep.Size) == accumulator) != rep.WhileUnequal; index++)
+            {
+            }
+
+        var done = Math.Min(index + 1, n);
+        var last = rep.Backwards ? n - done : done - 1;
+        return Compared(s, rep, accumulator, Get(p + (last * rep.Size), rep.Size), done, Slot.Rdi);
+    }
+
+    // Index of the element that ends the scan, or count.
+    private static int Find(byte* p, int count, int size, ulong value, bool equal)
+    {
+        var index = (size, equal) switch
+        {
+            (1, true) => new ReadOnlySpan<byte>(p, count).IndexOf((byte)value),
+            (1, false) => new ReadOnlySpan<byte>(p, count).IndexOfAnyExcept((byte)value),
+            (2, true) => new ReadOnlySpan<ushort>(p, count).IndexOf((ushort)value),
+            (2, false) => new ReadOnlySpan<ushort>(p, count).IndexOfAnyExcept((ushort)value),
+            (4, true) => new ReadOnlySpan<uint>(p, count).IndexOf((uint)value),
+            (4, false) => new ReadOnlySpan<uint>(p, count).IndexOfAnyExcept((uint)value),
+            (_, true) => new ReadOnlySpan<ulong>(p, count).IndexOf(value),
+            _ => new ReadOnlySpan<ulong>(p, count).IndexOfAnyExcept(value),
+        };
+        return index < 0 ? count : index;
+    }
+
+    private static Outcome Cmps(CpuState* s, in Repetition rep)
+    {
+        var n = rep.Piece(s, source: true, destination: true);
+        var left = n == 0 ? null : GuestMemory.PointerForRead(s, rep.Lowest(s, Slot.Rsi, n), n * rep.Size);
+        var right = left == null ? null : GuestMemory.PointerForRead(s, rep.Lowest(s, Slot.Rdi, n), n * rep.Size);
+        if (right == null)
+        {
+            if (!rep.Read(s, Slot.Rsi, out var a) || !rep.Read(s, Slot.Rdi, out var b))
+                return Outcome.Blocked;
+            return Compared(s, rep, a, b, 1, Slot.Rsi, Slot.Rdi);
+        }
+
+        var index = 0;
+        if (!rep.Backwards && !rep.WhileUnequal)
+            index = new ReadOnlySpan<byte>(left, n * rep.Size).CommonPrefixLength(new ReadOnlySpan<byte>(right, n * rep.Size)) / rep.Size;
+        else
+            for (; index < n; index++)
+            {
+                var at = (rep.Backwards ? n - 1 - index : index) * rep.Size;
+                if ((Get(left + at, rep.Size) == Get(right + at, rep.Size)) == rep.WhileUnequal)
+                    break;
+            }
+
+        var done = Math.Min(index + 1, n);
+        var last = (rep.Backwards ? n - done : done - 1) * rep.Size;
+        return Compared(s, rep, Get(left + last, rep.Size), Get(right + last, rep.Size), done, Slot.Rsi, Slot.Rdi);
+    }
+
+    // Records the flags of the last comparison made and goes on or ends.
+    private static Outcome Compared(CpuState* s, in Repetition rep, ulong left, ulong right, int done, ushort first, ushort second = Slot.Void)
+    {
+        var r = s->Slots;
+        r[Slot.FlagsOp] = FlagsRecord.Code(FlagsKind.Sub, System.Numerics.BitOperations.TrailingZeroCount(rep.Size));
+        r[Slot.FlagsRes] = (left - right) & (ulong.MaxValue >> (64 - (rep.Size * 8)));
+        r[Slot.FlagsSrc] = right;
+        r[Slot.FlagsAux] = 0;
+        rep.Advance(s, done, first, second);
+        return (left == right) == rep.WhileUnequal ? Outcome.Ended : Outcome.More;
+    }
+
+    private static Outcome Ins(CpuState* s, in Repetition rep)
+    {
+        if (!rep.InLimit(s, Slot.Rdi) || !GuestMemory.CheckWrite(s, rep.Linear(s, Slot.Rdi), rep.Size))
+            return Outcome.Blocked;
+        var value = Ports.Read(s, (ushort)s->Slots[Slot.Rdx], rep.Size);
+        return rep.Write(s, value) ? rep.Advance(s, 1, Slot.Rdi) : Outcome.Blocked;
+    }
+
+    private static Outcome Outs(CpuState* s, in Repetition rep)
+    {
+        if (!rep.Read(s, Slot.Rsi, out var value))
+            return Outcome.Blocked;
+        Ports.Write(s, (ushort)s->Slots[Slot.Rdx], rep.Size, value);
+        return rep.Advance(s, 1, Slot.Rsi);
+    }
+
+    private static ulong Get(byte* p, int size) => size switch { 1 => *p, 2 => *(ushort*)p, 4 => *(uint*)p, _ => *(ulong*)p };
+
+    private static void Put(byte* p, int size, ulong value)
+    {
+        switch (size)
+        {
+            case 1: *p = (byte)value; break;
+            case 2: *(ushort*)p = (ushort)value; break;
+            case 4: *(uint*)p = (uint)value; break;
+            default: *(ulong*)p = value; break;
+        }
+    }
+
+    /// <summary>The constant part of a repetition: element and address size, segments, direction.</summary>
+    private readonly struct Repetition
+    {
+        private readonly ulong _mask;
+        private readonly ulong _sourceBase;
+        private readonly ulong _destinationBase;
+        private readonly ulong _linearMask;
+        private readonly int _sourceSegment;
+        private readonly bool _flat;
+        private readonly bool _single;
+
+        public Repetition(CpuState* s, ulong packed)
+        {
+            var mode = CpuAccess.Mode(s);
+            Size = (int)(packed & 0xFF);
+            _mask = ulong.MaxValue >> (64 - (int)(packed >> 8 & 0xFF) * 8);
+            _sourceSegment = (int)(packed >> 16 & 0xFF);
+            WhileUnequal = (packed >> 24 & 1) != 0;
+            _single = (packed >> 25 & 1) != 0;
+            Backwards = (s->Slots[Slot.Eflags] & Eflags.DF) != 0;
+            _flat = (mode & GuestMode.Flat) != 0;
+            _linearMask = mode.Is64() ? ulong.MaxValue : uint.MaxValue;
+            _sourceBase = _flat && _sourceSegment < 4 ? 0 : s->Slots[Slot.EsBase + _sourceSegment];
+            _destinationBase = _flat ? 0 : s->Slots[Slot.EsBase];
+        }
+
+        /// <summary>Bytes of an element.</summary>
+        public int Size { get; }
+
+        /// <summary>DF is set.</summary>
+        public bool Backwards { get; }
+
+        /// <summary>repne: goes on while the elements differ.</summary>
+        public bool WhileUnequal { get; }
+
+        /// <summary>Elements left.</summary>
+        public ulong Count(CpuState* s) => _single ? 1 : s->Slots[Slot.Rcx] & _mask;
+
+        /// <summary>
+        /// Elements that can be done at once: none crosses a page, no offset wraps around, none is outside a limit. 0 when the next one
+        /// needs care.
+        /// </summary>
+        public int Piece(CpuState* s, bool source, bool destination)
+        {
+            if (!_flat)
+                return 0;
+            var n = Math.Min(Count(s), AddressSpace.PageSize);
+            if (source)
+                n = Math.Min(n, Elements(s, Slot.Rsi));
+            if (destination)
+                n = Math.Min(n, Elements(s, Slot.Rdi));
+            return (int)n;
+        }
+
+        /// <summary>Linear address of the lowest of the next <paramref name="n"/> elements.</summary>
+        public ulong Lowest(CpuState* s, ushort slot, int n) => Linear(s, slot) - (Backwards ? (ulong)((n - 1) * Size) : 0);
+
+        /// <summary>Linear address of the next element.</summary>
+        public ulong Linear(CpuState* s, ushort slot) =>
+            ((slot == Slot.Rsi ? _sourceBase : _destinationBase) + (s->Slots[slot] & _mask)) & _linearMask;
+
+        /// <summary>True when the next element is inside its segment, else the exception is pending.</summary>
+        public bool InLimit(CpuState* s, ushort slot) => _flat
+            || SegmentLimits.Check(s, Slot.EsBase + (slot == Slot.Rsi ? _sourceSegment : 0), s->Slots[slot] & _mask, (ulong)Size);
+
+        /// <summary>Reads the next element.</summary>
+        public bool Read(CpuState* s, ushort slot, out ulong value)
+        {
+            value = 0;
+            return InLimit(s, slot) && GuestMemory.TryRead(s, Linear(s, slot), Size, out value);
+        }
+
+        /// <summary>Writes the next element at rDI.</summary>
+        public bool Write(CpuState* s, ulong value) => InLimit(s, Slot.Rdi) && GuestMemory.TryWrite(s, Linear(s, Slot.Rdi), Size, value);
+
+        /// <summary>Moves the registers on by <paramref name="n"/> elements.</summary>
+        public Outcome Advance(CpuState* s, int n, ushort first, ushort second = Slot.Void)
+        {
+            var distance = (ulong)(Backwards ? -n * Size : n * Size);
+            Add(s, first, distance);
+            if (second != Slot.Void)
+                Add(s, second, distance);
+            if (_single)
+                return Outcome.Ended;
+            Add(s, Slot.Rcx, (ulong)-n);
+            return Outcome.More;
+        }
+
+        // A 16-bit register keeps its upper bits, a 32-bit one is zero-extended.
+        private void Add(CpuState* s, ushort slot, ulong distance)
+        {
+            var value = s->Slots[slot];
+            var sum = (value + distance) & _mask;
+            s->Slots[slot] = _mask == 0xFFFF ? (value & ~_mask) | sum : sum;
+        }
+
+        private ulong Elements(CpuState* s, ushort slot)
+        {
+            var offset = s->Slots[slot] & _mask;
+            var inPage = Linear(s, slot) % AddressSpace.PageSize;
+            if (Backwards)
+            {
+                var below = Math.Min(inPage, offset);
+                return inPage + (ulong)Size > AddressSpace.PageSize || offset + (ulong)Size - 1 > _mask ? 0 : (below / (ulong)Size) + 1;
+            }
+
+            return Math.Min(AddressSpace.PageSize - inPage, _mask - offset == ulong.MaxValue ? ulong.MaxValue : _mask - offset + 1) / (ulong)Size;
+        }
+    }
+}
