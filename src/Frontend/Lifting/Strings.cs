@@ -9,17 +9,13 @@ namespace DynaTrans.Frontend.Lifting;
 /// </summary>
 internal static unsafe class Strings
 {
-    private static delegate*<LiftContext, void> s_vectorMovsd;
-    private static delegate*<LiftContext, void> s_vectorCmpsd;
+    private const long Single = 1L << 25;
 
-    /// <summary>Called last: movsd and cmpsd name SSE instructions too, whose methods are kept.</summary>
     public static void Register(delegate*<LiftContext, void>[] table)
     {
-        s_vectorMovsd = table[(int)Mnemonic.Movsd];
-        s_vectorCmpsd = table[(int)Mnemonic.Cmpsd];
         table[(int)Mnemonic.Movsb] = &Movs;
         table[(int)Mnemonic.Movsw] = &Movs;
-        table[(int)Mnemonic.Movsd] = &Movsd;
+        table[(int)Mnemonic.Movsd] = &Movs;
         table[(int)Mnemonic.Movsq] = &Movs;
         table[(int)Mnemonic.Stosb] = &Stos;
         table[(int)Mnemonic.Stosw] = &Stos;
@@ -35,7 +31,7 @@ internal static unsafe class Strings
         table[(int)Mnemonic.Scasq] = &Scas;
         table[(int)Mnemonic.Cmpsb] = &Cmps;
         table[(int)Mnemonic.Cmpsw] = &Cmps;
-        table[(int)Mnemonic.Cmpsd] = &Cmpsd;
+        table[(int)Mnemonic.Cmpsd] = &Cmps;
         table[(int)Mnemonic.Cmpsq] = &Cmps;
         table[(int)Mnemonic.Insb] = &Ins;
         table[(int)Mnemonic.Insw] = &Ins;
@@ -43,26 +39,6 @@ internal static unsafe class Strings
         table[(int)Mnemonic.Outsb] = &Outs;
         table[(int)Mnemonic.Outsw] = &Outs;
         table[(int)Mnemonic.Outsd] = &Outs;
-    }
-
-    private static void Movsd(LiftContext c)
-    {
-        if (c.Insn.IsStringInstruction)
-            Movs(c);
-        else if (s_vectorMovsd == null)
-            c.Raise(ExceptionVector.InvalidOpcode);
-        else
-            s_vectorMovsd(c);
-    }
-
-    private static void Cmpsd(LiftContext c)
-    {
-        if (c.Insn.IsStringInstruction)
-            Cmps(c);
-        else if (s_vectorCmpsd == null)
-            c.Raise(ExceptionVector.InvalidOpcode);
-        else
-            s_vectorCmpsd(c);
     }
 
     private static void Movs(LiftContext c)
@@ -148,8 +124,6 @@ internal static unsafe class Strings
         if (!Repeated(c, HelperId.RepOuts, 1))
             c.CallVoid(HelperId.RepOuts, c.Copy(4, Val.Const(Packed(c, 1) | Single)));
     }
-
-    private const long Single = 1L << 25;
 
     private static bool Repeated(LiftContext c, HelperId helper, int memoryOperand)
     {

@@ -18,11 +18,20 @@ internal static unsafe class FaultDetails
 
     /// <summary>
     /// Corrects the pending exception: a page fault on an operand that is read and then written reports a write (SDM Vol. 3, 4.7), and an
-    /// address that is not canonical raises #SS instead of #GP when it is relative to SS (SDM Vol. 3, 6.15, interrupt 12).
+    /// address that is not canonical raises #SS instead of #GP when it is relative to SS (SDM Vol. 3, 6.15, interrupt 12), and RIP of the
+    /// trap #OF is that of the next instruction.
     /// </summary>
     public static void Refine(Vcpu vcpu)
     {
         var s = vcpu.State;
+        if (s->ExceptionVector == ExceptionVector.Overflow)
+        {
+            // A trap, which only into raises: it has completed, and its helper kept the address of the next instruction.
+            s->Slots[Slot.Rip] = s->ExitDetail;
+            s->InstructionCount++;
+            return;
+        }
+
         var mode = (GuestMode)s->Mode;
         var isRead = s->ExceptionVector == ExceptionVector.PageFault && (s->ExceptionError & (WriteAccess | Fetch)) == 0;
         var mayBeStack = s->ExceptionVector == ExceptionVector.GeneralProtection && mode.Is64();

@@ -96,7 +96,7 @@ internal static unsafe class Atomics
         var r = s->Slots;
         var expected = (r[Slot.Rdx] << 32) | (uint)r[Slot.Rax];
         var old = CompareExchange(s, linear, expected, (r[Slot.Rcx] << 32) | (uint)r[Slot.Rbx], 8);
-        if (s->ExceptionVector >= 0 || s->RestartAlone != 0)
+        if (s->ExceptionVector >= 0)
             return 0;
         if (old == expected)
             return 1;

@@ -89,6 +89,13 @@ public static class HelperFamilies
             return;
         HostMxcsr.RegisterHelpers();
         VectorHelpers.RegisterHelpers();
+        IntegerHelpers.RegisterHelpers();
+        Atomics.RegisterHelpers();
+        StringOperations.RegisterHelpers();
+        Ports.RegisterHelpers();
+        SegmentHelpers.RegisterHelpers();
+        FarTransferHelpers.RegisterHelpers();
+        Processor.RegisterHelpers();
         _registered = true;
     }
 }

@@ -58,7 +58,7 @@ internal static unsafe class Processor
         2 => (0x00FEFF01, 0, 0, 0),
         3 or 5 or 6 => (0, 0, 0, 0),
         4 => Cache(subleaf),
-        7 => subleaf == 0 ? (0, Leaf7Ebx, 0, 0) : (0, 0, 0, 0),
+        7 => (0, subleaf == 0 ? Leaf7Ebx : 0, 0, 0),
         0x80000000 => (HighestExtendedLeaf, 0, 0, 0),
         0x80000001 => (0, 0, ExtendedEcx, is64 ? ExtendedEdx | (1 << 11) : ExtendedEdx),
         >= 0x80000002 and <= 0x80000004 => Brand((int)(leaf - 0x80000002) * 16),
@@ -66,7 +66,7 @@ internal static unsafe class Processor
         0x80000007 => (0, 0, 0, 1 << 8),
         0x80000008 => (0x00003027, 0, 0, 0),
         > 0x80000000 and <= HighestExtendedLeaf => (0, 0, 0, 0),
-        _ => subleaf == 0 ? (0, Leaf7Ebx, 0, 0) : (0, 0, 0, 0),
+        _ => (0, subleaf == 0 ? Leaf7Ebx : 0, 0, 0),
     };
 
     // 32 KiB data, 32 KiB code, 256 KiB, 8 MiB; lines of 64 bytes. EBX: ways - 1, partitions - 1, line size - 1; ECX: sets - 1.

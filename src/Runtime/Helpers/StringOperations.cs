@@ -67,7 +67,6 @@ internal static unsafe class StringOperations
     private static ulong Unfinished(CpuState* s)
     {
         s->ExceptionVector = -1;
-        s->RestartAlone = 0;
         s->InstructionCount--;
         return 1;
     }

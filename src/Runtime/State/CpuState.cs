@@ -28,6 +28,13 @@ public unsafe struct CpuState
     private const int MemoryOffset = X87Offset + 64;
     private const int ControlOffset = MemoryOffset + 64;
     private const int SegmentOffset = ControlOffset + 128;
+    private const int HostOffset = SegmentOffset + 128;
+
+    /// <summary>Index in the GDT of the first TLS descriptor of a 32-bit Linux process.</summary>
+    public const int FirstTlsEntry = 6;
+
+    /// <summary>Number of TLS descriptors.</summary>
+    public const int TlsEntryCount = 3;
 
     /// <summary>The integer slots.</summary>
     [FieldOffset(0)]
@@ -155,6 +162,22 @@ public unsafe struct CpuState
     /// <summary>GS.</summary>
     [FieldOffset(SegmentOffset + 80)]
     public SegmentRegister Gs;
+
+    /// <summary>TLS descriptors (set_thread_area), as in a GDT; 0 is empty. Used with <see cref="SelectorRules.Linux32"/>.</summary>
+    [FieldOffset(HostOffset)]
+    public fixed ulong TlsDescriptors[TlsEntryCount];
+
+    /// <summary>Which selectors protected-mode code may load.</summary>
+    [FieldOffset(HostOffset + 24)]
+    public SelectorRules Selectors;
+
+    /// <summary>Reads a port: (state, port, bytes); null without a bus.</summary>
+    [FieldOffset(HostOffset + 32)]
+    public delegate*<CpuState*, ushort, int, uint> PortReader;
+
+    /// <summary>Writes a port: (state, port, bytes, value); null without a bus.</summary>
+    [FieldOffset(HostOffset + 40)]
+    public delegate*<CpuState*, ushort, int, uint, void> PortWriter;
 }
 
 /// <summary>The visible selector and the hidden part of a segment register, except the base, which is a slot.</summary>
@@ -169,4 +192,17 @@ public struct SegmentRegister
 
     /// <summary>Last valid offset.</summary>
     public uint Limit;
+}
+
+/// <summary>Which selectors may be loaded outside real mode; every segment that can be loaded is flat, but FS and GS of TLS entries have a base.</summary>
+public enum SelectorRules : byte
+{
+    /// <summary>Any selector.</summary>
+    Any,
+
+    /// <summary>What a 32-bit Linux process has: null, 23, 2B, 73, 7B and the TLS entries; else #GP(selector).</summary>
+    Linux32,
+
+    /// <summary>What a 64-bit Linux process has: null, 23, 2B, 33; else #GP(selector).</summary>
+    Linux64,
 }
