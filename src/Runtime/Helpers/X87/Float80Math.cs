@@ -14,6 +14,19 @@ namespace DynaTrans.Runtime.Helpers.X87;
 /// </remarks>
 public static class Float80Math
 {
+    /// <summary>16 times the root of m + 1/2 for m = 64 to 255.</summary>
+    private static ReadOnlySpan<byte> RootTable =>
+    [
+        128, 129, 130, 131, 132, 133, 134, 135, 136, 137, 138, 139, 140, 141, 142, 143, 144, 144, 145, 146, 147, 148, 149, 150,
+        151, 151, 152, 153, 154, 155, 156, 156, 157, 158, 159, 160, 160, 161, 162, 163, 164, 164, 165, 166, 167, 167, 168, 169,
+        170, 170, 171, 172, 173, 173, 174, 175, 176, 176, 177, 178, 179, 179, 180, 181, 181, 182, 183, 183, 184, 185, 186, 186,
+        187, 188, 188, 189, 190, 190, 191, 192, 192, 193, 194, 194, 195, 196, 196, 197, 198, 198, 199, 200, 200, 201, 201, 202,
+        203, 203, 204, 205, 205, 206, 206, 207, 208, 208, 209, 210, 210, 211, 211, 212, 213, 213, 214, 214, 215, 216, 216, 217,
+        217, 218, 219, 219, 220, 220, 221, 221, 222, 223, 223, 224, 224, 225, 225, 226, 227, 227, 228, 228, 229, 229, 230, 230,
+        231, 232, 232, 233, 233, 234, 234, 235, 235, 236, 237, 237, 238, 238, 239, 239, 240, 240, 241, 241, 242, 242, 243, 243,
+        244, 244, 245, 246, 246, 247, 247, 248, 248, 249, 249, 250, 250, 251, 251, 252, 252, 253, 253, 254, 254, 255, 255, 255,
+    ];
+
     /// <summary>a + b.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Float80Result Add(Float80 a, Float80 b, uint control) =>
@@ -334,9 +347,11 @@ public static class Float80Math
         ulong high = odd ? significand : significand >> 1;
         ulong low = odd ? 0 : significand << 63;
 
-        // A double gives 52 good bits, one Newton step all 64 but for a unit in the last place.
-        double estimate = Math.Sqrt((double)high) * 4294967296.0;
-        ulong root = estimate >= 18446744073709551616.0 ? ulong.MaxValue : (ulong)estimate;
+        // The table gives 8 good bits, each Newton step doubles them. Integers only: the host's MXCSR belongs to the guest.
+        ulong estimate = (ulong)RootTable[(int)(high >> 56) - 64] << 24;
+        estimate = (estimate + high / estimate) >> 1;
+        estimate = (estimate + high / estimate) >> 1;
+        ulong root = estimate > uint.MaxValue ? ulong.MaxValue : estimate << 32;
         if (root <= high)
             root = ulong.MaxValue;
         if (high != ulong.MaxValue)
