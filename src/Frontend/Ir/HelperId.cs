@@ -230,7 +230,356 @@ public enum HelperId : ushort
     /// </summary>
     PcmpStr,
 
-    // X87
+    // X87. b is the packed last-instruction word (X87State.Pack), from which register forms take the number i of ST(i); memory forms take
+    // the linear address in a and the base of its segment in c (0 in real mode). Each raises #NM or #MF first where it is due.
+
+    /// <summary>fadd: ST(0) = ST(0) op ST(i).</summary>
+    X87AddTop,
+
+    /// <summary>fadd: ST(i) = ST(i) op ST(0).</summary>
+    X87AddRegister,
+
+    /// <summary>fadd: The same, and a pop.</summary>
+    X87AddPop,
+
+    /// <summary>fadd: With a single in memory.</summary>
+    X87AddSingle,
+
+    /// <summary>fadd: With a double in memory.</summary>
+    X87AddDouble,
+
+    /// <summary>fadd: With a 16-bit integer in memory.</summary>
+    X87AddWord,
+
+    /// <summary>fadd: With a 32-bit integer in memory.</summary>
+    X87AddInt,
+
+    /// <summary>fmul: ST(0) = ST(0) op ST(i).</summary>
+    X87MultiplyTop,
+
+    /// <summary>fmul: ST(i) = ST(i) op ST(0).</summary>
+    X87MultiplyRegister,
+
+    /// <summary>fmul: The same, and a pop.</summary>
+    X87MultiplyPop,
+
+    /// <summary>fmul: With a single in memory.</summary>
+    X87MultiplySingle,
+
+    /// <summary>fmul: With a double in memory.</summary>
+    X87MultiplyDouble,
+
+    /// <summary>fmul: With a 16-bit integer in memory.</summary>
+    X87MultiplyWord,
+
+    /// <summary>fmul: With a 32-bit integer in memory.</summary>
+    X87MultiplyInt,
+
+    /// <summary>fsub: ST(0) = ST(0) op ST(i).</summary>
+    X87SubtractTop,
+
+    /// <summary>fsub: ST(i) = ST(i) op ST(0).</summary>
+    X87SubtractRegister,
+
+    /// <summary>fsub: The same, and a pop.</summary>
+    X87SubtractPop,
+
+    /// <summary>fsub: With a single in memory.</summary>
+    X87SubtractSingle,
+
+    /// <summary>fsub: With a double in memory.</summary>
+    X87SubtractDouble,
+
+    /// <summary>fsub: With a 16-bit integer in memory.</summary>
+    X87SubtractWord,
+
+    /// <summary>fsub: With a 32-bit integer in memory.</summary>
+    X87SubtractInt,
+
+    /// <summary>fsubr: ST(0) = ST(0) op ST(i).</summary>
+    X87SubtractReverseTop,
+
+    /// <summary>fsubr: ST(i) = ST(i) op ST(0).</summary>
+    X87SubtractReverseRegister,
+
+    /// <summary>fsubr: The same, and a pop.</summary>
+    X87SubtractReversePop,
+
+    /// <summary>fsubr: With a single in memory.</summary>
+    X87SubtractReverseSingle,
+
+    /// <summary>fsubr: With a double in memory.</summary>
+    X87SubtractReverseDouble,
+
+    /// <summary>fsubr: With a 16-bit integer in memory.</summary>
+    X87SubtractReverseWord,
+
+    /// <summary>fsubr: With a 32-bit integer in memory.</summary>
+    X87SubtractReverseInt,
+
+    /// <summary>fdiv: ST(0) = ST(0) op ST(i).</summary>
+    X87DivideTop,
+
+    /// <summary>fdiv: ST(i) = ST(i) op ST(0).</summary>
+    X87DivideRegister,
+
+    /// <summary>fdiv: The same, and a pop.</summary>
+    X87DividePop,
+
+    /// <summary>fdiv: With a single in memory.</summary>
+    X87DivideSingle,
+
+    /// <summary>fdiv: With a double in memory.</summary>
+    X87DivideDouble,
+
+    /// <summary>fdiv: With a 16-bit integer in memory.</summary>
+    X87DivideWord,
+
+    /// <summary>fdiv: With a 32-bit integer in memory.</summary>
+    X87DivideInt,
+
+    /// <summary>fdivr: ST(0) = ST(0) op ST(i).</summary>
+    X87DivideReverseTop,
+
+    /// <summary>fdivr: ST(i) = ST(i) op ST(0).</summary>
+    X87DivideReverseRegister,
+
+    /// <summary>fdivr: The same, and a pop.</summary>
+    X87DivideReversePop,
+
+    /// <summary>fdivr: With a single in memory.</summary>
+    X87DivideReverseSingle,
+
+    /// <summary>fdivr: With a double in memory.</summary>
+    X87DivideReverseDouble,
+
+    /// <summary>fdivr: With a 16-bit integer in memory.</summary>
+    X87DivideReverseWord,
+
+    /// <summary>fdivr: With a 32-bit integer in memory.</summary>
+    X87DivideReverseInt,
+
+    /// <summary>fld m32.</summary>
+    X87FldSingle,
+
+    /// <summary>fld m64.</summary>
+    X87FldDouble,
+
+    /// <summary>fld m80.</summary>
+    X87FldExtended,
+
+    /// <summary>fild m16.</summary>
+    X87FildWord,
+
+    /// <summary>fild m32.</summary>
+    X87FildInt,
+
+    /// <summary>fild m64.</summary>
+    X87FildLong,
+
+    /// <summary>fbld.</summary>
+    X87Fbld,
+
+    /// <summary>fld ST(i).</summary>
+    X87FldRegister,
+
+    /// <summary>fld1, fldl2t, fldl2e, fldpi, fldlg2, fldln2, fldz: the number is in the opcode.</summary>
+    X87FldConstant,
+
+    /// <summary>fst m32.</summary>
+    X87FstSingle,
+
+    /// <summary>fstp m32.</summary>
+    X87FstpSingle,
+
+    /// <summary>fst m64.</summary>
+    X87FstDouble,
+
+    /// <summary>fstp m64.</summary>
+    X87FstpDouble,
+
+    /// <summary>fstp m80.</summary>
+    X87FstpExtended,
+
+    /// <summary>fist m16.</summary>
+    X87FistWord,
+
+    /// <summary>fistp m16.</summary>
+    X87FistpWord,
+
+    /// <summary>fist m32.</summary>
+    X87FistInt,
+
+    /// <summary>fistp m32.</summary>
+    X87FistpInt,
+
+    /// <summary>fistp m64.</summary>
+    X87FistpLong,
+
+    /// <summary>fisttp m16.</summary>
+    X87FisttpWord,
+
+    /// <summary>fisttp m32.</summary>
+    X87FisttpInt,
+
+    /// <summary>fisttp m64.</summary>
+    X87FisttpLong,
+
+    /// <summary>fbstp.</summary>
+    X87Fbstp,
+
+    /// <summary>fst ST(i).</summary>
+    X87FstRegister,
+
+    /// <summary>fstp ST(i).</summary>
+    X87FstpRegister,
+
+    /// <summary>fstpnce ST(i): fstp without a check of ST(0).</summary>
+    X87Fstpnce,
+
+    /// <summary>fxch ST(i).</summary>
+    X87Fxch,
+
+    /// <summary>fcmovcc: a is the condition.</summary>
+    X87Fcmov,
+
+    /// <summary>fcom ST(i).</summary>
+    X87Fcom,
+
+    /// <summary>fcomp ST(i).</summary>
+    X87Fcomp,
+
+    /// <summary>fcompp.</summary>
+    X87Fcompp,
+
+    /// <summary>fucom ST(i).</summary>
+    X87Fucom,
+
+    /// <summary>fucomp ST(i).</summary>
+    X87Fucomp,
+
+    /// <summary>fucompp.</summary>
+    X87Fucompp,
+
+    /// <summary>fcomi: gives EFLAGS.</summary>
+    X87Fcomi,
+
+    /// <summary>fcomip: gives EFLAGS.</summary>
+    X87Fcomip,
+
+    /// <summary>fucomi: gives EFLAGS.</summary>
+    X87Fucomi,
+
+    /// <summary>fucomip: gives EFLAGS.</summary>
+    X87Fucomip,
+
+    /// <summary>fcom m32.</summary>
+    X87FcomSingle,
+
+    /// <summary>fcomp m32.</summary>
+    X87FcompSingle,
+
+    /// <summary>fcom m64.</summary>
+    X87FcomDouble,
+
+    /// <summary>fcomp m64.</summary>
+    X87FcompDouble,
+
+    /// <summary>ficom m16.</summary>
+    X87FicomWord,
+
+    /// <summary>ficomp m16.</summary>
+    X87FicompWord,
+
+    /// <summary>ficom m32.</summary>
+    X87FicomInt,
+
+    /// <summary>ficomp m32.</summary>
+    X87FicompInt,
+
+    /// <summary>ftst.</summary>
+    X87Ftst,
+
+    /// <summary>fxam.</summary>
+    X87Fxam,
+
+    /// <summary>fsqrt.</summary>
+    X87Fsqrt,
+
+    /// <summary>frndint.</summary>
+    X87Frndint,
+
+    /// <summary>fscale.</summary>
+    X87Fscale,
+
+    /// <summary>fprem.</summary>
+    X87Fprem,
+
+    /// <summary>fprem1.</summary>
+    X87Fprem1,
+
+    /// <summary>fxtract.</summary>
+    X87Fxtract,
+
+    /// <summary>fabs.</summary>
+    X87Fabs,
+
+    /// <summary>fchs.</summary>
+    X87Fchs,
+
+    /// <summary>fsin, fcos, fsincos, fptan, fpatan, f2xm1, fyl2x, fyl2xp1: a is the number in that order.</summary>
+    X87Transcendental,
+
+    /// <summary>fincstp.</summary>
+    X87Fincstp,
+
+    /// <summary>fdecstp.</summary>
+    X87Fdecstp,
+
+    /// <summary>ffree ST(i).</summary>
+    X87Ffree,
+
+    /// <summary>ffreep ST(i).</summary>
+    X87Ffreep,
+
+    /// <summary>fnop.</summary>
+    X87Fnop,
+
+    /// <summary>wait, fwait.</summary>
+    X87Fwait,
+
+    /// <summary>fninit.</summary>
+    X87Fninit,
+
+    /// <summary>fnclex.</summary>
+    X87Fnclex,
+
+    /// <summary>fldcw.</summary>
+    X87Fldcw,
+
+    /// <summary>fnstcw: gives the control word.</summary>
+    X87ReadControl,
+
+    /// <summary>fnstsw: gives the status word.</summary>
+    X87ReadStatus,
+
+    /// <summary>fnstenv: b is the X87EnvironmentFormat.</summary>
+    X87Fnstenv,
+
+    /// <summary>fldenv: b is the X87EnvironmentFormat.</summary>
+    X87Fldenv,
+
+    /// <summary>fnsave: b is the X87EnvironmentFormat.</summary>
+    X87Fnsave,
+
+    /// <summary>frstor: b is the X87EnvironmentFormat.</summary>
+    X87Frstor,
+
+    /// <summary>fxsave: b is 1 for 64-bit pointers, plus 2 in 64-bit code.</summary>
+    X87Fxsave,
+
+    /// <summary>fxrstor: b as for fxsave.</summary>
+    X87Fxrstor,
 
     /// <summary>Number of helpers.</summary>
     Count,

@@ -8,7 +8,7 @@ namespace DynaTrans.Frontend.Lifting;
 /// What an instruction's lifting method works with: the decoded instruction, and the means to append IR. One object serves all blocks of
 /// a lifter. The rule every method keeps: ops that can fault come first, ops that change guest-visible state last.
 /// </summary>
-public sealed partial class LiftContext
+public sealed unsafe partial class LiftContext
 {
     private ushort _nextTemp;
     private ushort _nextVectorTemp;
@@ -35,6 +35,9 @@ public sealed partial class LiftContext
     /// <summary>Set when the instruction has ended the block.</summary>
     public bool Ended { get; private set; }
 
+    /// <summary>The bytes of the instruction (<see cref="Instruction.Length"/> of them), valid while it is lifted.</summary>
+    internal byte* Bytes { get; private set; }
+
     /// <summary>RIP after the instruction.</summary>
     public ulong NextRip => _insn.NextIP;
 
@@ -47,9 +50,10 @@ public sealed partial class LiftContext
         Ended = false;
     }
 
-    internal void BeginInstruction(in Instruction insn)
+    internal void BeginInstruction(in Instruction insn, byte* bytes)
     {
         _insn = insn;
+        Bytes = bytes;
         _nextTemp = Slot.Temp0;
         _nextVectorTemp = VSlot.Temp0;
     }

@@ -38,6 +38,7 @@ public static unsafe class LiftTable
         SseOperations.Register(table);
         SseMoves.Register(table);
         SseState.Register(table);
+        X87.Register(table);
         return table;
     }
 }

@@ -46,10 +46,10 @@ public sealed unsafe class Lifter
             {
                 if (decoder.LastError == DecoderError.NoMoreBytes)
                     break;
-                LiftInvalid(ref insn, available - (int)(block.Next - rip));
+                LiftInvalid(ref insn, code + (int)(block.Next - rip), available - (int)(block.Next - rip));
             }
             else
-                LiftOne(insn);
+                LiftOne(insn, code + (int)(block.Next - rip));
             block.InstructionCount++;
             block.Next = insn.NextIP;
             if (_context.Ended)
@@ -64,9 +64,9 @@ public sealed unsafe class Lifter
         return true;
     }
 
-    private void LiftOne(in Instruction insn)
+    private void LiftOne(in Instruction insn, byte* bytes)
     {
-        _context.BeginInstruction(insn);
+        _context.BeginInstruction(insn, bytes);
         var method = LiftTable.Method(insn.Mnemonic);
         if (method == null || (_context.IsReal && insn.Code.Encoding() != EncodingKind.Legacy))
             _context.Raise(ExceptionVector.InvalidOpcode);
@@ -75,9 +75,9 @@ public sealed unsafe class Lifter
     }
 
     // An encoding that Iced rejects: #UD, or #GP when it is longer than 15 bytes (SDM Vol. 3, 6.15, interrupt 13).
-    private void LiftInvalid(ref Instruction insn, int available)
+    private void LiftInvalid(ref Instruction insn, byte* bytes, int available)
     {
-        _context.BeginInstruction(insn);
+        _context.BeginInstruction(insn, bytes);
         _context.Raise(insn.Length >= 15 && available > 15 ? ExceptionVector.GeneralProtection : ExceptionVector.InvalidOpcode);
     }
 

@@ -2,6 +2,7 @@ using System.Reflection;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Helpers.Vector;
+using DynaTrans.Runtime.Helpers.X87;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Helpers;
@@ -96,6 +97,7 @@ public static class HelperFamilies
         SegmentHelpers.RegisterHelpers();
         FarTransferHelpers.RegisterHelpers();
         Processor.RegisterHelpers();
+        X87Helpers.RegisterHelpers();
         _registered = true;
     }
 }

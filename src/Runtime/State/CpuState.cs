@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Helpers.X87;
 
 namespace DynaTrans.Runtime.State;
 
@@ -40,37 +41,21 @@ public unsafe struct CpuState
     [FieldOffset(0)]
     public fixed ulong Slots[Slot.Count];
 
-    /// <summary>x87 control word.</summary>
+    /// <summary>The x87 state: its registers are the last eight cells of the vector file, its other fields those at <see cref="X87Offset"/>.</summary>
+    [FieldOffset(X87Offset - X87State.ControlOffset)]
+    public X87State X87;
+
+    /// <summary>x87 control word (<see cref="X87State.Fcw"/>).</summary>
     [FieldOffset(X87Offset)]
     public ushort Fcw;
 
-    /// <summary>x87 status word, TOP in bits 13:11.</summary>
+    /// <summary>x87 status word, TOP in bits 13:11 (<see cref="X87State.Fsw"/>).</summary>
     [FieldOffset(X87Offset + 2)]
     public ushort Fsw;
 
-    /// <summary>One bit per physical x87 register: 1 is not empty.</summary>
+    /// <summary>One bit per physical x87 register: 1 is not empty (<see cref="X87State.Valid"/>).</summary>
     [FieldOffset(X87Offset + 4)]
     public byte FpuValid;
-
-    /// <summary>Last x87 opcode (11 bits).</summary>
-    [FieldOffset(X87Offset + 6)]
-    public ushort Fop;
-
-    /// <summary>Address of the last x87 instruction.</summary>
-    [FieldOffset(X87Offset + 8)]
-    public ulong Fip;
-
-    /// <summary>Address of the last x87 memory operand.</summary>
-    [FieldOffset(X87Offset + 16)]
-    public ulong Fdp;
-
-    /// <summary>Code selector of the last x87 instruction.</summary>
-    [FieldOffset(X87Offset + 24)]
-    public ushort Fcs;
-
-    /// <summary>Data selector of the last x87 memory operand.</summary>
-    [FieldOffset(X87Offset + 26)]
-    public ushort Fds;
 
     /// <summary>
     /// MXCSR. While guest code runs, the host's own MXCSR holds the guest's rounding and flag bits (exceptions masked) and collects sticky

@@ -77,6 +77,7 @@ internal sealed record X87Instruction(string Name, byte[] Bytes, X87Operand Oper
         Register(all, "fld st", 0xD9, 0xC0, (s, i) => X87Load.Register(s, i));
         Register(all, "fst st", 0xDD, 0xD0, (s, i) => X87Store.Register(s, i, false));
         Register(all, "fstp st", 0xDD, 0xD8, (s, i) => X87Store.Register(s, i, true));
+        Register(all, "fstpnce", 0xD9, 0xD8, (s, i) => X87Store.RegisterUnchecked(s, i));
         Register(all, "fxch", 0xD9, 0xC8, (s, i) => X87Store.Exchange(s, i));
         Register(all, "ffree", 0xDD, 0xC0, (s, i) => X87Environment.Free(s, i, false));
         Register(all, "ffreep", 0xDF, 0xC0, (s, i) => X87Environment.Free(s, i, true));

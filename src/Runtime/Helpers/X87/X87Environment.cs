@@ -30,11 +30,8 @@ public static unsafe class X87Environment
         s->Fcw = InitialControl;
         s->Fsw = 0;
         s->Valid = 0;
-        s->Fop = 0;
-        s->Fip = 0;
+        s->Last = 0;
         s->Fdp = 0;
-        s->Fcs = 0;
-        s->Fds = 0;
         X87State.UpdateSummary(s);
     }
 
@@ -65,20 +62,6 @@ public static unsafe class X87Environment
             X87State.Pop(s);
     }
 
-    /// <summary>What every MMX instruction but EMMS does to the x87: TOP 0, all registers valid (SDM Vol. 1, 9.5.1).</summary>
-    public static void EnterMmx(X87State* s)
-    {
-        s->Fsw = (ushort)(s->Fsw & ~TopMask);
-        s->Valid = 0xFF;
-    }
-
-    /// <summary>EMMS.</summary>
-    public static void EmptyMmx(X87State* s)
-    {
-        s->Fsw = (ushort)(s->Fsw & ~TopMask);
-        s->Valid = 0;
-    }
-
     /// <summary>The full tag word: 0 valid, 1 zero, 2 special, 3 empty, two bits for each physical register.</summary>
     public static ushort TagWord(X87State* s)
     {
@@ -95,10 +78,17 @@ public static unsafe class X87Environment
     /// <summary>Size of an environment.</summary>
     public static int Size(X87EnvironmentFormat format) => format >= X87EnvironmentFormat.Protected32 ? 28 : 14;
 
-    /// <summary>Writes the environment (FNSTENV, FNSAVE). The instructions' after-effects are methods of their own.</summary>
-    public static void WriteEnvironment(X87State* s, byte* image, X87EnvironmentFormat format)
+    /// <summary>
+    /// Writes the environment (FNSTENV, FNSAVE). The instructions' after-effects are methods of their own. Selectors are written as 0, as
+    /// by CPUs that report them as deprecated (CPUID.7.EBX bit 13).
+    /// </summary>
+    /// <param name="s">The state.</param>
+    /// <param name="image">14 or 28 bytes.</param>
+    /// <param name="format">Shape of the image.</param>
+    /// <param name="codeBase">Base of the code segment, for the linear addresses of real mode; else 0.</param>
+    public static void WriteEnvironment(X87State* s, byte* image, X87EnvironmentFormat format, ulong codeBase = 0)
     {
-        uint fip = (uint)s->Fip, fdp = (uint)s->Fdp;
+        uint fip = (uint)(s->Fip + codeBase), fdp = (uint)s->Fdp;
         if (format >= X87EnvironmentFormat.Protected32)
         {
             uint* words = (uint*)image;
@@ -109,14 +99,14 @@ public static unsafe class X87Environment
             if (format == X87EnvironmentFormat.Protected32)
             {
                 words[3] = fip;
-                words[4] = s->Fcs | (uint)(s->Fop & 0x7FF) << 16;
+                words[4] = (uint)s->Fop << 16;
                 words[5] = fdp;
-                words[6] = 0xFFFF0000 | s->Fds;
+                words[6] = 0xFFFF0000;
             }
             else
             {
                 words[3] = 0xFFFF0000 | fip & 0xFFFF;
-                words[4] = fip >> 16 << 12 | s->Fop & 0x7FFu;
+                words[4] = fip >> 16 << 12 | s->Fop;
                 words[5] = 0xFFFF0000 | fdp & 0xFFFF;
                 words[6] = fdp >> 16 << 12;
             }
@@ -130,18 +120,19 @@ public static unsafe class X87Environment
         halves[5] = (ushort)fdp;
         if (format == X87EnvironmentFormat.Protected16)
         {
-            halves[4] = s->Fcs;
-            halves[6] = s->Fds;
+            halves[4] = 0;
+            halves[6] = 0;
         }
         else
         {
-            halves[4] = (ushort)(fip >> 4 & 0xF000 | s->Fop & 0x7FFu);
+            halves[4] = (ushort)(fip >> 4 & 0xF000 | s->Fop);
             halves[6] = (ushort)(fdp >> 4 & 0xF000);
         }
     }
 
     /// <summary>Reads an environment (FLDENV, FRSTOR).</summary>
-    public static void ReadEnvironment(X87State* s, byte* image, X87EnvironmentFormat format)
+    /// <inheritdoc cref="WriteEnvironment"/>
+    public static void ReadEnvironment(X87State* s, byte* image, X87EnvironmentFormat format, ulong codeBase = 0)
     {
         uint tags;
         if (format >= X87EnvironmentFormat.Protected32)
@@ -152,14 +143,12 @@ public static unsafe class X87Environment
             tags = words[2];
             if (format == X87EnvironmentFormat.Protected32)
             {
-                s->Fip = words[3];
-                s->Fop = (ushort)(words[4] >> 16 & 0x7FF);
+                s->Last = X87State.Pack(words[3], words[4] >> 16 & 0x7FF);
                 s->Fdp = words[5];
             }
             else
             {
-                s->Fip = words[3] & 0xFFFF | words[4] >> 12 << 16;
-                s->Fop = (ushort)(words[4] & 0x7FF);
+                s->Last = X87State.Pack((words[3] & 0xFFFF | words[4] >> 12 << 16) - (uint)codeBase, words[4] & 0x7FF);
                 s->Fdp = words[5] & 0xFFFF | words[6] >> 12 << 16;
             }
         }
@@ -169,21 +158,15 @@ public static unsafe class X87Environment
             s->Fcw = halves[0];
             s->Fsw = halves[1];
             tags = halves[2];
-            s->Fip = halves[3];
+            s->Last = halves[3];
             s->Fdp = halves[5];
             if (format == X87EnvironmentFormat.Real16)
             {
-                s->Fip |= (uint)(halves[4] >> 12 << 16);
-                s->Fop = (ushort)(halves[4] & 0x7FF);
+                uint fip = halves[3] | (uint)(halves[4] >> 12 << 16);
+                s->Last = X87State.Pack(fip - (uint)codeBase, halves[4] & 0x7FFu);
                 s->Fdp |= (uint)(halves[6] >> 12 << 16);
             }
-            else
-            {
-                s->Fop = 0;
-            }
         }
-        s->Fcs = 0;
-        s->Fds = 0;
         LoadControl(s, s->Fcw);
         uint valid = 0;
         for (int i = 0; i < 8; i++)
@@ -225,8 +208,8 @@ public static unsafe class X87Environment
         *(ushort*)(image + 2) = s->Fsw;
         *(ushort*)(image + 4) = s->Valid;
         *(ushort*)(image + 6) = s->Fop;
-        *(ulong*)(image + 8) = wide ? s->Fip : (uint)s->Fip | (ulong)s->Fcs << 32;
-        *(ulong*)(image + 16) = wide ? s->Fdp : (uint)s->Fdp | (ulong)s->Fds << 32;
+        *(ulong*)(image + 8) = wide ? s->Fip : (uint)s->Fip;
+        *(ulong*)(image + 16) = wide ? s->Fdp : (uint)s->Fdp;
         for (uint i = 0; i < 8; i++)
         {
             *(ulong*)(image + 32 + 16 * i) = X87State.St(s, i)->Significand;
@@ -240,11 +223,8 @@ public static unsafe class X87Environment
     {
         s->Fsw = *(ushort*)(image + 2);
         s->Valid = image[4];
-        s->Fop = (ushort)(*(ushort*)(image + 6) & 0x7FF);
-        s->Fip = wide ? *(ulong*)(image + 8) : *(uint*)(image + 8);
+        s->Last = X87State.Pack(wide ? *(ulong*)(image + 8) : *(uint*)(image + 8), *(ushort*)(image + 6) & 0x7FFu);
         s->Fdp = wide ? *(ulong*)(image + 16) : *(uint*)(image + 16);
-        s->Fcs = 0;
-        s->Fds = 0;
         LoadControl(s, *(ushort*)image);
         for (uint i = 0; i < 8; i++)
             *X87State.St(s, i) = new(*(ulong*)(image + 32 + 16 * i), *(ushort*)(image + 40 + 16 * i));

@@ -17,14 +17,13 @@ public unsafe struct X87State
     /// <summary>Offset of the control fields behind the registers.</summary>
     public const int ControlOffset = 8 * 16;
 
-    /// <summary><see cref="Guard"/>: an unmasked exception is pending.</summary>
-    public const byte GuardPending = 1;
+    /// <summary><see cref="Guard"/>: CR0.TS or CR0.EM is set, x87 instructions raise #NM.</summary>
+    public const byte GuardInstructions = 1;
 
-    /// <summary><see cref="Guard"/>: CR0.TS is set.</summary>
-    public const byte GuardTaskSwitched = 2;
+    /// <summary><see cref="Guard"/>: CR0.TS and CR0.MP are set, WAIT raises #NM.</summary>
+    public const byte GuardWait = 2;
 
-    /// <summary><see cref="Guard"/>: CR0.EM is set.</summary>
-    public const byte GuardEmulate = 4;
+    private const int OpcodeShift = 53;
 
     /// <summary>Control word.</summary>
     [FieldOffset(ControlOffset)]
@@ -38,29 +37,32 @@ public unsafe struct X87State
     [FieldOffset(ControlOffset + 4)]
     public byte Valid;
 
-    /// <summary>Not zero: something has to be looked at before a waiting instruction runs (the Guard... constants).</summary>
+    /// <summary>What CR0 forbids (the Guard... constants). Whoever changes CR0 keeps it.</summary>
     [FieldOffset(ControlOffset + 5)]
     public byte Guard;
 
-    /// <summary>Last opcode (11 bits).</summary>
-    [FieldOffset(ControlOffset + 6)]
-    public ushort Fop;
-
-    /// <summary>Offset of the last instruction.</summary>
+    /// <summary>
+    /// The last instruction that was not a control instruction, as <see cref="Pack"/> makes it: one store keeps both FIP and FOP.
+    /// </summary>
     [FieldOffset(ControlOffset + 8)]
-    public ulong Fip;
+    public ulong Last;
 
-    /// <summary>Offset of the last memory operand.</summary>
+    /// <summary>Offset of the last memory operand; in real mode its linear address.</summary>
     [FieldOffset(ControlOffset + 16)]
     public ulong Fdp;
 
-    /// <summary>Code selector of the last instruction; stays 0, as on CPUs that report it as deprecated.</summary>
-    [FieldOffset(ControlOffset + 24)]
-    public ushort Fcs;
+    /// <summary>Offset of the last instruction.</summary>
+    public readonly ulong Fip => (ulong)((long)(Last << (64 - OpcodeShift)) >> (64 - OpcodeShift));
 
-    /// <summary>Data selector of the last memory operand; stays 0, as on CPUs that report it as deprecated.</summary>
-    [FieldOffset(ControlOffset + 26)]
-    public ushort Fds;
+    /// <summary>Opcode of the last instruction: the low three bits of its first byte, and its second byte.</summary>
+    public readonly ushort Fop => (ushort)(Last >> OpcodeShift);
+
+    /// <summary>Opcode in bits 63:53, address (canonical, or an offset of 32 bits) in bits 52:0.</summary>
+    public static ulong Pack(ulong address, uint opcode) => address << (64 - OpcodeShift) >> (64 - OpcodeShift) | (ulong)opcode << OpcodeShift;
+
+    /// <summary>The register number in the opcode of <see cref="Pack"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static uint RegisterOf(ulong last) => (uint)(last >> OpcodeShift) & 7;
 
     /// <summary>Number of the physical register that is ST(index).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -100,19 +102,14 @@ public unsafe struct X87State
     }
 
     /// <summary>
-    /// Recomputes ES, B and the guard after the control word, the exception flags or both were replaced.
+    /// Recomputes ES and B after the control word, the exception flags or both were replaced.
     /// </summary>
-    internal static void UpdateSummary(X87State* s)
+    public static void UpdateSummary(X87State* s)
     {
         if ((s->Fsw & ~(uint)s->Fcw & Exceptions) != 0)
-        {
             MakePending(s);
-        }
         else
-        {
             s->Fsw = (ushort)(s->Fsw & ~(ES | Busy));
-            s->Guard &= unchecked((byte)~GuardPending);
-        }
     }
 
     /// <summary>Stack fault of an instruction that has a register destination: IE and SF, C1 set on overflow.</summary>
@@ -120,9 +117,5 @@ public unsafe struct X87State
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static bool StackFault(X87State* s, bool overflow) => !SetStatus(s, IE | SF | (overflow ? C1 : 0));
 
-    private static void MakePending(X87State* s)
-    {
-        s->Fsw |= (ushort)(ES | Busy);
-        s->Guard |= GuardPending;
-    }
+    private static void MakePending(X87State* s) => s->Fsw |= (ushort)(ES | Busy);
 }

@@ -128,6 +128,18 @@ public static unsafe class X87Store
             X87State.Pop(s);
     }
 
+    /// <summary>FSTPNCE: as FSTP ST(i), but with an empty ST(0) only the pop is done and nothing raised.</summary>
+    public static void RegisterUnchecked(X87State* s, uint index)
+    {
+        if (X87State.IsValid(s, 0))
+        {
+            Register(s, index, true);
+            return;
+        }
+        s->Fsw = (ushort)(s->Fsw & ~C1);
+        X87State.Pop(s);
+    }
+
     /// <summary>FXCH; an empty register counts as the indefinite.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Exchange(X87State* s, uint index)

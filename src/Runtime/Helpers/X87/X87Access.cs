@@ -1,0 +1,126 @@
+using System.Runtime.CompilerServices;
+using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.State;
+using static DynaTrans.Runtime.Helpers.X87.X87Bits;
+
+namespace DynaTrans.Runtime.Helpers.X87;
+
+/// <summary>What the x87 helpers share: the check before an instruction, its bookkeeping, and access to guest memory.</summary>
+internal static unsafe class X87Access
+{
+    private const byte FastRead = (byte)PagePermission.FastRead;
+    private const byte FastWrite = (byte)PagePermission.FastWrite;
+
+    /// <summary>True when a waiting instruction may execute; else #NM or #MF is pending.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Begin(CpuState* s) => ((s->X87.Fsw & ES) | (s->X87.Guard & (uint)X87State.GuardInstructions)) == 0 || Refuse(s);
+
+    /// <summary>True when an instruction that does not wait may execute; else #NM is pending.</summary>
+    public static bool BeginWithoutWait(CpuState* s)
+    {
+        if ((s->X87.Guard & X87State.GuardInstructions) == 0)
+            return true;
+        CpuAccess.Raise(s, ExceptionVector.DeviceNotAvailable);
+        return false;
+    }
+
+    /// <summary>Keeps what a later FNSTENV tells about an instruction with a memory operand.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Note(CpuState* s, ulong last, ulong linear, ulong segmentBase)
+    {
+        s->X87.Last = last;
+        s->X87.Fdp = linear - segmentBase;
+    }
+
+    /// <summary>Reads a number of 2, 4 or 8 bytes; false with the page fault pending.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Load<T>(CpuState* s, ulong linear, out T value)
+        where T : unmanaged
+    {
+        if (linear >> 12 < s->WindowPages && (s->Permissions[linear >> 12] & FastRead) != 0)
+        {
+            value = *(T*)(s->MemoryBase + linear);
+            return true;
+        }
+        return LoadSlow(s, linear, out value);
+    }
+
+    /// <summary>Reads ten bytes; false with the page fault pending.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool LoadExtended(CpuState* s, ulong linear, out Float80 value)
+    {
+        if (linear >> 12 < s->WindowPages && (s->Permissions[linear >> 12] & FastRead) != 0)
+        {
+            byte* host = s->MemoryBase + linear;
+            value = new(*(ulong*)host, *(ushort*)(host + 8));
+            return true;
+        }
+        byte* bytes = stackalloc byte[10];
+        bool done = GuestMemory.ReadBytes(s, linear, bytes, 10);
+        value = done ? new(*(ulong*)bytes, *(ushort*)(bytes + 8)) : default;
+        return done;
+    }
+
+    /// <summary>Writes a number of 2, 4 or 8 bytes; false when the helper must return with nothing changed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Store<T>(CpuState* s, ulong linear, T value)
+        where T : unmanaged
+    {
+        if (linear >> 12 < s->WindowPages && (s->Permissions[linear >> 12] & FastWrite) != 0)
+        {
+            *(T*)(s->MemoryBase + linear) = value;
+            return true;
+        }
+        return StoreSlow(s, linear, value);
+    }
+
+    /// <summary>
+    /// Writes ten bytes, as the host does in two stores: where the second faults, the first has happened. False when the helper must
+    /// return with nothing else changed.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool StoreExtended(CpuState* s, ulong linear, ulong significand, ushort signExponent)
+    {
+        if (linear >> 12 < s->WindowPages && (s->Permissions[linear >> 12] & FastWrite) != 0)
+        {
+            *(ulong*)(s->MemoryBase + linear) = significand;
+            *(ushort*)(s->MemoryBase + linear + 8) = signExponent;
+            return true;
+        }
+        return StoreSlow(s, linear, significand) && StoreSlow(s, linear + 8, signExponent);
+    }
+
+    /// <summary>Reads an image of the state; a fault is reported at its first or its last byte, as by the host.</summary>
+    public static bool LoadImage(CpuState* s, ulong linear, byte* image, int size) =>
+        LoadSlow<byte>(s, linear, out _) && LoadSlow<byte>(s, linear + (uint)size - 1, out _)
+        && GuestMemory.ReadBytes(s, linear, image, size);
+
+    /// <summary>Writes an image of the state, the first <paramref name="length"/> bytes of <paramref name="size"/>; faults as for <see cref="LoadImage"/>.</summary>
+    public static bool StoreImage(CpuState* s, ulong linear, byte* image, int length, int size) =>
+        GuestMemory.CheckWrite(s, linear, 1) && GuestMemory.CheckWrite(s, linear + (uint)size - 1, 1)
+        && GuestMemory.CheckWrite(s, linear, size) && GuestMemory.TryWrite(s, linear, new ReadOnlySpan<byte>(image, length));
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool Refuse(CpuState* s)
+    {
+        if (BeginWithoutWait(s))
+            CpuAccess.Raise(s, ExceptionVector.FloatingPoint);
+        return false;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool LoadSlow<T>(CpuState* s, ulong linear, out T value)
+        where T : unmanaged
+    {
+        T read = default;
+        bool done = GuestMemory.ReadBytes(s, linear, (byte*)&read, sizeof(T));
+        value = read;
+        return done;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool StoreSlow<T>(CpuState* s, ulong linear, T value)
+        where T : unmanaged =>
+        GuestMemory.TryWrite(s, linear, new ReadOnlySpan<byte>(&value, sizeof(T)));
+}
