@@ -91,14 +91,20 @@ internal static unsafe class X87Access
         return StoreSlow(s, linear, significand) && StoreSlow(s, linear + 8, signExponent);
     }
 
-    /// <summary>Reads an image of the state; a fault is reported at its first or its last byte, as by the host.</summary>
-    public static bool LoadImage(CpuState* s, ulong linear, byte* image, int size) =>
-        LoadSlow<byte>(s, linear, out _) && LoadSlow<byte>(s, linear + (uint)size - 1, out _)
+    /// <summary>
+    /// Reads an image of the state. The host accesses its first <paramref name="probe"/> bytes, then the last one, then the rest: that
+    /// decides which address a fault reports.
+    /// </summary>
+    public static bool LoadImage(CpuState* s, ulong linear, byte* image, int size, int probe) =>
+        (probe == 0 || GuestMemory.ReadBytes(s, linear, image, probe)) && LoadSlow<byte>(s, linear + (uint)size - 1, out _)
         && GuestMemory.ReadBytes(s, linear, image, size);
 
-    /// <summary>Writes an image of the state, the first <paramref name="length"/> bytes of <paramref name="size"/>; faults as for <see cref="LoadImage"/>.</summary>
-    public static bool StoreImage(CpuState* s, ulong linear, byte* image, int length, int size) =>
-        GuestMemory.CheckWrite(s, linear, 1) && GuestMemory.CheckWrite(s, linear + (uint)size - 1, 1)
+    /// <summary>
+    /// Writes an image of the state, the first <paramref name="length"/> bytes of <paramref name="size"/>; the order of accesses is that of
+    /// <see cref="LoadImage"/>.
+    /// </summary>
+    public static bool StoreImage(CpuState* s, ulong linear, byte* image, int length, int size, int probe) =>
+        (probe == 0 || GuestMemory.CheckWrite(s, linear, probe)) && GuestMemory.CheckWrite(s, linear + (uint)size - 1, 1)
         && GuestMemory.CheckWrite(s, linear, size) && GuestMemory.TryWrite(s, linear, new ReadOnlySpan<byte>(image, length));
 
     [MethodImpl(MethodImplOptions.NoInlining)]

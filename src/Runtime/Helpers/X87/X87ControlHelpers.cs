@@ -114,7 +114,7 @@ internal static unsafe class X87ControlHelpers
         var format = (X87EnvironmentFormat)b;
         byte* image = stackalloc byte[LargestImage];
         X87Environment.WriteEnvironment(&s->X87, image, format, CodeBase(s, format));
-        if (X87Access.StoreImage(s, a, image, X87Environment.Size(format), X87Environment.Size(format)))
+        if (Store(s, a, image, X87Environment.Size(format), format))
             X87Environment.MaskAll(&s->X87);
         return 0;
     }
@@ -123,7 +123,7 @@ internal static unsafe class X87ControlHelpers
     {
         var format = (X87EnvironmentFormat)b;
         byte* image = stackalloc byte[LargestImage];
-        if (X87Access.Begin(s) && X87Access.LoadImage(s, a, image, X87Environment.Size(format)))
+        if (X87Access.Begin(s) && Load(s, a, image, X87Environment.Size(format), format))
             X87Environment.ReadEnvironment(&s->X87, image, format, CodeBase(s, format));
         return 0;
     }
@@ -137,7 +137,7 @@ internal static unsafe class X87ControlHelpers
         byte* image = stackalloc byte[LargestImage];
         X87Environment.WriteEnvironment(&s->X87, image, format, CodeBase(s, format));
         X87Environment.WriteRegisters(&s->X87, image + size);
-        if (X87Access.StoreImage(s, a, image, size + X87Environment.RegisterBytes, size + X87Environment.RegisterBytes))
+        if (Store(s, a, image, size + X87Environment.RegisterBytes, format))
             X87Environment.Initialise(&s->X87);
         return 0;
     }
@@ -147,12 +147,20 @@ internal static unsafe class X87ControlHelpers
         var format = (X87EnvironmentFormat)b;
         int size = X87Environment.Size(format);
         byte* image = stackalloc byte[LargestImage];
-        if (!X87Access.Begin(s) || !X87Access.LoadImage(s, a, image, size + X87Environment.RegisterBytes))
+        if (!X87Access.Begin(s) || !Load(s, a, image, size + X87Environment.RegisterBytes, format))
             return 0;
         X87Environment.ReadEnvironment(&s->X87, image, format, CodeBase(s, format));
         X87Environment.ReadRegisters(&s->X87, image + size);
         return 0;
     }
+
+    private static bool Load(CpuState* s, ulong linear, byte* image, int size, X87EnvironmentFormat format) =>
+        X87Access.LoadImage(s, linear, image, size, FieldSize(format));
+
+    private static bool Store(CpuState* s, ulong linear, byte* image, int size, X87EnvironmentFormat format) =>
+        X87Access.StoreImage(s, linear, image, size, size, FieldSize(format));
+
+    private static int FieldSize(X87EnvironmentFormat format) => format >= X87EnvironmentFormat.Protected32 ? 4 : 2;
 
     private static ulong CodeBase(CpuState* s, X87EnvironmentFormat format) =>
         format is X87EnvironmentFormat.Real16 or X87EnvironmentFormat.Real32 ? s->Slots[Slot.CsBase] : 0;
