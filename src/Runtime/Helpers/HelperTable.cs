@@ -33,7 +33,9 @@ public enum HelperEffects : byte
 /// <summary>Every helper by its <see cref="HelperId"/>: the function pointer for the interpreter and the method for the IL back end.</summary>
 public static unsafe class HelperTable
 {
-    private static readonly HelperInfo[] Infos = new HelperInfo[(int)HelperId.Count];
+    private static readonly HelperInfo[] Infos =
+        [.. Enumerable.Repeat(new HelperInfo(typeof(HelperTable), nameof(NotImplemented), HelperEffects.MayFault), (int)HelperId.Count)];
+
     private static readonly nint* Pointers = AllocatePointers();
 
     /// <summary>The function pointer of a helper, for the interpreter.</summary>

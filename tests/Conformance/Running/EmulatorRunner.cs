@@ -12,8 +12,6 @@ namespace DynaTrans.Conformance.Running;
 /// <summary>Runs cases in one of the executors, in the mode of a Linux program, with the test memory at the host's addresses.</summary>
 public sealed unsafe class EmulatorRunner : ICaseRunner, IDisposable
 {
-    private const ulong Budget = 1_000_000;
-
     private readonly Machine _machine32, _machine64;
     private Machine _machine;
     private Encoding? _encoding;
@@ -42,7 +40,7 @@ public sealed unsafe class EmulatorRunner : ICaseRunner, IDisposable
         var machine = _machine;
         machine.Put(start);
         SetState(machine.Vcpu.State, ref start.State, encoding.Is32);
-        var cause = machine.Vcpu.Run(Budget);
+        var cause = machine.Vcpu.Run();
         GetState(machine.Vcpu.State, ref end.State, cause);
         machine.Get(end);
         var next = encoding.Address + (ulong)encoding.Bytes.Length;

@@ -1,3 +1,4 @@
+using DynaTrans.IlBackend.Compilation;
 using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.Conformance.Running;
@@ -5,10 +6,10 @@ namespace DynaTrans.Conformance.Running;
 /// <summary>The executors that a run compares, with their names.</summary>
 internal sealed class ExecutorSet : IDisposable
 {
-    private ExecutorSet(IReadOnlyList<string> names, IReadOnlyList<EmulatorRunner> runners)
+    private ExecutorSet(IReadOnlyList<string> names)
     {
         Names = names;
-        Runners = runners;
+        Runners = [.. names.Select(n => new EmulatorRunner(MakeTranslator(n)))];
     }
 
     internal IReadOnlyList<string> Names { get; }
@@ -17,15 +18,21 @@ internal sealed class ExecutorSet : IDisposable
 
     /// <summary>The executors that <paramref name="engine"/> names: interp, jit, both or none.</summary>
     /// <exception cref="FormatException">It is none of these.</exception>
-    internal static ExecutorSet Make(string engine) => engine switch
+    internal static ExecutorSet Make(string engine) => new(NamesOf(engine));
+
+    /// <summary>The names of the executors that <paramref name="engine"/> stands for.</summary>
+    /// <exception cref="FormatException">It is unknown.</exception>
+    internal static string[] NamesOf(string engine) => engine switch
     {
-        "none" => new ExecutorSet([], []),
-        "interp" or "both" => new ExecutorSet(["interp"], [new EmulatorRunner(null)]),
+        "none" => [],
+        "both" => ["interp", "jit"],
+        "interp" or "jit" => [engine],
         _ => throw new FormatException($"--engine {engine}: interp, jit, both or none is expected"),
     };
 
-    /// <summary>Makes the translators of an executor: null for the interpreter.</summary>
-    internal static Func<ITranslator>? MakeTranslator(string engine) => null;
+    /// <summary>Makes the translators of an executor, which compile everything before it runs; null for the interpreter.</summary>
+    internal static Func<ITranslator>? MakeTranslator(string name) =>
+        name == "jit" ? () => new Translator(new TranslatorOptions(Threshold: 0, Background: false)) : null;
 
     public void Dispose()
     {

@@ -14,7 +14,7 @@ internal sealed unsafe class RealModeRunner : IDisposable
     private const int MemorySize = 0x110000;
     private const uint ArithmeticAndControl = 0xFD5;
     private const int MaxEvents = 4;
-    private const ulong Budget = 200_000;
+    private const ulong Budget = 70_000;
     private const int Sp = 4, Es = 8, Cs = 9, Ip = 12, FlagsIndex = 13;
 
     private readonly AddressSpace _space;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using DynaTrans.Conformance.Running;
 
 namespace DynaTrans.Conformance.Vectors;
 
@@ -12,7 +13,7 @@ internal static class VectorReport
         if (VectorFile.FindFolder() is not { } folder) return Program.Fail("the vectors are not here: ../shared/vectors/i286-real-mode, or DYNATRANS_VECTORS");
         var filter = options.GetValueOrDefault("--filter");
         var engine = options.GetValueOrDefault("--engine", "both");
-        string[] engines = engine switch { "both" => ["interp"], _ => [engine] };
+        var engines = ExecutorSet.NamesOf(engine);
         var runners = engines.Select(RealModeRunner.Make).ToArray();
         var table = new StringBuilder($"| form | cases | replaced by quirks | {string.Join(" | ", engines.Select(e => $"mismatches {e}"))} |\n");
         table.AppendLine($"|---|---|---|{string.Concat(engines.Select(_ => "---|"))}");
