@@ -28,6 +28,7 @@ public sealed unsafe class Vcpu : IDisposable
     private readonly GCHandle _handle;
     private readonly Dictionary<nint, nint> _aloneCode = [];
     private bool _isOutside = true;
+    private ushort _cachedMode;
     private byte[] _aloneBuffer = GC.AllocateUninitializedArray<byte>(1 << 16, pinned: true);
 
     /// <summary>Makes a vCPU with all state zero except what a reset user context has (FCW 37F, MXCSR 1F80, EFLAGS 202).</summary>
@@ -174,6 +175,13 @@ public sealed unsafe class Vcpu : IDisposable
             return ExitCause.Budget;
         if ((s->Slots[Slot.Eflags] & Eflags.TF) != 0)
             return TrapAfterOne();
+        if (s->Mode != _cachedMode)
+        {
+            // The entry cache of translated code does not look at the mode.
+            ForgetBlocks();
+            _cachedMode = s->Mode;
+        }
+
         var block = FindCached(s->Slots[Slot.Rip]);
         if (block == null)
         {
@@ -190,8 +198,10 @@ public sealed unsafe class Vcpu : IDisposable
         {
             if (s->InstructionLimit != ulong.MaxValue)
             {
+                // Regions do not stop at a budget: one block at a time, or the interpreter, which must not leave because of heat.
                 if (translator.Threshold == 0)
                     return RunTranslatedAlone(translator, block);
+                block->Heat = 0;
             }
             else if (block->Code != 0 || TryCompile(translator, block))
                 return RunTranslated(block);
@@ -213,7 +223,12 @@ public sealed unsafe class Vcpu : IDisposable
         if (block->Heat >= HeatThreshold)
         {
             if (block->CompileState == 0)
+            {
+                HostMxcsr.Leave(State);
                 translator.Request(Cache, block);
+                HostMxcsr.Enter(State);
+            }
+
             if (block->Code == 0)
                 block->Heat = HeatThreshold - RetryEntries;
         }
@@ -240,9 +255,9 @@ public sealed unsafe class Vcpu : IDisposable
         var left = s->InstructionLimit - s->InstructionCount;
         if (left < block->InstructionCount)
         {
-            if (!Lift(block->Start, (int)left))
+            block = LiftAlone((int)left);
+            if (block == null)
                 return ExitCause.Exception;
-            block = BlockCache.Copy(_ir, Linear(_ir.Start), AllocateAlone);
         }
 
         s->ExitCauseValue = (int)ExitCause.Continue;
@@ -255,7 +270,9 @@ public sealed unsafe class Vcpu : IDisposable
     {
         if (_aloneCode.TryGetValue((nint)block, out var code))
             return code;
+        HostMxcsr.Leave(State);
         code = translator.CompileAlone(Cache, block);
+        HostMxcsr.Enter(State);
         if ((nint)block != Marshal.UnsafeAddrOfPinnedArrayElement(_aloneBuffer, 0))
             _aloneCode[(nint)block] = code;
         return code;
@@ -288,15 +305,22 @@ public sealed unsafe class Vcpu : IDisposable
     {
         if (count <= 0)
             return ExitCause.Continue;
-        HostMxcsr.Leave(State);
-        var block = Lift(State->Slots[Slot.Rip], count) ? BlockCache.Copy(_ir, Linear(_ir.Start), AllocateAlone) : null;
-        HostMxcsr.Enter(State);
+        var block = LiftAlone(count);
         if (block == null)
             return ExitCause.Exception;
         IsStepping = true;
         var cause = Interpreter.Run(this, block, alone: true);
         IsStepping = false;
         return cause;
+    }
+
+    // A block of up to count instructions at RIP, outside the cache; null with the fetch fault pending.
+    private Block* LiftAlone(int count)
+    {
+        HostMxcsr.Leave(State);
+        var block = Lift(State->Slots[Slot.Rip], count) ? BlockCache.Copy(_ir, Linear(_ir.Start), AllocateAlone) : null;
+        HostMxcsr.Enter(State);
+        return block;
     }
 
     private nint AllocateAlone(int size)

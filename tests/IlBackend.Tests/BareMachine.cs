@@ -1,0 +1,87 @@
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.IlBackend.Compilation;
+using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
+using Iced.Intel;
+
+namespace DynaTrans.IlBackend.Tests;
+
+/// <summary>The executors a test runs with.</summary>
+public enum Engine
+{
+    /// <summary>Interpreter only.</summary>
+    Interpreter,
+
+    /// <summary>Everything translated before it runs.</summary>
+    Jit,
+
+    /// <summary>Translated after a few entries, on the running thread.</summary>
+    Warm,
+
+    /// <summary>Translated after a few entries, on a background thread.</summary>
+    Background,
+}
+
+/// <summary>Bare code in an address space: code at 0x10000 (RWX), data at 0x20000 (RW), stack below 0x40000.</summary>
+internal sealed unsafe class BareMachine : IDisposable
+{
+    public const ulong Code = 0x10000;
+    public const ulong Data = 0x20000;
+    public const ulong Stack = 0x40000;
+
+    private readonly Translator? _translator;
+
+    public BareMachine(Engine engine, bool is64 = true, long sizeLimit = 256L << 20)
+    {
+        Space = new AddressSpace(is64 ? 39 : 32);
+        Space.Map(Code, 0x8000, PagePermission.Read | PagePermission.Write | PagePermission.Execute);
+        Space.Map(Data, 0x8000, PagePermission.Read | PagePermission.Write);
+        Space.Map(0x38000, 0x8000, PagePermission.Read | PagePermission.Write);
+        _translator = engine switch
+        {
+            Engine.Interpreter => null,
+            Engine.Jit => new Translator(new TranslatorOptions(0, false)),
+            Engine.Warm => new Translator(new TranslatorOptions(10, false)),
+            _ => new Translator(new TranslatorOptions(10)),
+        };
+        Cache = new BlockCache(Space, _translator) { SizeLimit = sizeLimit };
+        Cpu = NewCpu(is64);
+    }
+
+    public AddressSpace Space { get; }
+
+    public BlockCache Cache { get; }
+
+    public Vcpu Cpu { get; }
+
+    public CpuState* State => Cpu.State;
+
+    public Translator? Translator => _translator;
+
+    public Vcpu NewCpu(bool is64)
+    {
+        var cpu = new Vcpu(Cache);
+        cpu.State->Mode = (ushort)(is64 ? GuestMode.Linux64 : GuestMode.Linux32);
+        cpu.State->Slots[Slot.Rip] = Code;
+        cpu.State->Slots[Slot.Rsp] = Stack - 0x100;
+        return cpu;
+    }
+
+    public void Assemble(Assembler a, ulong at = Code)
+    {
+        using var stream = new MemoryStream();
+        a.Assemble(new StreamCodeWriter(stream), at);
+        Assert.Equal((int)stream.Length, Space.Write(at, stream.ToArray()));
+    }
+
+    public void Dispose()
+    {
+        Cpu.Dispose();
+        Cache.Dispose();
+        _translator?.Dispose();
+        Space.Dispose();
+    }
+}
