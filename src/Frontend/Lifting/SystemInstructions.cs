@@ -53,7 +53,12 @@ internal static unsafe class SystemInstructions
             c.Exit(ExitCause.Sysenter);
     }
 
-    private static void Cpuid(LiftContext c) => c.CallVoid(HelperId.Cpuid);
+    // A serialising instruction: code that another thread has written is seen after it, so it goes through the dispatcher.
+    private static void Cpuid(LiftContext c)
+    {
+        c.CallVoid(HelperId.Cpuid);
+        c.Exit(ExitCause.Continue);
+    }
 
     private static void Rdtsc(LiftContext c)
     {
