@@ -209,7 +209,10 @@ public enum HelperId : ushort
     /// <summary>Raises #MF when an x87 exception is pending: before an MMX instruction's memory access.</summary>
     MmxCheck,
 
-    /// <summary>The same, then the transition to MMX.</summary>
+    /// <summary>The same, then TOP = 0: before an MMX register is stored.</summary>
+    MmxClearTop,
+
+    /// <summary>The same, then the whole transition to MMX.</summary>
     MmxEnter,
 
     /// <summary>emms.</summary>

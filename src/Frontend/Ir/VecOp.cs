@@ -31,6 +31,8 @@ public enum VecOp : ushort
     FromD,
     /// <summary>movq from an integer; a is not used.</summary>
     FromQ,
+    /// <summary>A register xored with itself; the operands are not used.</summary>
+    Zero,
     /// <summary>movd to an integer: bits 31:0.</summary>
     ToD,
     /// <summary>movq to an integer: bits 63:0.</summary>

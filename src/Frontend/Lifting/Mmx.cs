@@ -5,7 +5,7 @@ namespace DynaTrans.Frontend.Lifting;
 
 /// <summary>
 /// What is particular to MMX instructions: they report a pending x87 exception, then set TOP to 0 and mark all registers valid
-/// (SDM Vol. 1, 9.5.1; Vol. 3, 12.2). The transition changes state, so it follows the instruction's memory access.
+/// (SDM Vol. 1, 9.5.1; Vol. 3, 12.2).
 /// </summary>
 internal static class Mmx
 {
@@ -14,42 +14,56 @@ internal static class Mmx
         c.Insn.GetOpKind(index) == OpKind.Register && c.Insn.GetOpRegister(index).IsMM();
 
     /// <summary>
-    /// Starts an MMX instruction: the check for a pending x87 exception, if something that can fault follows before <see cref="Enter"/>.
-    /// Returns true when the transition was certainly made before in this block, and is not needed.
+    /// The transition, unless it was certainly made before in this block. It follows the instruction's memory access and precedes the
+    /// rest: as on the host CPU it stays made when the operation raises a SIMD floating-point exception.
     /// </summary>
-    public static bool Prepare(LiftContext c, bool canFault)
+    public static void Enter(LiftContext c)
     {
-        if (IsEntered(c))
-            return true;
-        if (canFault)
-            c.Call(HelperId.MmxCheck);
-        return false;
-    }
-
-    /// <summary>The transition; nothing after it may fault.</summary>
-    public static void Enter(LiftContext c, bool entered)
-    {
-        if (!entered)
+        if (!IsEntered(c))
             c.Call(HelperId.MmxEnter);
     }
 
-    /// <summary>The cell of an MMX operand, or of a temporary that a memory operand is loaded into.</summary>
-    public static ushort Source(LiftContext c, int index)
+    /// <summary>
+    /// The cell of operand <paramref name="index"/>, an XMM or MMX register or a temporary that memory is loaded into, and then the
+    /// transition. A pending x87 exception is reported before a fault of the load.
+    /// </summary>
+    public static ushort Enter(LiftContext c, int index)
     {
         if (!c.IsMemory(index))
-            return Registers.Mm(c.Insn.GetOpRegister(index));
+        {
+            Enter(c);
+            var register = c.Insn.GetOpRegister(index);
+            return register.IsMM() ? Registers.Mm(register) : Registers.Xmm(register);
+        }
+
+        Check(c);
         var size = c.OperandSize(index);
         var t = c.VTemp();
-        c.VLoad(size, t, c.MemoryOperand(size));
+        c.VLoad(size, t, c.MemoryOperand(size), aligned: size == 16);
+        Enter(c);
         return t;
     }
 
-    /// <summary>The transition, then the destination register (operand 0) = low half of a cell.</summary>
-    public static void Write(LiftContext c, bool entered, ushort value)
+    /// <summary>The report of a pending x87 exception, unless there certainly is none.</summary>
+    public static void Check(LiftContext c)
     {
-        Enter(c, entered);
-        c.Op(IrOpcode.VMovMmx, 8, Registers.Mm(c.Insn.Op0Register), Slot.Zero, value);
+        if (!IsEntered(c))
+            c.Call(HelperId.MmxCheck);
     }
+
+    /// <summary>
+    /// Precedes the store of an MMX register: the report of a pending x87 exception, then TOP = 0, which as on the host CPU stays when the
+    /// store faults. The rest of the transition follows the store.
+    /// </summary>
+    public static void BeginStore(LiftContext c)
+    {
+        if (!IsEntered(c))
+            c.Call(HelperId.MmxClearTop);
+    }
+
+    /// <summary>The destination register (operand 0) = low half of a cell.</summary>
+    public static void Write(LiftContext c, ushort value) =>
+        c.Op(IrOpcode.VMovMmx, 8, Registers.Mm(c.Insn.Op0Register), Slot.Zero, value);
 
     // A block is left at a fault and entered only at its start, so an MMX instruction before this one in the block made the transition,
     // unless something between them touched the x87 state. Only instructions known not to are looked across.

@@ -123,42 +123,42 @@ internal static unsafe class SseMoves
 
     private static void LoadMmx(LiftContext c)
     {
-        var entered = Mmx.Prepare(c, c.IsMemory(1));
         if (c.IsMemory(1) || c.Insn.Op1Register.IsMM())
         {
-            Mmx.Write(c, entered, Mmx.Source(c, 1));
+            Mmx.Write(c, Mmx.Enter(c, 1));
             return;
         }
 
+        Mmx.Enter(c);
         var t = c.VTemp();
         FromGeneral(c, t);
-        Mmx.Write(c, entered, t);
+        Mmx.Write(c, t);
     }
 
     private static void StoreMmx(LiftContext c)
     {
         var source = Registers.Mm(c.Insn.Op1Register);
-        var entered = Mmx.Prepare(c, c.IsMemory(0));
         if (!c.IsMemory(0))
         {
-            Mmx.Enter(c, entered);
+            Mmx.Enter(c);
             ToGeneral(c, source);
             return;
         }
 
+        Mmx.BeginStore(c);
         var size = c.OperandSize(0);
         c.VStore(size, source, c.MemoryOperand(size));
-        Mmx.Enter(c, entered);
+        Mmx.Enter(c);
     }
 
     private static void MovQ2Dq(LiftContext c)
     {
-        Mmx.Enter(c, Mmx.Prepare(c, false));
+        Mmx.Enter(c);
         var dst = Registers.Xmm(c.Insn.Op0Register);
         VectorEmitter.Compute(c, IrOpcode.VUnary, VecOp.MoveQ, dst, Slot.Zero, Registers.Mm(c.Insn.Op1Register), 0);
     }
 
-    private static void MovDq2Q(LiftContext c) => Mmx.Write(c, Mmx.Prepare(c, false), Registers.Xmm(c.Insn.Op1Register));
+    private static void MovDq2Q(LiftContext c) => Mmx.Write(c, Mmx.Enter(c, 1));
 
     private static void MoveLowHalf(LiftContext c)
     {
@@ -190,9 +190,9 @@ internal static unsafe class SseMoves
 
     private static void MaskMovQ(LiftContext c)
     {
-        var entered = Mmx.Prepare(c, true);
+        Mmx.BeginStore(c);
         MaskedStore(c, Registers.Mm(c.Insn.Op1Register), Registers.Mm(c.Insn.Op2Register), 8);
-        Mmx.Enter(c, entered);
+        Mmx.Enter(c);
     }
 
     private static void MaskMovDqu(LiftContext c) =>

@@ -59,13 +59,15 @@ internal static unsafe class SseOperations
         if (Mmx.IsRegister(c, 0))
         {
             var old = Registers.Mm(c.Insn.Op0Register);
-            var entered = Mmx.Prepare(c, c.IsMemory(1));
-            Mmx.Write(c, entered, VectorEmitter.Compute(c, IrOpcode.VBinary, row.MmxOp, c.VTemp(), old, Mmx.Source(c, 1), imm));
+            Mmx.Write(c, VectorEmitter.Compute(c, IrOpcode.VBinary, row.MmxOp, c.VTemp(), old, Mmx.Enter(c, 1), imm));
             return;
         }
 
         var dst = Registers.Xmm(c.Insn.Op0Register);
-        VectorEmitter.Assign(c, IrOpcode.VBinary, row.Op, dst, dst, VectorEmitter.Source(c, 1), imm, row.Raises);
+        if (row.Op == VecOp.Xor && c.Insn.Op1Kind == OpKind.Register && c.Insn.Op1Register == c.Insn.Op0Register)
+            VectorEmitter.Compute(c, IrOpcode.VFromInt, VecOp.Zero, dst, dst, Slot.Zero, 0);
+        else
+            VectorEmitter.Assign(c, IrOpcode.VBinary, row.Op, dst, dst, VectorEmitter.Source(c, 1), imm, row.Raises);
     }
 
     private static void Unary(LiftContext c) => Unary(c, 0);
@@ -77,8 +79,7 @@ internal static unsafe class SseOperations
         ref readonly var row = ref Row(c);
         if (Mmx.IsRegister(c, 0))
         {
-            var entered = Mmx.Prepare(c, c.IsMemory(1));
-            Mmx.Write(c, entered, VectorEmitter.Compute(c, IrOpcode.VUnary, row.MmxOp, c.VTemp(), Slot.Zero, Mmx.Source(c, 1), imm));
+            Mmx.Write(c, VectorEmitter.Compute(c, IrOpcode.VUnary, row.MmxOp, c.VTemp(), Slot.Zero, Mmx.Enter(c, 1), imm));
             return;
         }
 
@@ -98,9 +99,9 @@ internal static unsafe class SseOperations
         var op = Row(c).Op + 1;
         if (Mmx.IsRegister(c, 0))
         {
-            var entered = Mmx.Prepare(c, false);
+            Mmx.Enter(c);
             var old = Registers.Mm(c.Insn.Op0Register);
-            Mmx.Write(c, entered, VectorEmitter.Compute(c, IrOpcode.VUnary, op, c.VTemp(), Slot.Zero, old, c.Insn.Immediate8));
+            Mmx.Write(c, VectorEmitter.Compute(c, IrOpcode.VUnary, op, c.VTemp(), Slot.Zero, old, c.Insn.Immediate8));
             return;
         }
 
@@ -140,7 +141,7 @@ internal static unsafe class SseOperations
         var dst = Registers.Gpr(c.Insn.Op0Register);
         if (Mmx.IsRegister(c, 1))
         {
-            Mmx.Enter(c, Mmx.Prepare(c, false));
+            Mmx.Enter(c);
             VectorEmitter.Compute(c, IrOpcode.VToInt, Row(c).MmxOp, dst, Slot.Zero, Registers.Mm(c.Insn.Op1Register), 0);
             return;
         }
@@ -153,7 +154,7 @@ internal static unsafe class SseOperations
         ref readonly var row = ref Row(c);
         if (Mmx.IsRegister(c, 1))
         {
-            Mmx.Enter(c, Mmx.Prepare(c, false));
+            Mmx.Enter(c);
             var element = (byte)(c.Insn.Immediate8 & 3);
             VectorEmitter.Compute(
                 c, IrOpcode.VToInt, row.MmxOp, Registers.Gpr(c.Insn.Op0Register), Slot.Zero, Registers.Mm(c.Insn.Op1Register), element);
@@ -175,10 +176,13 @@ internal static unsafe class SseOperations
         ref readonly var row = ref Row(c);
         if (Mmx.IsRegister(c, 0))
         {
-            var entered = Mmx.Prepare(c, c.IsMemory(1));
+            if (c.IsMemory(1))
+                Mmx.Check(c);
+            var value = c.ReadSlot(1);
+            Mmx.Enter(c);
             var element = (byte)(c.Insn.Immediate8 & 3);
             var old = Registers.Mm(c.Insn.Op0Register);
-            Mmx.Write(c, entered, VectorEmitter.Compute(c, IrOpcode.VFromInt, row.MmxOp, c.VTemp(), old, c.ReadSlot(1), element));
+            Mmx.Write(c, VectorEmitter.Compute(c, IrOpcode.VFromInt, row.MmxOp, c.VTemp(), old, value, element));
             return;
         }
 
@@ -236,10 +240,10 @@ internal static unsafe class SseOperations
 
     private static void ToMmx(LiftContext c)
     {
-        var entered = Mmx.Prepare(c, true);
+        var source = Mmx.Enter(c, 1);
         var result = c.VTemp();
-        VectorEmitter.Assign(c, IrOpcode.VUnary, Row(c).MmxOp, result, Slot.Zero, VectorEmitter.Source(c, 1), 0, raises: true);
-        Mmx.Write(c, entered, result);
+        VectorEmitter.Assign(c, IrOpcode.VUnary, Row(c).MmxOp, result, Slot.Zero, source, 0, raises: true);
+        Mmx.Write(c, result);
     }
 
     // From memory there is no transition to MMX.
@@ -247,20 +251,10 @@ internal static unsafe class SseOperations
     {
         ref readonly var row = ref Row(c);
         var dst = Registers.Xmm(c.Insn.Op0Register);
-        var opcode = row.Op == VecOp.CvtPi2Ps ? IrOpcode.VBinary : IrOpcode.VUnary;
-        var first = row.Op == VecOp.CvtPi2Ps ? dst : Slot.Zero;
-        if (c.IsMemory(1))
-        {
-            VectorEmitter.Assign(c, opcode, row.Op, dst, first, VectorEmitter.Source(c, 1), 0, row.Raises);
-            return;
-        }
-
-        var entered = Mmx.Prepare(c, row.Raises);
-        var guarded = row.Raises && VectorEmitter.BeginChecked(c);
-        var result = VectorEmitter.Compute(c, opcode, row.Op, c.VTemp(), first, Registers.Mm(c.Insn.Op1Register), 0);
-        if (guarded)
-            c.Call(HelperId.EndSimdCheck);
-        Mmx.Enter(c, entered);
-        c.Op(IrOpcode.VMov, 16, dst, Slot.Zero, result);
+        var source = c.IsMemory(1) ? VectorEmitter.Source(c, 1) : Mmx.Enter(c, 1);
+        if (row.Op == VecOp.CvtPi2Ps)
+            VectorEmitter.Assign(c, IrOpcode.VBinary, row.Op, dst, dst, source, 0, row.Raises);
+        else
+            VectorEmitter.Assign(c, IrOpcode.VUnary, row.Op, dst, Slot.Zero, source, 0, row.Raises);
     }
 }

@@ -21,6 +21,8 @@ internal static unsafe class SseState
         table[(int)Mnemonic.Clflush] = &ClFlush;
         table[(int)Mnemonic.Crc32] = &Crc32;
         table[(int)Mnemonic.Pcmpestri] = &StringIndex;
+        table[(int)Mnemonic.Pcmpestri64] = &StringIndex;
+        table[(int)Mnemonic.Pcmpestrm64] = &StringMask;
         table[(int)Mnemonic.Pcmpistri] = &StringIndex;
         table[(int)Mnemonic.Pcmpestrm] = &StringMask;
         table[(int)Mnemonic.Pcmpistrm] = &StringMask;
@@ -78,8 +80,8 @@ internal static unsafe class SseState
     private static ushort StringCompare(LiftContext c)
     {
         var first = Registers.Xmm(c.Insn.Op0Register);
-        var isExplicit = c.Insn.Mnemonic is Mnemonic.Pcmpestri or Mnemonic.Pcmpestrm;
-        var wide = c.Insn.Code is Code.Pcmpestri64_xmm_xmmm128_imm8 or Code.Pcmpestrm64_xmm_xmmm128_imm8;
+        var wide = c.Insn.Mnemonic is Mnemonic.Pcmpestri64 or Mnemonic.Pcmpestrm64;
+        var isExplicit = wide || c.Insn.Mnemonic is Mnemonic.Pcmpestri or Mnemonic.Pcmpestrm;
         var what = c.Insn.Immediate8 | (first << 8) | (isExplicit ? 1 << 25 : 0) | (wide ? 1 << 26 : 0);
         if (!c.IsMemory(1))
             return c.Call(HelperId.PcmpStr, c.Copy(4, Val.Const(what | (Registers.Xmm(c.Insn.Op1Register) << 16))));

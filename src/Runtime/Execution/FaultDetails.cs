@@ -45,6 +45,9 @@ internal static unsafe class FaultDetails
         decoder.Decode(out var instruction);
         if (instruction.IsInvalid)
             return;
+        // 64-bit mode ignores these prefixes; without one, Iced gives the segment that goes with the base register.
+        if (mode.Is64() && instruction.SegmentPrefix is not (Register.FS or Register.GS))
+            instruction.SegmentPrefix = Register.None;
         foreach (var memory in new InstructionInfoFactory().GetInfo(instruction).GetUsedMemory())
         {
             var address = memory.GetVirtualAddress(0, (register, _, _) => Value(vcpu, register));

@@ -5,8 +5,8 @@ using static Iced.Intel.AssemblerRegisters;
 namespace DynaTrans.Runtime.Helpers.Vector;
 
 /// <summary>
-/// roundps and roundpd with the immediates for which .NET has no intrinsic: those with bit 3 set, which report no inexact
-/// results (.NET's own round in a fixed mode, or in that of MXCSR, and report them). Executed by the host instruction itself in a routine of machine code, made when first used.
+/// roundps and roundpd with the immediates for which .NET has no intrinsic: those that do not report inexact results (8..15). Executed by
+/// the host instruction itself in a routine of machine code, made when first used.
 /// </summary>
 internal static unsafe class NativeRound
 {

@@ -15,6 +15,7 @@ internal static unsafe class VectorHelpers
     public static void RegisterHelpers()
     {
         Add(HelperId.MmxCheck, &MmxCheck, nameof(MmxCheck), HelperEffects.MayFault);
+        Add(HelperId.MmxClearTop, &MmxClearTop, nameof(MmxClearTop), HelperEffects.MayFault);
         Add(HelperId.MmxEnter, &MmxEnter, nameof(MmxEnter), HelperEffects.MayFault);
         Add(HelperId.Emms, &Emms, nameof(Emms), HelperEffects.MayFault);
         Add(HelperId.MaskedStore, &MaskedStore, nameof(MaskedStore), HelperEffects.Vectors | HelperEffects.MayFault);
@@ -31,17 +32,22 @@ internal static unsafe class VectorHelpers
         return 0;
     }
 
+    // The check, then TOP = 0.
+    internal static ulong MmxClearTop(CpuState* s, ulong a, ulong b, ulong c)
+    {
+        if ((s->Fsw & ErrorSummary) != 0)
+            CpuAccess.Raise(s, ExceptionVector.FloatingPoint);
+        else
+            s->Fsw = (ushort)(s->Fsw & ~TopBits);
+        return 0;
+    }
+
     // Transition to MMX: the check, then TOP = 0 and all registers valid (SDM Vol. 1, 9.5.1).
     internal static ulong MmxEnter(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if ((s->Fsw & ErrorSummary) != 0)
-        {
-            CpuAccess.Raise(s, ExceptionVector.FloatingPoint);
-            return 0;
-        }
-
-        s->Fsw = (ushort)(s->Fsw & ~TopBits);
-        s->FpuValid = 0xFF;
+        MmxClearTop(s, 0, 0, 0);
+        if (s->ExceptionVector < 0)
+            s->FpuValid = 0xFF;
         return 0;
     }
 

@@ -21,6 +21,7 @@ public static unsafe partial class VectorMethods
         Set(VecOp.MoveHighToLow, VecKind.Binary, (delegate*<V, V, V>)&MoveHighToLow);
         Set(VecOp.FromD, VecKind.FromInt, (delegate*<V, ulong, V>)&FromD);
         Set(VecOp.FromQ, VecKind.FromInt, (delegate*<V, ulong, V>)&FromQ);
+        Set(VecOp.Zero, VecKind.FromInt, (delegate*<V, ulong, V>)&Zero);
         Set(VecOp.ToD, VecKind.ToInt, (delegate*<V, ulong>)&ToD);
         Set(VecOp.ToQ, VecKind.ToInt, (delegate*<V, ulong>)&ToQ);
         Set(VecOp.MovMskPs, VecKind.ToInt, (delegate*<V, ulong>)&MovMskPs);
@@ -66,11 +67,15 @@ public static unsafe partial class VectorMethods
 
     /// <summary>movd from an integer: bits 31:0 of b, zeros above; a is not used.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V FromD(V a, ulong b) => Vector128.CreateScalar((uint)b).AsByte();
+    public static V FromD(V a, ulong b) => Sse2.ConvertScalarToVector128UInt32((uint)b).AsByte();
 
     /// <summary>movq from an integer; a is not used.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V FromQ(V a, ulong b) => Vector128.CreateScalar(b).AsByte();
+    public static V FromQ(V a, ulong b) => Sse2.X64.ConvertScalarToVector128UInt64(b).AsByte();
+
+    /// <summary>A register xored with itself; the operands are not used.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Zero(V a, ulong b) => s_zero;
 
     /// <summary>movd to an integer: bits 31:0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -110,4 +115,7 @@ public static unsafe partial class VectorMethods
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V AndSignQ(V a, V b) =>
         Sse2.And(a, Sse2.Shuffle(Sse2.ShiftRightArithmetic(b.AsInt32(), 31), 0xF5).AsByte());
+
+    // Not a constant to the compiler, which folds floating-point arithmetic with constants without regard to MXCSR. It is never written.
+    private static V s_zero = V.Zero;
 }

@@ -46,7 +46,7 @@ public static unsafe partial class VectorMethods
 
     /// <summary>addps.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V AddPs(V a, V b) => Sse.Add(a.AsSingle(), b.AsSingle()).AsByte();
+    public static V AddPs(V a, V b) => Sse.Add(First(a.AsSingle()), b.AsSingle()).AsByte();
 
     /// <summary>subps.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -54,7 +54,7 @@ public static unsafe partial class VectorMethods
 
     /// <summary>mulps.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V MulPs(V a, V b) => Sse.Multiply(a.AsSingle(), b.AsSingle()).AsByte();
+    public static V MulPs(V a, V b) => Sse.Multiply(First(a.AsSingle()), b.AsSingle()).AsByte();
 
     /// <summary>divps.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -106,17 +106,17 @@ public static unsafe partial class VectorMethods
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V RoundPs(V b, byte imm) => (imm & 15) switch
     {
-        4 or 5 or 6 or 7 => Sse41.RoundCurrentDirection(b.AsSingle()).AsByte(),
         0 => Sse41.RoundToNearestInteger(b.AsSingle()).AsByte(),
         1 => Sse41.RoundToNegativeInfinity(b.AsSingle()).AsByte(),
         2 => Sse41.RoundToPositiveInfinity(b.AsSingle()).AsByte(),
         3 => Sse41.RoundToZero(b.AsSingle()).AsByte(),
+        4 or 5 or 6 or 7 => Sse41.RoundCurrentDirection(b.AsSingle()).AsByte(),
         _ => NativeRound.Single(b, imm),
     };
 
     /// <summary>addpd.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V AddPd(V a, V b) => Sse2.Add(a.AsDouble(), b.AsDouble()).AsByte();
+    public static V AddPd(V a, V b) => Sse2.Add(First(a.AsDouble()), b.AsDouble()).AsByte();
 
     /// <summary>subpd.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -124,7 +124,7 @@ public static unsafe partial class VectorMethods
 
     /// <summary>mulpd.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V MulPd(V a, V b) => Sse2.Multiply(a.AsDouble(), b.AsDouble()).AsByte();
+    public static V MulPd(V a, V b) => Sse2.Multiply(First(a.AsDouble()), b.AsDouble()).AsByte();
 
     /// <summary>divpd.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -176,11 +176,11 @@ public static unsafe partial class VectorMethods
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V RoundPd(V b, byte imm) => (imm & 15) switch
     {
-        4 or 5 or 6 or 7 => Sse41.RoundCurrentDirection(b.AsDouble()).AsByte(),
         0 => Sse41.RoundToNearestInteger(b.AsDouble()).AsByte(),
         1 => Sse41.RoundToNegativeInfinity(b.AsDouble()).AsByte(),
         2 => Sse41.RoundToPositiveInfinity(b.AsDouble()).AsByte(),
         3 => Sse41.RoundToZero(b.AsDouble()).AsByte(),
+        4 or 5 or 6 or 7 => Sse41.RoundCurrentDirection(b.AsDouble()).AsByte(),
         _ => NativeRound.Double(b, imm),
     };
 
@@ -191,4 +191,12 @@ public static unsafe partial class VectorMethods
     /// <summary>rsqrtps: the approximation of the host.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V RsqrtPs(V b) => Sse.ReciprocalSqrt(b.AsSingle()).AsByte();
+
+    // RyuJIT takes packed addition and multiplication for commutative and puts an operand that is in memory second, but of two NaNs the
+    // first must win. It does not look through a blend of a register with itself.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> First(Vector128<float> a) => Sse41.Blend(a, a, 0);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<double> First(Vector128<double> a) => Sse41.Blend(a, a, 0);
 }

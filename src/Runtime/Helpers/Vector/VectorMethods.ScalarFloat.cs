@@ -86,11 +86,14 @@ public static unsafe partial class VectorMethods
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V RoundSs(V a, V b, byte imm) => (imm & 15) switch
     {
-        4 or 5 or 6 or 7 => Sse41.RoundCurrentDirectionScalar(a.AsSingle(), b.AsSingle()).AsByte(),
         0 => Sse41.RoundToNearestIntegerScalar(a.AsSingle(), b.AsSingle()).AsByte(),
         1 => Sse41.RoundToNegativeInfinityScalar(a.AsSingle(), b.AsSingle()).AsByte(),
         2 => Sse41.RoundToPositiveInfinityScalar(a.AsSingle(), b.AsSingle()).AsByte(),
         3 => Sse41.RoundToZeroScalar(a.AsSingle(), b.AsSingle()).AsByte(),
+        4 or 5 or 6 or 7 => Sse41.RoundCurrentDirectionScalar(a.AsSingle(), b.AsSingle()).AsByte(),
+        9 => MoveSs(a, Vector128.CreateScalarUnsafe(MathF.Floor(b.AsSingle().ToScalar())).AsByte()),
+        10 => MoveSs(a, Vector128.CreateScalarUnsafe(MathF.Ceiling(b.AsSingle().ToScalar())).AsByte()),
+        11 => MoveSs(a, Vector128.CreateScalarUnsafe(MathF.Truncate(b.AsSingle().ToScalar())).AsByte()),
         _ => MoveSs(a, NativeRound.Single(Sse2.ShiftRightLogical128BitLane(Sse2.ShiftLeftLogical128BitLane(b, 12), 12), imm)),
     };
 
@@ -150,11 +153,14 @@ public static unsafe partial class VectorMethods
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V RoundSd(V a, V b, byte imm) => (imm & 15) switch
     {
-        4 or 5 or 6 or 7 => Sse41.RoundCurrentDirectionScalar(a.AsDouble(), b.AsDouble()).AsByte(),
         0 => Sse41.RoundToNearestIntegerScalar(a.AsDouble(), b.AsDouble()).AsByte(),
         1 => Sse41.RoundToNegativeInfinityScalar(a.AsDouble(), b.AsDouble()).AsByte(),
         2 => Sse41.RoundToPositiveInfinityScalar(a.AsDouble(), b.AsDouble()).AsByte(),
         3 => Sse41.RoundToZeroScalar(a.AsDouble(), b.AsDouble()).AsByte(),
+        4 or 5 or 6 or 7 => Sse41.RoundCurrentDirectionScalar(a.AsDouble(), b.AsDouble()).AsByte(),
+        9 => MoveSd(a, Vector128.CreateScalarUnsafe(Math.Floor(b.AsDouble().ToScalar())).AsByte()),
+        10 => MoveSd(a, Vector128.CreateScalarUnsafe(Math.Ceiling(b.AsDouble().ToScalar())).AsByte()),
+        11 => MoveSd(a, Vector128.CreateScalarUnsafe(Math.Truncate(b.AsDouble().ToScalar())).AsByte()),
         _ => MoveSd(a, NativeRound.Double(Sse2.MoveScalar(b.AsUInt64()).AsByte(), imm)),
     };
 
