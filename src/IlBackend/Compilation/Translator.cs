@@ -14,7 +14,7 @@ namespace DynaTrans.IlBackend.Compilation;
 /// <param name="Background">Compile on a thread of its own while the interpreter goes on.</param>
 /// <param name="CountInstructions">Translated code counts instructions (statistics).</param>
 /// <param name="MaxDeadRegions">Dropped regions kept before the cache is flushed to free them.</param>
-public readonly record struct TranslatorOptions(
+public sealed record TranslatorOptions(
     int Threshold = 1500, bool Background = true, bool CountInstructions = false, int MaxDeadRegions = 4096);
 
 /// <summary>
@@ -23,6 +23,9 @@ public readonly record struct TranslatorOptions(
 /// </summary>
 public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
 {
+    // How many times longer a block inside a region must be hot to get a region that starts with it.
+    private const int InnerPatience = 16;
+
     private readonly TranslatorOptions _options;
     private readonly Dictionary<(ulong Rip, GuestMode Mode), nint> _cells = [];
     private readonly Dictionary<nint, List<CompiledRegion>> _regionsOf = [];
@@ -189,6 +192,15 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
             if (!_regionsOf.TryGetValue(block.Source, out var list))
                 _regionsOf[block.Source] = list = [];
             list.Add(compiled);
+        }
+
+        // Blocks inside have no entry of their own: from there the interpreter soon comes to one that has. Only a block that stays hot for
+        // long gets a region of its own.
+        foreach (var inner in region.Blocks)
+        {
+            var block = (Block*)inner.Source;
+            if (inner.Entry < 0 && block->Code == 0 && block->CompileState == 0)
+                block->Heat = Math.Min(block->Heat, -InnerPatience * Math.Max(1, _options.Threshold));
         }
 
         for (var i = 0; i < region.Entries.Count; i++)

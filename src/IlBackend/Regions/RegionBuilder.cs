@@ -76,7 +76,7 @@ public static unsafe class RegionBuilder
             if (!seen.Add(rip))
                 return;
             var next = cache.Find(rip, csBase + rip, mode);
-            if (next != null && (next->Heat > 1 || next->CompileState != 0))
+            if (next != null && (next->Heat is > 1 or < 0 || next->CompileState != 0))
                 queue.AddLast((nint)next);
         }
     }
