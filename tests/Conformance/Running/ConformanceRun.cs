@@ -35,6 +35,7 @@ public sealed class ConformanceRun(NativeCpu cpu, IReadOnlyList<ICaseRunner> exe
 {
     private const int ExamplesKept = 5;
     private const uint InexactFlag = 0x20;
+    private const int Repetitions = 3;
 
     private readonly NativeRunner _native = new(cpu);
     private readonly CaseData _start = new(), _expected = new(), _actual = new();
@@ -83,8 +84,9 @@ public sealed class ConformanceRun(NativeCpu cpu, IReadOnlyList<ICaseRunner> exe
         for (var x = 0; x < executors.Count; x++)
         {
             executors[x].Run(_start, _actual);
-            // The inexact flag may come from .NET compiling one of our methods meanwhile (docs/quirks.md); that happens once.
-            if (_actual.State.Mxcsr == (_expected.State.Mxcsr | InexactFlag) && _actual.State.Mxcsr != _expected.State.Mxcsr) executors[x].Run(_start, _actual);
+            // The inexact flag may come from .NET compiling one of our methods meanwhile (docs/quirks.md); that happens a few times at most.
+            for (var again = 0; again < Repetitions && _actual.State.Mxcsr == (_expected.State.Mxcsr | InexactFlag) && _actual.State.Mxcsr != _expected.State.Mxcsr; again++)
+                executors[x].Run(_start, _actual);
             if (Comparer.FirstDifference(encoding, _start, _expected, _actual) is not { } difference) continue;
             result.Mismatches[x]++;
             if (result.Examples[x].Count < ExamplesKept) result.Examples[x].Add($"{encoding}: {difference}");
