@@ -27,7 +27,7 @@ public sealed unsafe class DynamicMethodSink : IlSink
     public DynamicMethod Method { get; }
 
     /// <inheritdoc/>
-    public override int DeclareLocal(Type type)
+    public override int DeclareLocal(Type type, string name)
     {
         _locals.Add(_il.DeclareLocal(type));
         return _locals.Count - 1;

@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Reflection.Emit;
+using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Emission;
 
@@ -7,10 +8,12 @@ namespace DynaTrans.IlBackend.Emission;
 /// Where the emitter writes IL to. There is one emitter and it knows only this: what a sink for a dump or an exported assembly receives is
 /// what the sink for execution receives. Locals and labels are numbers counted from 0 in the order of their declaration.
 /// </summary>
-public abstract class IlSink
+public abstract unsafe class IlSink
 {
     /// <summary>Declares a local; returns its number.</summary>
-    public abstract int DeclareLocal(Type type);
+    /// <param name="type">Its type.</param>
+    /// <param name="name">What it holds, for whoever reads the IL; unique in the method.</param>
+    public abstract int DeclareLocal(Type type, string name);
 
     /// <summary>Makes a label; returns its number.</summary>
     public abstract int DefineLabel();
@@ -38,6 +41,12 @@ public abstract class IlSink
 
     /// <summary>call.</summary>
     public abstract void EmitCall(MethodInfo method);
+
+    /// <summary>Pushes the address of an entry cell as int64. Where the code outlives the process, the cell is named instead.</summary>
+    public virtual void EmitCell(EntryCell* cell) => Emit(OpCodes.Ldc_I8, (long)cell);
+
+    /// <summary>Pushes the address of a fault site as int64. Where the code outlives the process, the site is named instead.</summary>
+    public virtual void EmitFaultSite(FaultSite* site) => Emit(OpCodes.Ldc_I8, (long)site);
 
     /// <summary>ldobj or stobj.</summary>
     public abstract void EmitType(OpCode opcode, Type type);

@@ -251,8 +251,8 @@ public sealed unsafe partial class RegionEmitter
             }
 
             EmitSpill();
-            var cell = (long)_cells.Cell(target, _region.Mode);
-            EmitJumpThroughCell(() => Ldc(cell));
+            var cell = _cells.Cell(target, _region.Mode);
+            EmitJumpThroughCell(() => _il.EmitCell(cell));
         }
 
         foreach (var (rip, label) in _requestLabels)

@@ -244,7 +244,7 @@ public sealed unsafe partial class RegionEmitter
 
     private void Leave(nint site)
     {
-        Ldc((long)site);
+        _il.EmitFaultSite((FaultSite*)site);
         StLoc(_site);
         _il.EmitBranch(OpCodes.Br, _faultExit);
     }

@@ -104,24 +104,24 @@ public sealed unsafe partial class RegionEmitter
             if (!used[i] || !(Slot.IsGpr(i) || Slot.IsTemp(i)))
                 continue;
             _slotIsWide[i] = _wide || Slot.IsTemp(i);
-            _slotLocal[i] = _il.DeclareLocal(_slotIsWide[i] ? typeof(long) : typeof(int));
+            _slotLocal[i] = _il.DeclareLocal(_slotIsWide[i] ? typeof(long) : typeof(int), Slot.Name(i));
         }
 
         for (ushort i = 0; i < VSlot.Mm0; i++)
             if (usedVector[i])
-                _vectorLocal[i] = _il.DeclareLocal(VectorType);
-        _ea = _il.DeclareLocal(typeof(long));
-        _page = _il.DeclareLocal(typeof(long));
-        _slow = _il.DeclareLocal(typeof(long));
-        _scratch = _il.DeclareLocal(typeof(long));
-        _memory = _il.DeclareLocal(typeof(nint));
-        _permissions = _il.DeclareLocal(typeof(nint));
-        _site = _il.DeclareLocal(typeof(long));
-        _count = _il.DeclareLocal(typeof(long));
-        _fop = _il.DeclareLocal(typeof(long));
-        _fres = _il.DeclareLocal(typeof(long));
-        _fsrc = _il.DeclareLocal(typeof(long));
-        _faux = _il.DeclareLocal(typeof(long));
+                _vectorLocal[i] = _il.DeclareLocal(VectorType, VSlot.Name(i));
+        _ea = _il.DeclareLocal(typeof(long), "ea");
+        _page = _il.DeclareLocal(typeof(long), "page");
+        _slow = _il.DeclareLocal(typeof(long), "slow");
+        _scratch = _il.DeclareLocal(typeof(long), "scratch");
+        _memory = _il.DeclareLocal(typeof(nint), "memory");
+        _permissions = _il.DeclareLocal(typeof(nint), "permissions");
+        _site = _il.DeclareLocal(typeof(long), "site");
+        _count = _il.DeclareLocal(typeof(long), "count");
+        _fop = _il.DeclareLocal(typeof(long), "fop");
+        _fres = _il.DeclareLocal(typeof(long), "fres");
+        _fsrc = _il.DeclareLocal(typeof(long), "fsrc");
+        _faux = _il.DeclareLocal(typeof(long), "faux");
     }
 
     private void Collect(in IrOp op, bool[] used, bool[] usedVector)

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Frontend.Passes;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Interpretation;
@@ -75,6 +76,7 @@ public sealed unsafe class BlockCache : IDisposable
     /// </summary>
     internal Block* Insert(IrBlock ir, ulong linear)
     {
+        DeadFlags.Run(ir);
         var block = Copy(ir, linear, Allocate);
         _pages.Add(block);
         ref var bucket = ref _buckets[Hash(linear)];
