@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Iced.Intel;
+using DynaTrans.Frontend.Decoding;
 
 namespace DynaTrans.Frontend.Ir;
 
@@ -14,14 +14,12 @@ public static class IrPrinter
     public static string Block(IrBlock block)
     {
         var text = new StringBuilder();
-        var formatter = new IntelFormatter(new FormatterOptions { HexPrefix = "0x", HexSuffix = "", SpaceAfterOperandSeparator = true });
-        var output = new StringOutput();
+        var formatter = new GuestFormatter();
         text.AppendLine(CultureInfo.InvariantCulture, $"block {Hex(block.Start)}..{Hex(block.Next)}, {block.Mode.ToString().ToLowerInvariant()}");
         var op = 0;
         for (var i = 0; i < block.InstructionCount; i++)
         {
-            formatter.Format(block.Instructions[i], output);
-            text.AppendLine(CultureInfo.InvariantCulture, $"{block.AddressOf(i):x}: {output.ToStringAndReset()}");
+            text.AppendLine(CultureInfo.InvariantCulture, $"{block.AddressOf(i):x}: {formatter.Format(block.Instructions[i])}");
             for (; op < block.Count && block.Ops[op].Insn == i; op++)
                 text.Append("    ").AppendLine(Op(block.Ops[op], block.Taken, block.Next));
         }
@@ -58,7 +56,7 @@ public static class IrPrinter
             IrOpcode.Lea or IrOpcode.LinearAddress or IrOpcode.Load => $"{dst} = {sized} {Address(op)}",
             IrOpcode.LoadSigned => $"{dst} = {sized}to{op.Sub} {Address(op)}",
             IrOpcode.Store => $"{sized} {Address(op)} = {Sum(op.C, op.Imm)}",
-            IrOpcode.CheckLimit => $"checklimit segment {op.Seg}, {Slot.Name(op.A)}, {Number(op.Imm)} bytes",
+            IrOpcode.CheckLimit => $"checklimit {Slot.Name(op.Seg)[..2]}, {Slot.Name(op.A)}, {Number(op.Imm)} bytes",
             IrOpcode.VLoad => $"{VSlot.Name(op.Dst)} = {sized} {Address(op)}{aligned}",
             IrOpcode.VStore => $"{sized} {Address(op)} = {VSlot.Name(op.C)}{aligned}",
             IrOpcode.VMov or IrOpcode.VMovMmx => $"{VSlot.Name(op.Dst)} = {name} {VSlot.Name(op.B)}",
