@@ -7,9 +7,12 @@ namespace DynaTrans.Runtime.Helpers.X87;
 /// A double-extended value: explicit 64-bit significand, 15-bit exponent biased by 16383, sign.
 /// The arithmetic on it is in <see cref="Float80Math"/> and its neighbours.
 /// </summary>
-/// <remarks>In memory it takes 16 bytes, of which the first ten are the architectural image.</remarks>
-[StructLayout(LayoutKind.Sequential, Size = 16)]
-public struct Float80(ulong significand, uint signExponent) : IEquatable<Float80>
+/// <remarks>
+/// In memory it takes 16 bytes, of which the first ten are the architectural image. Fast paths copy it field by field
+/// (<see cref="Read"/>, <see cref="Write"/>): a 16-byte load just after the stores of the two fields stalls the host.
+/// </remarks>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct Float80(ulong significand, uint signExponent) : IEquatable<Float80>
 {
     /// <summary>The explicit integer bit of a significand.</summary>
     public const ulong IntegerBit = 1ul << 63;
@@ -37,6 +40,18 @@ public struct Float80(ulong significand, uint signExponent) : IEquatable<Float80
 
     /// <summary>The real indefinite QNaN, the masked response to an invalid operation.</summary>
     public static Float80 Indefinite => new(0xC000000000000000, 0xFFFF);
+
+    /// <summary>Loads the two fields.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Float80 Read(Float80* source) => new(source->Significand, source->SignExponent);
+
+    /// <summary>Stores the two fields.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Write(Float80* target, Float80 value)
+    {
+        target->Significand = value.Significand;
+        target->SignExponent = value.SignExponent;
+    }
 
     /// <summary>Biased exponent.</summary>
     public readonly int Exponent => SignExponent & 0x7FFF;

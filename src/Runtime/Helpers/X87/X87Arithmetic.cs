@@ -81,7 +81,7 @@ public static unsafe class X87Arithmetic
             return;
         }
         Float80* target = (Float80*)s + d;
-        Finish(s, target, T.Apply(*target, ((Float80*)s)[r], s->Fcw), pop);
+        Finish(s, target, T.Apply(Float80.Read(target), Float80.Read((Float80*)s + r), s->Fcw), pop);
     }
 
     /// <summary>ST(0) = ST(0) op operand.</summary>
@@ -103,7 +103,7 @@ public static unsafe class X87Arithmetic
             MemoryDenormal<T>(s, target, operand);
             return;
         }
-        Finish(s, target, T.Apply(*target, operand, s->Fcw), false);
+        Finish(s, target, T.Apply(Float80.Read(target), operand, s->Fcw), false);
     }
 
     /// <summary>FSQRT.</summary>
@@ -115,7 +115,7 @@ public static unsafe class X87Arithmetic
             return;
         }
         Float80* target = X87State.St(s, 0);
-        Finish(s, target, Float80Math.SquareRoot(*target, s->Fcw), false);
+        Finish(s, target, Float80Math.SquareRoot(Float80.Read(target), s->Fcw), false);
     }
 
     /// <summary>FRNDINT.</summary>
@@ -127,7 +127,7 @@ public static unsafe class X87Arithmetic
             return;
         }
         Float80* target = X87State.St(s, 0);
-        Finish(s, target, Float80Integral.RoundToIntegral(*target, s->Fcw), false);
+        Finish(s, target, Float80Integral.RoundToIntegral(Float80.Read(target), s->Fcw), false);
     }
 
     /// <summary>FSCALE.</summary>
@@ -139,7 +139,7 @@ public static unsafe class X87Arithmetic
             return;
         }
         Float80* target = X87State.St(s, 0);
-        Finish(s, target, Float80Integral.Scale(*target, *X87State.St(s, 1), s->Fcw), false);
+        Finish(s, target, Float80Integral.Scale(Float80.Read(target), Float80.Read(X87State.St(s, 1)), s->Fcw), false);
     }
 
     /// <summary>FPREM, or FPREM1 when <paramref name="nearest"/>.</summary>
@@ -152,7 +152,7 @@ public static unsafe class X87Arithmetic
             return;
         }
         Float80* target = X87State.St(s, 0);
-        Float80Result result = Float80Remainder.Remainder(*target, *X87State.St(s, 1), nearest, s->Fcw, out bool hasCodes);
+        Float80Result result = Float80Remainder.Remainder(Float80.Read(target), Float80.Read(X87State.St(s, 1)), nearest, s->Fcw, out bool hasCodes);
         if (hasCodes)
             s->Fsw = (ushort)(s->Fsw & ~ConditionCodes);
         Finish(s, target, result, false);
@@ -165,7 +165,7 @@ public static unsafe class X87Arithmetic
         {
             if (!X87State.StackFault(s, false))
                 return;
-            *X87State.St(s, 0) = Float80.Indefinite;
+            Float80.Write(X87State.St(s, 0), Float80.Indefinite);
             X87Load.PushUnchecked(s, Float80.Indefinite);
             s->Valid |= (byte)(1u << (int)X87State.Physical(s->Fsw, 1));
             return;
@@ -174,12 +174,12 @@ public static unsafe class X87Arithmetic
         {
             if (!X87State.StackFault(s, true))
                 return;
-            *X87State.St(s, 0) = Float80.Indefinite;
+            Float80.Write(X87State.St(s, 0), Float80.Indefinite);
             X87Load.PushUnchecked(s, Float80.Indefinite);
             return;
         }
         Float80* target = X87State.St(s, 0);
-        (Float80Result exponent, Float80 significand) = Float80Integral.Extract(*target, s->Fcw);
+        (Float80Result exponent, Float80 significand) = Float80Integral.Extract(Float80.Read(target), s->Fcw);
         if (X87State.SetStatus(s, exponent.Flags))
             return;
         Write(target, exponent);
@@ -234,7 +234,7 @@ public static unsafe class X87Arithmetic
         if (!X87State.StackFault(s, false))
             return;
         uint d = X87State.Physical(s->Fsw, destination);
-        ((Float80*)s)[d] = Float80.Indefinite;
+        Float80.Write((Float80*)s + d, Float80.Indefinite);
         s->Valid |= (byte)(1u << (int)d);
         if (pop)
             X87State.Pop(s);
@@ -246,7 +246,7 @@ public static unsafe class X87Arithmetic
         where T : struct, IX87Operation
     {
         uint control = s->Fcw;
-        Float80Result result = T.Apply(*target, operand, control | DE);
+        Float80Result result = T.Apply(Float80.Read(target), operand, control | DE);
         if ((result.Flags & (IE | ZE)) == 0 && !target->IsNaN)
         {
             result = (control & DE) == 0 ? new(operand, DE) : result.With(DE);

@@ -15,7 +15,7 @@ public static unsafe class X87Compare
     public static void Register(X87State* s, uint index, bool quiet, int pops)
     {
         uint outcome = X87State.IsValid(s, 0) && X87State.IsValid(s, index)
-            ? Float80Compare.Compare(*X87State.St(s, 0), *X87State.St(s, index), quiet)
+            ? Float80Compare.Compare(Float80.Read(X87State.St(s, 0)), Float80.Read(X87State.St(s, index)), quiet)
             : Float80Compare.Unordered | IE | SF;
         Finish(s, outcome, pops);
     }
@@ -31,7 +31,7 @@ public static unsafe class X87Compare
         uint outcome;
         if (X87State.IsValid(s, 0))
         {
-            outcome = Float80Compare.Compare(*X87State.St(s, 0), operand, false);
+            outcome = Float80Compare.Compare(Float80.Read(X87State.St(s, 0)), operand, false);
             if (denormal && (outcome & IE) == 0)
                 outcome |= DE;
         }
@@ -48,7 +48,7 @@ public static unsafe class X87Compare
     /// <summary>FXAM.</summary>
     public static void Examine(X87State* s)
     {
-        Float80 value = *X87State.St(s, 0);
+        Float80 value = Float80.Read(X87State.St(s, 0));
         uint codes = X87State.IsValid(s, 0)
             ? Float80Compare.Examine(value)
             : C3 | C0 | (value.Sign != 0 ? C1 : 0);
@@ -66,7 +66,7 @@ public static unsafe class X87Compare
     public static uint ToEflags(X87State* s, uint index, bool quiet, bool pop)
     {
         uint outcome = X87State.IsValid(s, 0) && X87State.IsValid(s, index)
-            ? Float80Compare.Compare(*X87State.St(s, 0), *X87State.St(s, index), quiet)
+            ? Float80Compare.Compare(Float80.Read(X87State.St(s, 0)), Float80.Read(X87State.St(s, index)), quiet)
             : Float80Compare.Unordered | IE | SF;
         // C1 stays as it is unless a stack fault clears it.
         uint flags = outcome & (Exceptions | SF);

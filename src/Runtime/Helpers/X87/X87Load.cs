@@ -22,7 +22,7 @@ public static unsafe class X87Load
         }
         s->Fsw = (ushort)fsw;
         s->Valid |= (byte)bit;
-        *X87State.St(s, 0) = value;
+        Float80.Write(X87State.St(s, 0), value);
     }
 
     /// <summary>FLD m32.</summary>
@@ -55,7 +55,7 @@ public static unsafe class X87Load
                 PushUnchecked(s, Float80.Indefinite);
             return;
         }
-        Push(s, *X87State.St(s, index));
+        Push(s, Float80.Read(X87State.St(s, index)));
     }
 
     /// <summary>FLD1, FLDL2T, FLDL2E, FLDPI, FLDLG2, FLDLN2, FLDZ: the exact constant rounded as the control word asks.</summary>
@@ -84,7 +84,7 @@ public static unsafe class X87Load
         uint fsw = X87State.MoveTop(s->Fsw, -1);
         s->Fsw = (ushort)fsw;
         s->Valid |= (byte)(1u << (int)X87State.Physical(fsw, 0));
-        *X87State.St(s, 0) = value;
+        Float80.Write(X87State.St(s, 0), value);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

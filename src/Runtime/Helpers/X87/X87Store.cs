@@ -16,7 +16,7 @@ public static unsafe class X87Store
     {
         if (X87State.IsValid(s, 0))
         {
-            bits = Float80Convert.ToSingle(*X87State.St(s, 0), s->Fcw, out flags);
+            bits = Float80Convert.ToSingle(Float80.Read(X87State.St(s, 0)), s->Fcw, out flags);
         }
         else
         {
@@ -33,7 +33,7 @@ public static unsafe class X87Store
     {
         if (X87State.IsValid(s, 0))
         {
-            bits = Float80Convert.ToDouble(*X87State.St(s, 0), s->Fcw, out flags);
+            bits = Float80Convert.ToDouble(Float80.Read(X87State.St(s, 0)), s->Fcw, out flags);
         }
         else
         {
@@ -50,7 +50,7 @@ public static unsafe class X87Store
         if (X87State.IsValid(s, 0))
         {
             flags = 0;
-            value = *X87State.St(s, 0);
+            value = Float80.Read(X87State.St(s, 0));
         }
         else
         {
@@ -68,7 +68,7 @@ public static unsafe class X87Store
         if (X87State.IsValid(s, 0))
         {
             uint control = truncate ? s->Fcw | RoundZero : s->Fcw;
-            value = Float80Convert.ToInteger(*X87State.St(s, 0), width, control, out flags);
+            value = Float80Convert.ToInteger(Float80.Read(X87State.St(s, 0)), width, control, out flags);
         }
         else
         {
@@ -84,7 +84,7 @@ public static unsafe class X87Store
     {
         if (X87State.IsValid(s, 0))
         {
-            (digits, top) = Float80Convert.ToDecimal(*X87State.St(s, 0), s->Fcw, out flags);
+            (digits, top) = Float80Convert.ToDecimal(Float80.Read(X87State.St(s, 0)), s->Fcw, out flags);
         }
         else
         {
@@ -112,7 +112,7 @@ public static unsafe class X87Store
         Float80 value;
         if (X87State.IsValid(s, 0))
         {
-            value = *X87State.St(s, 0);
+            value = Float80.Read(X87State.St(s, 0));
             s->Fsw = (ushort)(s->Fsw & ~C1);
         }
         else
@@ -122,7 +122,7 @@ public static unsafe class X87Store
             value = Float80.Indefinite;
         }
         uint d = X87State.Physical(s->Fsw, index);
-        ((Float80*)s)[d] = value;
+        Float80.Write((Float80*)s + d, value);
         s->Valid |= (byte)(1u << (int)d);
         if (pop)
             X87State.Pop(s);
@@ -152,7 +152,9 @@ public static unsafe class X87Store
         s->Fsw = (ushort)(s->Fsw & ~C1);
         Float80* a = X87State.St(s, 0);
         Float80* b = X87State.St(s, index);
-        (*a, *b) = (*b, *a);
+        Float80 first = Float80.Read(a);
+        Float80.Write(a, Float80.Read(b));
+        Float80.Write(b, first);
     }
 
     /// <summary>FCMOVcc with the condition decided.</summary>
@@ -162,12 +164,12 @@ public static unsafe class X87Store
         {
             if (!X87State.StackFault(s, false))
                 return;
-            *X87State.St(s, 0) = Float80.Indefinite;
+            Float80.Write(X87State.St(s, 0), Float80.Indefinite);
             s->Valid |= (byte)(1u << (int)X87State.Physical(s->Fsw, 0));
             return;
         }
         if (condition)
-            *X87State.St(s, 0) = *X87State.St(s, index);
+            Float80.Write(X87State.St(s, 0), Float80.Read(X87State.St(s, index)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -181,10 +183,12 @@ public static unsafe class X87Store
         Float80* a = X87State.St(s, 0);
         Float80* b = X87State.St(s, index);
         if (!X87State.IsValid(s, 0))
-            *a = Float80.Indefinite;
+            Float80.Write(a, Float80.Indefinite);
         if (!X87State.IsValid(s, index))
-            *b = Float80.Indefinite;
+            Float80.Write(b, Float80.Indefinite);
         s->Valid |= (byte)(1u << (int)X87State.Physical(s->Fsw, 0) | 1u << (int)X87State.Physical(s->Fsw, index));
-        (*a, *b) = (*b, *a);
+        Float80 first = Float80.Read(a);
+        Float80.Write(a, Float80.Read(b));
+        Float80.Write(b, first);
     }
 }

@@ -49,9 +49,9 @@ public static unsafe class X87Transcendental
 
         var exchange = new Exchange();
         exchange.Control = s->Fcw;
-        exchange.First = *X87State.St(s, 0);
+        exchange.First = Float80.Read(X87State.St(s, 0));
         if (kind == Kind.Pop)
-            exchange.Second = *X87State.St(s, 1);
+            exchange.Second = Float80.Read(X87State.St(s, 1));
         Routines[index](&exchange);
 
         uint flags = exchange.Status & (Exceptions | C1 | (index <= 3 ? C2 : 0));
@@ -62,17 +62,17 @@ public static unsafe class X87Transcendental
         if (moved > 0)
         {
             X87State.Pop(s);
-            *X87State.St(s, 0) = exchange.First;
+            Float80.Write(X87State.St(s, 0), exchange.First);
         }
         else if (moved < 0)
         {
             // First is the new top of the stack, Second what became of the operand.
-            *X87State.St(s, 0) = exchange.Second;
+            Float80.Write(X87State.St(s, 0), exchange.Second);
             X87Load.PushUnchecked(s, exchange.First);
         }
         else
         {
-            *X87State.St(s, 0) = exchange.First;
+            Float80.Write(X87State.St(s, 0), exchange.First);
         }
     }
 
@@ -93,12 +93,12 @@ public static unsafe class X87Transcendental
         }
         else if (kind == Kind.Push)
         {
-            *X87State.St(s, 0) = Float80.Indefinite;
+            Float80.Write(X87State.St(s, 0), Float80.Indefinite);
             s->Valid |= (byte)(UnderflowedResult << (int)X87State.Physical(s->Fsw, 0));
             X87Load.PushUnchecked(s, Float80.Indefinite);
             return;
         }
-        *X87State.St(s, 0) = Float80.Indefinite;
+        Float80.Write(X87State.St(s, 0), Float80.Indefinite);
         s->Valid |= (byte)(UnderflowedResult << (int)X87State.Physical(s->Fsw, 0));
     }
 
