@@ -21,8 +21,8 @@ internal static unsafe class Processor
     // SSE3 PCLMULQDQ SSSE3 CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES.
     private const uint Leaf1Ecx = 1 | (1 << 1) | (1 << 9) | (1 << 13) | (1 << 19) | (1 << 20) | (1 << 22) | (1 << 23) | (1 << 25);
 
-    // FSGSBASE BMI1 BMI2 ERMS.
-    private const uint Leaf7Ebx = 1 | (1 << 3) | (1 << 8) | (1 << 9);
+    // FSGSBASE BMI1 BMI2 ERMS, and no FCS and FDS (they are saved as 0).
+    private const uint Leaf7Ebx = 1 | (1 << 3) | (1 << 8) | (1 << 9) | (1 << 13);
 
     // LAHF in 64-bit code, LZCNT, PREFETCHW.
     private const uint ExtendedEcx = 1 | (1 << 5) | (1 << 8);
