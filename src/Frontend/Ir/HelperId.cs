@@ -203,7 +203,7 @@ public enum HelperId : ushort
     /// <summary>Before a floating-point operation when an exception is unmasked in MXCSR.</summary>
     BeginSimdCheck,
 
-    /// <summary>After it: raises #XM when an unmasked flag is up.</summary>
+    /// <summary>After it: (its result, not used) raises #XM when an unmasked flag is up.</summary>
     EndSimdCheck,
 
     /// <summary>Raises #MF when an x87 exception is pending: before an MMX instruction's memory access.</summary>

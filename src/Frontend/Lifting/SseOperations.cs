@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics.X86;
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using Iced.Intel;
 
@@ -14,6 +15,7 @@ internal static unsafe class SseOperations
     {
         SseTable.Fill(table, SseTable.Binary, &Binary);
         SseTable.Fill(table, SseTable.BinaryImm, &BinaryImm);
+        SseTable.Fill(table, SseTable.DotProduct, &DotProduct);
         SseTable.Fill(table, SseTable.Unary, &Unary);
         SseTable.Fill(table, SseTable.UnaryImm, &UnaryImm);
         SseTable.Fill(table, SseTable.Shift, &Shift);
@@ -85,6 +87,39 @@ internal static unsafe class SseOperations
 
         var dst = Registers.Xmm(c.Insn.Op0Register);
         VectorEmitter.Assign(c, IrOpcode.VUnary, row.Op, dst, Slot.Zero, VectorEmitter.Source(c, 1), imm, row.Raises);
+    }
+
+    // With exceptions unmasked, each step (products, sums, sum of sums) reports its own before the next begins. The instruction itself
+    // then stands for the last step: what the others would report, they have.
+    private static void DotProduct(LiftContext c)
+    {
+        if ((c.Mode & GuestMode.SseUnmasked) == 0)
+        {
+            BinaryImm(c);
+            return;
+        }
+
+        var op = Row(c).Op;
+        var imm = c.Insn.Immediate8;
+        var (blend, multiply) = op == VecOp.DpPs ? (VecOp.BlendPs, VecOp.MulPs) : (VecOp.BlendPd, VecOp.MulPd);
+        var used = (byte)(imm >> 4 & (op == VecOp.DpPs ? 15 : 3));
+        var dst = Registers.Xmm(c.Insn.Op0Register);
+        var source = VectorEmitter.Source(c, 1);
+        var zero = VectorEmitter.Compute(c, IrOpcode.VFromInt, VecOp.Zero, c.VTemp(), VSlot.Xmm0, Slot.Zero, 0);
+        var left = VectorEmitter.Compute(c, IrOpcode.VBinary, blend, c.VTemp(), zero, dst, used);
+        var right = VectorEmitter.Compute(c, IrOpcode.VBinary, blend, c.VTemp(), zero, source, used);
+        var products = Step(c, multiply, left, right);
+        if (op == VecOp.DpPs)
+            Step(c, VecOp.HAddPs, products, products);
+        VectorEmitter.Assign(c, IrOpcode.VBinary, op, dst, dst, source, imm, raises: true);
+    }
+
+    private static ushort Step(LiftContext c, VecOp op, ushort a, ushort b)
+    {
+        VectorEmitter.BeginChecked(c);
+        var result = VectorEmitter.Compute(c, IrOpcode.VBinary, op, c.VTemp(), a, b, 0);
+        VectorEmitter.EndChecked(c, result);
+        return result;
     }
 
     // The form with a constant count is the next entry of VecOp.
@@ -208,7 +243,7 @@ internal static unsafe class SseOperations
         var guarded = row.Raises && VectorEmitter.BeginChecked(c);
         var flags = VectorEmitter.Compute(c, IrOpcode.VToInt, row.Op, c.Temp(), first, source, 0);
         if (guarded)
-            c.Call(HelperId.EndSimdCheck);
+            c.Call(HelperId.EndSimdCheck, flags);
         c.SetFlags(FlagsKind.Explicit, 4, Slot.Zero, flags);
     }
 
@@ -234,7 +269,7 @@ internal static unsafe class SseOperations
         }
 
         var result = VectorEmitter.Compute(c, IrOpcode.VToInt, op, c.Temp(), Slot.Zero, source, 0);
-        c.Call(HelperId.EndSimdCheck);
+        c.Call(HelperId.EndSimdCheck, result);
         c.Op(IrOpcode.Mov, 8, dst, Slot.Zero, result);
     }
 

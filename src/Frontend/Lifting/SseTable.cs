@@ -89,9 +89,13 @@ internal static class SseTable
         (ushort)M.Shufps, (ushort)O.ShufPs, 0, 0, (ushort)M.Shufpd, (ushort)O.ShufPd, 0, 0,
         (ushort)M.Palignr, (ushort)O.PAlignR, (ushort)O.PAlignRMmx, 0, (ushort)M.Blendps, (ushort)O.BlendPs, 0, 0,
         (ushort)M.Blendpd, (ushort)O.BlendPd, 0, 0, (ushort)M.Pblendw, (ushort)O.PBlendW, 0, 0, (ushort)M.Mpsadbw, (ushort)O.MPSadBw, 0, 0,
-        (ushort)M.Dpps, (ushort)O.DpPs, 0, 1, (ushort)M.Dppd, (ushort)O.DpPd, 0, 1, (ushort)M.Cmpps, (ushort)O.CmpPs, 0, 1,
-        (ushort)M.Cmppd, (ushort)O.CmpPd, 0, 1, (ushort)M.Cmpss, (ushort)O.CmpSs, 0, 1, (ushort)M.Roundss, (ushort)O.RoundSs, 0, 1,
-        (ushort)M.Roundsd, (ushort)O.RoundSd, 0, 1,
+        (ushort)M.Cmpps, (ushort)O.CmpPs, 0, 1, (ushort)M.Cmppd, (ushort)O.CmpPd, 0, 1, (ushort)M.Cmpss, (ushort)O.CmpSs, 0, 1,
+        (ushort)M.Roundss, (ushort)O.RoundSs, 0, 1, (ushort)M.Roundsd, (ushort)O.RoundSd, 0, 1,
+    ];
+
+    public static ReadOnlySpan<ushort> DotProduct =>
+    [
+        (ushort)M.Dpps, (ushort)O.DpPs, 0, 1, (ushort)M.Dppd, (ushort)O.DpPd, 0, 1,
     ];
 
     public static ReadOnlySpan<ushort> AesBinaryImm =>

@@ -37,11 +37,18 @@ internal static class VectorEmitter
         }
 
         var result = Compute(c, opcode, op, c.VTemp(), a, b, imm);
-        c.Call(HelperId.EndSimdCheck);
+        EndChecked(c, result);
         c.Op(IrOpcode.VMov, 16, dst, Slot.Zero, result);
     }
 
-    /// <summary>Starts the check when an exception is unmasked; the caller then ends it by a call of EndSimdCheck.</summary>
+    /// <summary>Ends the check after an operation with a vector result.</summary>
+    public static void EndChecked(LiftContext c, ushort result) =>
+        c.Call(HelperId.EndSimdCheck, Compute(c, IrOpcode.VToInt, VecOp.ToQ, c.Temp(), Slot.Zero, result, 0));
+
+    /// <summary>
+    /// Starts the check when an exception is unmasked; the caller then ends it by EndSimdCheck, to which it passes the result, so that no
+    /// compiler drops an operation whose result nobody needs.
+    /// </summary>
     public static bool BeginChecked(LiftContext c)
     {
         if ((c.Mode & GuestMode.SseUnmasked) == 0)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
@@ -71,7 +72,10 @@ public static unsafe class HostMxcsr
         HelperTable.Add(HelperId.EndSimdCheck, &EndSimdCheck, typeof(HostMxcsr), nameof(EndSimdCheck), HelperEffects.MayFault);
     }
 
+    // The helpers are not inlined, or a compiler could drop or move the operations whose flags they read.
+
     // stmxcsr: gives the guest's MXCSR.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static ulong StoreMxcsr(CpuState* s, ulong a, ulong b, ulong c)
     {
         Collect(s);
@@ -79,6 +83,7 @@ public static unsafe class HostMxcsr
     }
 
     // ldmxcsr: a is the new value. Reserved bits raise #GP(0).
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static ulong LoadMxcsr(CpuState* s, ulong a, ulong b, ulong c)
     {
         if (((uint)a & ~ValidBits) != 0)
@@ -94,6 +99,7 @@ public static unsafe class HostMxcsr
 
     // Before a floating-point operation in a mode with unmasked exceptions: clears the host's flags. Unmasked underflow is raised for
     // any tiny result, masked underflow only for one that is inexact too: flushing to zero makes the host report both alike.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static ulong BeginSimdCheck(CpuState* s, ulong a, ulong b, ulong c)
     {
         Collect(s);
@@ -104,8 +110,9 @@ public static unsafe class HostMxcsr
         return 0;
     }
 
-    // After it: #XM when a flag is up that is not masked. An unmasked flag found before the computation keeps those found after it from
+    // After it (a is its result, not used): #XM when a flag is up that is not masked. An unmasked flag found before the computation keeps those found after it from
     // being set (SDM Vol. 1, 11.5.2).
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static ulong EndSimdCheck(CpuState* s, ulong a, ulong b, ulong c)
     {
         var flags = Store() & FlagBits;
