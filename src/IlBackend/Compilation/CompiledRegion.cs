@@ -41,11 +41,18 @@ public sealed unsafe class CompiledRegion
     public bool Valid { get; set; } = true;
 
     /// <summary>Emits and compiles a region, on the calling thread.</summary>
-    public static CompiledRegion Compile(Region region, ICellSource cells, EmitOptions options)
+    /// <returns>Null when the region is too large for RyuJIT to optimise; a region of one block is compiled all the same.</returns>
+    public static CompiledRegion? TryCompile(Region region, ICellSource cells, EmitOptions options)
     {
         var head = region.Blocks[0];
         var sink = new DynamicMethodSink($"guest_{head.Start:x}");
         var emitter = RegionEmitter.Emit(sink, region, cells, options);
+        if (!sink.IsWithinLimits && region.Blocks.Count > 1)
+        {
+            FreeSites(emitter.FaultSites);
+            return null;
+        }
+
         var handle = MethodHandle(sink.Method);
         RuntimeHelpers.PrepareMethod(handle);
         return new CompiledRegion(region, sink.Method, emitter.FaultSites, handle.GetFunctionPointer());
@@ -55,7 +62,12 @@ public sealed unsafe class CompiledRegion
     public void Release()
     {
         GC.KeepAlive(_method);
-        foreach (var site in _sites)
+        FreeSites(_sites);
+    }
+
+    private static void FreeSites(IReadOnlyList<nint> sites)
+    {
+        foreach (var site in sites)
             NativeMemory.Free((void*)site);
     }
 }

@@ -31,7 +31,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
     private readonly Dictionary<nint, List<CompiledRegion>> _regionsOf = [];
     private readonly List<CompiledRegion> _regions = [];
     private readonly List<CompiledRegion> _dead = [];
-    private readonly BlockingCollection<(BlockCache Cache, Region Region)> _queue = [];
+    private readonly BlockingCollection<(BlockCache Cache, Region Region, int Generation)> _queue = [];
     private readonly Thread? _thread;
     private readonly nint _stub;
     private int _generation;
@@ -61,18 +61,20 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
     public void Request(BlockCache cache, Block* block)
     {
         Region region;
+        int generation;
         lock (cache.Memory.Lock)
         {
             if (block->Valid == 0)
                 return;
             block->CompileState = 1;
             region = RegionBuilder.Build(cache, block);
+            generation = _generation;
         }
 
         if (_thread != null)
-            _queue.Add((cache, region));
+            _queue.Add((cache, region, generation));
         else
-            CompileAndPublish(cache, region);
+            CompileAndPublish(cache, region, generation);
     }
 
     /// <inheritdoc/>
@@ -81,7 +83,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
         Region region;
         lock (cache.Memory.Lock)
             region = RegionBuilder.Single(block);
-        var compiled = Compile(region, new EmitOptions(true, true));
+        var compiled = Compile(region, new EmitOptions(true, true))!;
         lock (cache.Memory.Lock)
             _dead.Add(compiled);
         return compiled.Code;
@@ -134,14 +136,28 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
 
     private void CompileLoop()
     {
-        foreach (var (cache, region) in _queue.GetConsumingEnumerable())
-            CompileAndPublish(cache, region);
+        foreach (var (cache, region, generation) in _queue.GetConsumingEnumerable())
+            if (generation == Volatile.Read(ref _generation))
+                CompileAndPublish(cache, region, generation);
     }
 
-    private void CompileAndPublish(BlockCache cache, Region region)
+    // The generation tells a flush since the request: the cached blocks behind the region are then gone.
+    private void CompileAndPublish(BlockCache cache, Region region, int generation)
     {
-        var generation = Volatile.Read(ref _generation);
         var compiled = Compile(region, new EmitOptions(_options.CountInstructions));
+        for (var weight = RegionBuilder.MaxWeight / 2; compiled == null; weight /= 2)
+        {
+            lock (cache.Memory.Lock)
+            {
+                var head = (Block*)region.Blocks[0].Source;
+                if (generation != _generation || head->Valid == 0)
+                    return;
+                region = RegionBuilder.Build(cache, head, weight);
+            }
+
+            compiled = Compile(region, new EmitOptions(_options.CountInstructions));
+        }
+
         lock (cache.Memory.Lock)
         {
             if (generation != _generation)
@@ -173,12 +189,17 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
             head->CompileState = 0;
     }
 
-    private CompiledRegion Compile(Region region, EmitOptions options)
+    // Null when the region must be made smaller.
+    private CompiledRegion? Compile(Region region, EmitOptions options)
     {
         var start = Stopwatch.GetTimestamp();
-        var compiled = CompiledRegion.Compile(region, this, options);
-        Statistics.Regions++;
-        Statistics.Blocks += region.Blocks.Count;
+        var compiled = CompiledRegion.TryCompile(region, this, options);
+        if (compiled != null)
+        {
+            Statistics.Regions++;
+            Statistics.Blocks += region.Blocks.Count;
+        }
+
         Statistics.CompileTicks += Stopwatch.GetTimestamp() - start;
         return compiled;
     }

@@ -14,6 +14,9 @@ public sealed unsafe class DynamicMethodSink : IlSink
     private readonly ILGenerator _il;
     private readonly List<LocalBuilder> _locals = [];
     private readonly List<Label> _labels = [];
+    private int _references;
+    private int _flowPoints;
+    private int _instructions;
 
     /// <summary>Begins a method.</summary>
     /// <param name="name">Its name: what profilers show.</param>
@@ -25,6 +28,12 @@ public sealed unsafe class DynamicMethodSink : IlSink
 
     /// <summary>The method.</summary>
     public DynamicMethod Method { get; }
+
+    /// <summary>
+    /// False when RyuJIT would compile the method without optimising, silently: more than 8,000 references to locals or 2,000 basic blocks
+    /// or 20,000 instructions (measured; docs/dotnet-limits.md).
+    /// </summary>
+    public bool IsWithinLimits => _references < 7600 && _flowPoints < 1900 && _instructions < 19000;
 
     /// <inheritdoc/>
     public override int DeclareLocal(Type type, string name)
@@ -41,14 +50,25 @@ public sealed unsafe class DynamicMethodSink : IlSink
     }
 
     /// <inheritdoc/>
-    public override void MarkLabel(int label) => _il.MarkLabel(_labels[label]);
+    public override void MarkLabel(int label)
+    {
+        _flowPoints++;
+        _il.MarkLabel(_labels[label]);
+    }
 
     /// <inheritdoc/>
-    public override void Emit(OpCode opcode) => _il.Emit(opcode);
+    public override void Emit(OpCode opcode)
+    {
+        _instructions++;
+        if (opcode == OpCodes.Ldarg_0)
+            _references++;
+        _il.Emit(opcode);
+    }
 
     /// <inheritdoc/>
     public override void Emit(OpCode opcode, int value)
     {
+        _instructions++;
         if (opcode == OpCodes.Unaligned)
             _il.Emit(opcode, (byte)value);
         else
@@ -56,13 +76,27 @@ public sealed unsafe class DynamicMethodSink : IlSink
     }
 
     /// <inheritdoc/>
-    public override void Emit(OpCode opcode, long value) => _il.Emit(opcode, value);
+    public override void Emit(OpCode opcode, long value)
+    {
+        _instructions++;
+        _il.Emit(opcode, value);
+    }
 
     /// <inheritdoc/>
-    public override void EmitLocal(OpCode opcode, int local) => _il.Emit(opcode, _locals[local]);
+    public override void EmitLocal(OpCode opcode, int local)
+    {
+        _instructions++;
+        _references++;
+        _il.Emit(opcode, _locals[local]);
+    }
 
     /// <inheritdoc/>
-    public override void EmitBranch(OpCode opcode, int label) => _il.Emit(opcode, _labels[label]);
+    public override void EmitBranch(OpCode opcode, int label)
+    {
+        _instructions++;
+        _flowPoints += opcode == OpCodes.Br ? 0 : 1;
+        _il.Emit(opcode, _labels[label]);
+    }
 
     /// <inheritdoc/>
     public override void EmitSwitch(int[] labels) => _il.Emit(OpCodes.Switch, Array.ConvertAll(labels, l => _labels[l]));

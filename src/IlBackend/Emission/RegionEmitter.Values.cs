@@ -12,17 +12,9 @@ public sealed unsafe partial class RegionEmitter
 {
     private static int Width(int size) => size == 8 ? 8 : 4;
 
-    private void LdLoc(int local)
-    {
-        _references++;
-        _il.EmitLocal(OpCodes.Ldloc, local);
-    }
+    private void LdLoc(int local) => _il.EmitLocal(OpCodes.Ldloc, local);
 
-    private void StLoc(int local)
-    {
-        _references++;
-        _il.EmitLocal(OpCodes.Stloc, local);
-    }
+    private void StLoc(int local) => _il.EmitLocal(OpCodes.Stloc, local);
 
     private void Ldc(long value) => _il.Emit(OpCodes.Ldc_I8, value);
 
@@ -38,7 +30,6 @@ public sealed unsafe partial class RegionEmitter
 
     private void FieldAddress(int offset)
     {
-        _references++;
         _il.Emit(OpCodes.Ldarg_0);
         if (offset == 0)
             return;

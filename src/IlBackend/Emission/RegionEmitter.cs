@@ -38,7 +38,6 @@ public sealed unsafe partial class RegionEmitter
     private int _ea, _page, _slow, _memory, _permissions, _site, _count, _scratch;
     private int _fop, _fres, _fsrc, _faux;
     private int _faultExit, _leave;
-    private int _references;
 
     private PendingFlags _flags;
     private RegionBlock _block = null!;
@@ -55,9 +54,6 @@ public sealed unsafe partial class RegionEmitter
         Array.Fill(_slotLocal, -1);
         Array.Fill(_vectorLocal, -1);
     }
-
-    /// <summary>Local references written; RyuJIT gives up optimising beyond 8,000 in a method.</summary>
-    public int References => _references;
 
     /// <summary>Fault sites of the method, unmanaged, owned by the caller: free them when the code is gone.</summary>
     public IReadOnlyList<nint> FaultSites => _sites;

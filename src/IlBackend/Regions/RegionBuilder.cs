@@ -10,12 +10,16 @@ namespace DynaTrans.IlBackend.Regions;
 /// </summary>
 public static unsafe class RegionBuilder
 {
-    // RyuJIT gives up optimising at 8,000 references to locals; an IR op costs about 6 on average, a memory access 10, an exit up to 40.
-    private const int MaxWeight = 5000;
+    /// <summary>
+    /// Weight of the largest region to try. RyuJIT gives up optimising at 8,000 references to locals; an IR op costs about 6 on average, a
+    /// memory access 10, an exit up to 40; the emitter counts exactly.
+    /// </summary>
+    public const int MaxWeight = 5000;
+
     private const int MaxBlocks = 300;
 
-    /// <summary>Builds a region with a head. Under the memory's lock.</summary>
-    public static Region Build(BlockCache cache, Block* head)
+    /// <summary>Builds a region with a head, of at most <paramref name="maxWeight"/>. Under the memory's lock.</summary>
+    public static Region Build(BlockCache cache, Block* head, int maxWeight = MaxWeight)
     {
         var mode = (GuestMode)head->Mode;
         var blocks = new List<RegionBlock>();
@@ -29,7 +33,7 @@ public static unsafe class RegionBuilder
             queue.RemoveFirst();
             var block = (Block*)first.Value;
             weight += WeightOf(block);
-            if (weight > MaxWeight && blocks.Count > 0)
+            if (weight > maxWeight && blocks.Count > 0)
                 break;
             blocks.Add(RegionBlock.CopyOf(block));
             Follow(cache, block, mode, csBase, seen, queue);
