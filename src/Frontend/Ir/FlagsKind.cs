@@ -39,7 +39,7 @@ public enum FlagsKind : byte
     /// <summary>src = a shifted right by count - 1: its low bit is CF; OF = 0; AF = 0.</summary>
     Sar,
 
-    /// <summary>Multiplication: CF = OF = (src != 0); AF = 0.</summary>
+    /// <summary>Multiplication: CF = OF = (src != 0); AF = 1; res is the high half.</summary>
     Mul,
 }
 

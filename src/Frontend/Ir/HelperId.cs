@@ -72,7 +72,7 @@ public enum HelperId : ushort
     /// <summary>aam: (AL, divisor, not 0) gives AX.</summary>
     Aam,
 
-    /// <summary>bound: (index, lower, upper), sign-extended; raises #BR.</summary>
+    /// <summary>bound: (index, sign-extended; linear address of the bounds; size of one) raises #BR.</summary>
     Bound,
 
     /// <summary>into: (RIP of the next instruction); raises the trap #OF when OF is set.</summary>
@@ -81,8 +81,8 @@ public enum HelperId : ushort
     /// <summary>pusha: (operand size).</summary>
     PushAll,
 
-    /// <summary>enter with nesting: (bytes to allocate, level, operand size).</summary>
-    EnterNested,
+    /// <summary>enter: (bytes to allocate, level, operand size).</summary>
+    Enter,
 
     // Strings
 
@@ -152,6 +152,12 @@ public enum HelperId : ushort
 
     /// <summary>(segment register index, selector) loads it or raises the exception.</summary>
     LoadSegment,
+
+    /// <summary>Checks a code selector before the offset of its far pointer is read: (selector) raises #GP(selector).</summary>
+    CheckCodeSelector,
+
+    /// <summary>arpl to memory: (linear address, new selector, 1 when it differs); else memory is not written.</summary>
+    StoreSelector,
 
     /// <summary>far jump: (selector, offset) gives the new RIP.</summary>
     FarJump,

@@ -122,7 +122,8 @@ public enum IrOpcode : byte
     /// <summary>dst = linear address of ea (segment base added, truncated to the mode's linear width): what helpers take as address.</summary>
     LinearAddress,
 
-    /// <summary>Raises #SS (segment SS) or #GP when [slot[A], slot[A] + Imm - 1] is not inside the limit of segment Seg. Never in flat modes.</summary>
+    /// <summary>Raises #SS (segment SS) or #GP when [slot[A], slot[A] + Imm - 1] is not inside the limit of segment Seg; in
+    /// 64-bit mode #GP when slot[A], a branch target, is not canonical. Never in flat modes of 16 and 32 bits.</summary>
     CheckLimit,
 
     /// <summary>dst = Size bytes at ea, zero-extended.</summary>

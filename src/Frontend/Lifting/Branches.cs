@@ -127,12 +127,12 @@ internal static unsafe class Branches
         return size == 8 || Slot.IsTemp(value) ? value : c.Copy(size, value);
     }
 
-    // A target outside the code segment's limit faults at the branch itself; only modes that have limits can meet one.
+    // A target outside the code segment's limit, in 64-bit code one that is not canonical, faults at the branch itself.
     private static void CheckTarget(LiftContext c, Val target)
     {
-        if (c.IsFlat)
+        if (c.IsFlat && !c.Is64)
             return;
-        var slot = c.ToSlot(4, target);
+        var slot = c.ToSlot(8, target);
         c.Op(IrOpcode.CheckLimit, 4, Slot.Void, slot, Val.Const(1)).Seg = (byte)Slot.CsBase;
     }
 

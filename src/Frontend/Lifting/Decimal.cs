@@ -49,6 +49,9 @@ internal static unsafe class Decimal
         var tens = c.Emit(IrOpcode.Mul, 1, c.Emit(IrOpcode.ExtractHigh, 1, Slot.Zero, Slot.Rax), Val.Const(c.Insn.Immediate8));
         var sum = c.Temp();
         c.EmitFlags(IrOpcode.Add, 1, sum, Slot.Rax, tens);
+
+        // OF, AF and CF are undefined; an 80286 sets the latter two by the addition and OF like CF, and so do we.
+        c.MergeFlags(Eflags.OF, c.Emit(IrOpcode.Shl, 4, c.GetCondition(Condition.B), Val.Const(11)));
         c.WriteSlot(2, Slot.Rax, sum);
     }
 }

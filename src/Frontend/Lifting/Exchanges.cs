@@ -62,11 +62,12 @@ internal static unsafe class Exchanges
         var equal = c.Compare(Relation.Equal, size, old, accumulator);
         if (!locked)
         {
-            var result = c.Emit(IrOpcode.Select, size, equal, source, old);
             if (memory)
-                c.Store(size, address, result);
+                c.Store(size, address, c.Emit(IrOpcode.Select, size, equal, source, old));
+            else if (size < 4)
+                c.WriteRegister(c.Insn.Op0Register, c.Emit(IrOpcode.Select, size, equal, source, old));
             else
-                c.WriteRegister(c.Insn.Op0Register, result);
+                SelectWhole(c, Registers.Gpr(c.Insn.Op0Register), equal, source);
         }
 
         c.EmitFlags(IrOpcode.Sub, size, Slot.Void, accumulator, old);
@@ -77,6 +78,10 @@ internal static unsafe class Exchanges
         else
             c.Op(IrOpcode.Select, 8, Slot.Rax, equal, Slot.Rax, old);
     }
+
+    // A 32-bit register that is not loaded keeps its upper half.
+    private static void SelectWhole(LiftContext c, ushort register, ushort condition, ushort value) =>
+        c.Op(IrOpcode.Select, 8, register, condition, value, register);
 
     private static void Cmpxchg8b(LiftContext c) => Wide(c, HelperId.CompareExchange8B, 8);
 

@@ -3,7 +3,10 @@ using Iced.Intel;
 
 namespace DynaTrans.Frontend.Lifting;
 
-/// <summary>mul, imul, div, idiv, mulx (SDM Vol. 2).</summary>
+/// <summary>
+/// mul, imul, div, idiv, mulx (SDM Vol. 2). Of the flags that a multiplication leaves undefined SF, ZF and PF follow the high half and AF
+/// is set, as an 80286 does it.
+/// </summary>
 internal static unsafe class Multiplication
 {
     public static void Register(delegate*<LiftContext, void>[] table)
@@ -22,14 +25,15 @@ internal static unsafe class Multiplication
         if (size == 1)
         {
             var product = c.Emit(IrOpcode.Mul, 2, c.Copy(1, Slot.Rax), c.Copy(1, source));
-            c.SetFlags(FlagsKind.Mul, 1, c.Copy(1, product), c.Emit(IrOpcode.Shr, 2, product, Val.Const(8)));
+            var top = c.Emit(IrOpcode.Shr, 2, product, Val.Const(8));
+            c.SetFlags(FlagsKind.Mul, 1, top, top);
             c.WriteSlot(2, Slot.Rax, product);
             return;
         }
 
         var low = c.Emit(IrOpcode.Mul, size, Slot.Rax, source);
         var high = c.Emit(IrOpcode.MulHighU, size, Slot.Rax, source);
-        c.SetFlags(FlagsKind.Mul, size, low, high);
+        c.SetFlags(FlagsKind.Mul, size, high, high);
         c.WriteSlot(size, Slot.Rax, low);
         c.WriteSlot(size, Slot.Rdx, high);
     }
@@ -58,7 +62,7 @@ internal static unsafe class Multiplication
         {
             var product = c.Emit(IrOpcode.Mul, 2, c.SignExtend(1, 2, Slot.Rax), c.SignExtend(1, 2, source));
             var differs = c.Emit(IrOpcode.Xor, 2, product, c.SignExtend(1, 2, product));
-            c.SetFlags(FlagsKind.Mul, 1, c.Copy(1, product), differs);
+            c.SetFlags(FlagsKind.Mul, 1, c.Emit(IrOpcode.Shr, 2, product, Val.Const(8)), differs);
             c.WriteSlot(2, Slot.Rax, product);
             return;
         }
@@ -74,7 +78,7 @@ internal static unsafe class Multiplication
     private static void Overflow(LiftContext c, int size, ushort low, ushort high)
     {
         var sign = c.Emit(IrOpcode.Sar, size, low, Val.Const((size * 8) - 1));
-        c.SetFlags(FlagsKind.Mul, size, low, c.Emit(IrOpcode.Xor, size, high, sign));
+        c.SetFlags(FlagsKind.Mul, size, high, c.Emit(IrOpcode.Xor, size, high, sign));
     }
 
     // The helper gives the quotient or raises #DE; the remainder follows from it. The flags, undefined, stay.

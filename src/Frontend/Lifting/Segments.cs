@@ -106,7 +106,7 @@ internal static unsafe class Segments
         var raised = c.Emit(IrOpcode.Or, 2, c.Emit(IrOpcode.And, 2, old, Val.Const(0xFFFC)), source);
         var result = c.Emit(IrOpcode.Select, 2, lower, raised, old);
         if (memory)
-            c.Store(2, address, result);
+            c.CallVoid(HelperId.StoreSelector, c.LinearAddress(address), result, lower);
         c.MergeFlags(Eflags.ZF, c.Emit(IrOpcode.Shl, 4, lower, Val.Const(6)));
         if (!memory)
             c.WriteSlot(2, Registers.Gpr(c.Insn.Op0Register), result);

@@ -39,16 +39,7 @@ internal static unsafe class StackFrames
     {
         var level = c.Insn.Immediate8_2nd & 31;
         var size = c.Insn.Code switch { Code.Enterw_imm16_imm8 => 2, Code.Enterd_imm16_imm8 => 4, _ => 8 };
-        if (level != 0)
-        {
-            c.CallVoid(HelperId.EnterNested, c.Copy(4, Val.Const(c.Insn.Immediate16)), Val.Const(level), c.Copy(4, Val.Const(size)));
-            return;
-        }
-
-        c.Store(size, c.StackAt(-size, size), Slot.Rbp);
-        var frame = c.Emit(IrOpcode.Add, c.StackBytes, Slot.Rsp, Val.Const(-size));
-        c.AdjustStack(-size - c.Insn.Immediate16);
-        c.WriteSlot(size, Slot.Rbp, frame);
+        c.CallVoid(HelperId.Enter, c.Copy(4, Val.Const(c.Insn.Immediate16)), Val.Const(level), c.Copy(4, Val.Const(size)));
     }
 
     private static void Leave(LiftContext c)
@@ -74,9 +65,7 @@ internal static unsafe class StackFrames
     private static void Bound(LiftContext c)
     {
         var size = c.Insn.Op0Register.GetSize();
-        var lower = c.Load(size, c.MemoryOperand(size));
-        var upper = c.Load(size, c.MemoryOperand(size, size));
         var index = c.SignExtend(size, 8, c.ReadRegister(c.Insn.Op0Register));
-        c.CallVoid(HelperId.Bound, index, c.SignExtend(size, 8, lower), c.SignExtend(size, 8, upper));
+        c.CallVoid(HelperId.Bound, index, c.LinearAddress(c.MemoryOperand(2 * size)), c.Copy(4, Val.Const(size)));
     }
 }

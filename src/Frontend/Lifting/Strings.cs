@@ -92,8 +92,8 @@ internal static unsafe class Strings
             return;
         var size = c.OperandSize(0);
         var width = AddressBytes(c.Insn.Op0Kind);
-        var left = c.Load(size, Source(c, size, width));
         var right = c.Load(size, Destination(c, size, width));
+        var left = c.Load(size, Source(c, size, width));
         c.EmitFlags(IrOpcode.Sub, size, Slot.Void, left, right);
         var step = Step(c, size);
         Advance(c, width, Slot.Rsi, step);

@@ -214,19 +214,48 @@ public sealed unsafe partial class RegionEmitter
 
     private void EmitCheckLimit(in IrOp op)
     {
-        _il.Emit(OpCodes.Ldarg_0);
-        Ldc4(op.Seg);
-        Push(op.A, 8);
-        Ldc(op.Imm);
-        _il.EmitCall(typeof(SegmentLimits).GetMethod(nameof(SegmentLimits.Check))!);
         var fail = _il.DefineLabel();
-        _il.EmitBranch(OpCodes.Brfalse, fail);
+        if (_region.Mode.Is64())
+        {
+            // Canonical: bits 63:47 are equal. The helper is called where they are not, to raise the exception.
+            var copy = op;
+            Push(op.A, 8);
+            Ldc4(16);
+            _il.Emit(OpCodes.Shl);
+            Ldc4(16);
+            _il.Emit(OpCodes.Shr);
+            Push(op.A, 8);
+            var bad = _il.DefineLabel();
+            _il.EmitBranch(OpCodes.Bne_Un, bad);
+            Cold(() =>
+            {
+                _il.MarkLabel(bad);
+                CallCheckLimit(copy);
+                _il.Emit(OpCodes.Pop);
+                _il.EmitBranch(OpCodes.Br, fail);
+            });
+        }
+        else
+        {
+            CallCheckLimit(op);
+            _il.EmitBranch(OpCodes.Brfalse, fail);
+        }
+
         var leave = LeaveSite();
         Cold(() =>
         {
             _il.MarkLabel(fail);
             Leave(leave);
         });
+    }
+
+    private void CallCheckLimit(in IrOp op)
+    {
+        _il.Emit(OpCodes.Ldarg_0);
+        Ldc4(op.Seg);
+        Push(op.A, 8);
+        Ldc(op.Imm);
+        _il.EmitCall(typeof(SegmentLimits).GetMethod(nameof(SegmentLimits.Check))!);
     }
 
     /// <summary>The fault site of the present instruction and flags.</summary>

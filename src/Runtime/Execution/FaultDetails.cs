@@ -58,7 +58,8 @@ internal static unsafe class FaultDetails
                 return;
             }
 
-            if (isRead && memory.Access is OpAccess.ReadWrite or OpAccess.ReadCondWrite && Covers(address, memory.MemorySize, s->FaultAddress))
+            // arpl reads first, and writes only what it changes.
+            if (isRead && instruction.Mnemonic != Mnemonic.Arpl && memory.Access is OpAccess.ReadWrite or OpAccess.ReadCondWrite && Covers(address, memory.MemorySize, s->FaultAddress))
                 s->ExceptionError |= WriteAccess;
         }
     }

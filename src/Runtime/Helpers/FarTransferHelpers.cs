@@ -19,7 +19,7 @@ internal static unsafe class FarTransferHelpers
         HelperTable.Add(HelperId.FarReturn, &FarReturn, typeof(FarTransferHelpers), nameof(FarReturn), Effects);
         HelperTable.Add(HelperId.InterruptReturn, &InterruptReturn, typeof(FarTransferHelpers), nameof(InterruptReturn), Effects);
         HelperTable.Add(HelperId.PushAll, &PushAll, typeof(FarTransferHelpers), nameof(PushAll), Effects);
-        HelperTable.Add(HelperId.EnterNested, &EnterNested, typeof(FarTransferHelpers), nameof(EnterNested), Effects);
+        HelperTable.Add(HelperId.Enter, &Enter, typeof(FarTransferHelpers), nameof(Enter), Effects);
     }
 
     private static ulong FarJump(CpuState* s, ulong selector, ulong offset, ulong c)
@@ -90,23 +90,35 @@ internal static unsafe class FarTransferHelpers
         return 0;
     }
 
-    // enter with a nesting level: the frame pointers of the enclosing procedures are copied, then the new one is pushed.
-    private static ulong EnterNested(CpuState* s, ulong allocate, ulong level, ulong operandSize)
+    // With a nesting level the frame pointers of the enclosing procedures are copied, then the new one is pushed. The new stack pointer is
+    // probed by a write (SDM Vol. 2, ENTER).
+    private static ulong Enter(CpuState* s, ulong allocate, ulong level, ulong operandSize)
     {
         var size = (int)operandSize;
         var r = s->Slots;
-        var stackPointer = GuestStack.StackPointer(s);
-        Span<ulong> values = stackalloc ulong[33];
-        var count = 0;
-        values[count++] = r[Slot.Rbp];
-        var frame = stackPointer - operandSize;
-        for (var i = 1; i < (int)level; i++)
-            if (!GuestStack.TryLoad(s, r[Slot.Rbp] - (ulong)(i * size), size, out values[count++]))
-                return 0;
-        values[count++] = frame;
-        if (!GuestStack.TryStore(s, stackPointer, size, values[..count]))
+        var top = GuestStack.StackPointer(s);
+        var frame = top - operandSize;
+        if (!GuestStack.TryStore(s, frame, size, r[Slot.Rbp]))
             return 0;
-        GuestStack.SetStackPointer(s, stackPointer - (ulong)(count * size) - allocate);
+        top = frame;
+        for (var i = 1; i < (int)level; i++)
+        {
+            top -= operandSize;
+            if (!GuestStack.TryLoad(s, r[Slot.Rbp] - (ulong)(i * size), size, out var link) || !GuestStack.TryStore(s, top, size, link))
+                return 0;
+        }
+
+        if (level != 0)
+        {
+            top -= operandSize;
+            if (!GuestStack.TryStore(s, top, size, frame))
+                return 0;
+        }
+
+        top -= allocate;
+        if (!GuestStack.CheckStore(s, top, size))
+            return 0;
+        GuestStack.SetStackPointer(s, top);
         r[Slot.Rbp] = size switch
         {
             2 => (r[Slot.Rbp] & ~0xFFFFUL) | (ushort)frame,

@@ -7,13 +7,11 @@ using DynaTrans.Runtime.State;
 namespace DynaTrans.Runtime.Helpers;
 
 /// <summary>
-/// Pushes and pops of several values at once, all or nothing, with the limit checks of modes that have them. When a method gives false
-/// an exception or a restart is pending and nothing has changed.
+/// Pushes and pops of several values, with the limit checks of modes that have them. When a method gives false an exception or a restart
+/// is pending and no register has changed.
 /// </summary>
 internal static unsafe class GuestStack
 {
-    private const int MaxValues = 40;
-
     /// <summary>Pushes values of <paramref name="size"/> bytes, the first one at the highest address, and lowers the stack pointer.</summary>
     public static bool TryPush(CpuState* s, int size, ReadOnlySpan<ulong> values)
     {
@@ -24,49 +22,37 @@ internal static unsafe class GuestStack
         return true;
     }
 
-    /// <summary>Stores values below <paramref name="top"/>, the first one at the highest address. The stack pointer stays.</summary>
+    /// <summary>
+    /// Stores values below <paramref name="top"/>, the first one at the highest address, in this order; what was stored before a fault
+    /// stays, as on the hardware. The stack pointer stays too.
+    /// </summary>
     public static bool TryStore(CpuState* s, ulong top, int size, ReadOnlySpan<ulong> values)
     {
-        if (values.Length > MaxValues)
-            throw new ArgumentOutOfRangeException(nameof(values));
-        var bytes = values.Length * size;
-        var mask = Mask(s);
-        var lowest = (top - (ulong)bytes) & mask;
-        if (lowest + (ulong)bytes - 1 <= mask && lowest + (ulong)bytes > lowest)
-        {
-            // The usual case, no wrap-around: one store.
-            for (var i = 0; i < values.Length; i++)
-                if (!InLimit(s, (top - (ulong)((i + 1) * size)) & mask, size))
-                    return false;
-            var buffer = stackalloc byte[MaxValues * 8];
-            for (var i = 0; i < values.Length; i++)
-            {
-                var value = values[i];
-                Buffer.MemoryCopy(&value, buffer + bytes - ((i + 1) * size), size, size);
-            }
-
-            return GuestMemory.TryWrite(s, Linear(s, lowest), new ReadOnlySpan<byte>(buffer, bytes));
-        }
-
         for (var i = 0; i < values.Length; i++)
-        {
-            var offset = (top - (ulong)((i + 1) * size)) & mask;
-            if (!InLimit(s, offset, size) || !GuestMemory.CheckWrite(s, Linear(s, offset), size))
-                return false;
-        }
-
-        // A restart after some of these stores repeats them with the same values.
-        for (var i = 0; i < values.Length; i++)
-            if (!GuestMemory.TryWrite(s, Linear(s, (top - (ulong)((i + 1) * size)) & mask), size, values[i]))
+            if (!TryStore(s, top - (ulong)((i + 1) * size), size, values[i]))
                 return false;
         return true;
     }
 
-    /// <summary>Reads values of <paramref name="size"/> bytes from the stack pointer upwards. The stack pointer stays.</summary>
+    /// <summary>Stores one value at an offset in the stack segment.</summary>
+    public static bool TryStore(CpuState* s, ulong offset, int size, ulong value)
+    {
+        offset &= Mask(s);
+        return InLimit(s, offset, size) && GuestMemory.TryWrite(s, Linear(s, offset), size, value);
+    }
+
+    /// <summary>Checks that a value could be stored at an offset in the stack segment.</summary>
+    public static bool CheckStore(CpuState* s, ulong offset, int size)
+    {
+        offset &= Mask(s);
+        return InLimit(s, offset, size) && GuestMemory.CheckWrite(s, Linear(s, offset), size);
+    }
+
+    /// <summary>Reads values of <paramref name="size"/> bytes, the one at the highest address first. The stack pointer stays.</summary>
     public static bool TryPeek(CpuState* s, int size, Span<ulong> values)
     {
         var mask = Mask(s);
-        for (var i = 0; i < values.Length; i++)
+        for (var i = values.Length - 1; i >= 0; i--)
         {
             var offset = (StackPointer(s) + (ulong)(i * size)) & mask;
             if (!InLimit(s, offset, size) || !GuestMemory.TryRead(s, Linear(s, offset), size, out values[i]))

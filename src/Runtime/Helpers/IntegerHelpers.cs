@@ -1,6 +1,7 @@
 using System.Runtime.Intrinsics.X86;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Helpers;
@@ -151,7 +152,7 @@ internal static unsafe class IntegerHelpers
             result += 6;
         if (carry)
             result += 0x60;
-        return Adjusted(result, carry, adjust);
+        return Adjusted(result, carry, adjust, (~(old ^ (result - old)) & (old ^ result) & 0x80) != 0);
     }
 
     private static ulong Das(CpuState* s, ulong al, ulong flags, ulong c)
@@ -164,34 +165,41 @@ internal static unsafe class IntegerHelpers
             result -= 6;
         if (high)
             result -= 0x60;
-        return Adjusted(result, high || (adjust && old < 6), adjust);
+        return Adjusted(result, high || (adjust && old < 6), adjust, ((old ^ (old - result)) & (old ^ result) & 0x80) != 0);
     }
 
     private static ulong Aaa(CpuState* s, ulong ax, ulong flags, ulong c) => Ascii(ax, flags, 0x106);
 
     private static ulong Aas(CpuState* s, ulong ax, ulong flags, ulong c) => Ascii(ax, flags, -0x106);
 
-    // SF, ZF, PF and OF are undefined.
+    // SF, ZF, PF and OF are undefined; an 80286 sets them by the addition or subtraction before the high digit is dropped, and so do we.
     private static ulong Ascii(ulong ax, ulong flags, int correction)
     {
         var adjust = (flags & Eflags.AF) != 0 || (ax & 15) > 9;
         var value = (uint)ax;
         if (adjust)
             value += (uint)correction;
-        return (value & 0xFF0F) | (Adjusted((byte)(value & 15), adjust, adjust) & 0xFFFF0000);
+        var overflow = correction > 0 ? ~ax & value & 0x80 : ax & ~value & 0x80;
+        return (value & 0xFF0F) | (Adjusted((byte)value, adjust, adjust, overflow != 0) & 0xFFFF0000);
     }
 
-    private static ulong Adjusted(byte value, bool carry, bool adjust)
+    private static ulong Adjusted(byte value, bool carry, bool adjust, bool overflow)
     {
-        var flags = FlagsRecord.Status(FlagsRecord.Code(FlagsKind.Logic, 0), value, 0, 0);
+        var flags = FlagsRecord.Status(FlagsRecord.Code(FlagsKind.Logic, 0), value, 0, 0) | (overflow ? Eflags.OF : 0);
         return value | ((ulong)(flags | (carry ? Eflags.CF : 0) | (adjust ? Eflags.AF : 0)) << 16);
     }
 
     private static ulong Aam(CpuState* s, ulong al, ulong divisor, ulong c) => ((al / divisor) << 8) | (al % divisor);
 
-    private static ulong Bound(CpuState* s, ulong index, ulong lower, ulong upper)
+    // The upper bound is read only when the lower one holds.
+    private static ulong Bound(CpuState* s, ulong index, ulong linear, ulong size)
     {
-        if ((long)index < (long)lower || (long)index > (long)upper)
+        var unused = 64 - ((int)size * 8);
+        if (!GuestMemory.TryRead(s, linear, (int)size, out var lower))
+            return 0;
+        if ((long)index < (long)(lower << unused) >> unused)
+            CpuAccess.Raise(s, ExceptionVector.BoundRange);
+        else if (GuestMemory.TryRead(s, linear + size, (int)size, out var upper) && (long)index > (long)(upper << unused) >> unused)
             CpuAccess.Raise(s, ExceptionVector.BoundRange);
         return 0;
     }

@@ -26,6 +26,8 @@ public static unsafe class SegmentHelpers
         HelperTable.Add(HelperId.AccessRights, &AccessRights, typeof(SegmentHelpers), nameof(AccessRights), HelperEffects.ReadsState);
         HelperTable.Add(HelperId.SegmentLimit, &SegmentLimit, typeof(SegmentHelpers), nameof(SegmentLimit), HelperEffects.ReadsState);
         HelperTable.Add(HelperId.VerifySegment, &VerifySegment, typeof(SegmentHelpers), nameof(VerifySegment), HelperEffects.ReadsState);
+        HelperTable.Add(HelperId.CheckCodeSelector, &CheckCodeSelector, typeof(SegmentHelpers), nameof(CheckCodeSelector), HelperEffects.MayFault);
+        HelperTable.Add(HelperId.StoreSelector, &StoreSelector, typeof(SegmentHelpers), nameof(StoreSelector), HelperEffects.MayFault);
         HelperTable.Add(HelperId.WriteBase, &WriteBase, typeof(SegmentHelpers), nameof(WriteBase), Writes);
         HelperTable.Add(HelperId.StoreTable, &StoreTable, typeof(SegmentHelpers), nameof(StoreTable), HelperEffects.MayFault);
     }
@@ -157,6 +159,19 @@ public static unsafe class SegmentHelpers
         var isCode = (descriptor >> 43 & 1) != 0;
         var bit = (descriptor >> 41 & 1) != 0;
         return (forWrite != 0 ? !isCode && bit : !isCode || bit) ? 1UL : 0;
+    }
+
+    private static ulong CheckCodeSelector(CpuState* s, ulong selector, ulong b, ulong c)
+    {
+        CheckCode(s, (ushort)selector, 0);
+        return 0;
+    }
+
+    private static ulong StoreSelector(CpuState* s, ulong linear, ulong selector, ulong differs)
+    {
+        if (differs != 0)
+            GuestMemory.TryWrite(s, linear, 2, selector);
+        return 0;
     }
 
     private static ulong WriteBase(CpuState* s, ulong index, ulong value, ulong c)

@@ -203,7 +203,7 @@ internal static unsafe class StringOperations
         var right = left == null ? null : GuestMemory.PointerForRead(s, rep.Lowest(s, Slot.Rdi, n), n * rep.Size);
         if (right == null)
         {
-            if (!rep.Read(s, Slot.Rsi, out var a) || !rep.Read(s, Slot.Rdi, out var b))
+            if (!rep.Read(s, Slot.Rdi, out var b) || !rep.Read(s, Slot.Rsi, out var a))
                 return Outcome.Blocked;
             return Compared(s, rep, a, b, 1, Slot.Rsi, Slot.Rdi);
         }

@@ -1,3 +1,4 @@
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.State;
@@ -8,7 +9,8 @@ namespace DynaTrans.Runtime.Interpretation;
 public static unsafe class SegmentLimits
 {
     /// <summary>
-    /// True when [offset, offset + size - 1] is inside the segment; else #SS (stack segment) or #GP is pending.
+    /// True when [offset, offset + size - 1] is inside the segment; else #SS (stack segment) or #GP is pending. In 64-bit mode there is no
+    /// limit, but a branch target must be canonical (SDM Vol. 1, 3.3.7.1).
     /// </summary>
     /// <param name="s">The state.</param>
     /// <param name="baseSlot">Slot of the segment's base, which names the segment.</param>
@@ -16,6 +18,14 @@ public static unsafe class SegmentLimits
     /// <param name="size">Bytes accessed, at least 1.</param>
     public static bool Check(CpuState* s, int baseSlot, ulong offset, ulong size)
     {
+        if (CpuAccess.Mode(s).Is64())
+        {
+            if ((long)(offset << 16) >> 16 == (long)offset)
+                return true;
+            CpuAccess.Raise(s, ExceptionVector.GeneralProtection);
+            return false;
+        }
+
         var segment = CpuAccess.Segment(s, baseSlot - Slot.EsBase);
         var last = offset + size - 1;
 

@@ -124,6 +124,7 @@ public static unsafe class FlagsRecord
     {
         FlagsKind.Add or FlagsKind.Adc => (uint)((res - src - aux) ^ src ^ res) & Eflags.AF,
         FlagsKind.Sub or FlagsKind.Sbb => (uint)((res + src + aux) ^ src ^ res) & Eflags.AF,
+        FlagsKind.Mul => Eflags.AF,
         FlagsKind.Inc => (uint)((res - 1) ^ res) & Eflags.AF,
         FlagsKind.Dec => (uint)((res + 1) ^ res) & Eflags.AF,
 
