@@ -81,6 +81,9 @@ public enum HelperId : ushort
     /// <summary>pusha: (operand size).</summary>
     PushAll,
 
+    /// <summary>popa: (operand size).</summary>
+    PopAll,
+
     /// <summary>enter: (bytes to allocate, level, operand size).</summary>
     Enter,
 
@@ -152,9 +155,6 @@ public enum HelperId : ushort
 
     /// <summary>(segment register index, selector) loads it or raises the exception.</summary>
     LoadSegment,
-
-    /// <summary>Checks a code selector before the offset of its far pointer is read: (selector) raises #GP(selector).</summary>
-    CheckCodeSelector,
 
     /// <summary>arpl to memory: (linear address, new selector, 1 when it differs); else memory is not written.</summary>
     StoreSelector,

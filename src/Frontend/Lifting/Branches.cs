@@ -77,8 +77,11 @@ internal static unsafe class Branches
         var target = Target(c);
         if (Slot.IsGpr(target))
             target = c.Copy(8, target);
+
+        // The return address has been written when the target is found to be bad; the stack pointer has not moved.
+        c.Store(size, c.StackAt(-size, size), next);
         CheckTarget(c, target);
-        c.Push(size, next);
+        c.AdjustStack(-size);
         c.JumpIndirect(target, JumpKind.Call);
     }
 

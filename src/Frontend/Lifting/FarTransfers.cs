@@ -62,8 +62,7 @@ internal static unsafe class FarTransfers
         }
 
         size = c.Insn.MemorySize switch { MemorySize.SegPtr16 => 2, MemorySize.SegPtr32 => 4, _ => 8 };
-        selector = c.Load(2, c.MemoryOperand(2, size));
-        c.CallVoid(HelperId.CheckCodeSelector, selector);
         offset = c.Load(size, c.MemoryOperand(size));
+        selector = c.Load(2, c.MemoryOperand(2, size));
     }
 }

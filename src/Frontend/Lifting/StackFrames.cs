@@ -21,19 +21,8 @@ internal static unsafe class StackFrames
     private static void Pusha(LiftContext c) =>
         c.CallVoid(HelperId.PushAll, c.Copy(4, Val.Const(c.Insn.Mnemonic == Mnemonic.Pusha ? 2 : 4)));
 
-    // In memory, from the stack pointer up: DI SI BP (SP, dropped) BX DX CX AX.
-    private static void Popa(LiftContext c)
-    {
-        var size = c.Insn.Mnemonic == Mnemonic.Popa ? 2 : 4;
-        Span<ushort> values = stackalloc ushort[8];
-        for (var i = 0; i < 8; i++)
-            if (i != 3)
-                values[i] = c.Load(size, c.StackAt(i * size, size));
-        c.AdjustStack(8 * size);
-        for (var i = 0; i < 8; i++)
-            if (i != 3)
-                c.WriteSlot(size, (ushort)(Slot.Rdi - i), values[i]);
-    }
+    private static void Popa(LiftContext c) =>
+        c.CallVoid(HelperId.PopAll, c.Copy(4, Val.Const(c.Insn.Mnemonic == Mnemonic.Popa ? 2 : 4)));
 
     private static void Enter(LiftContext c)
     {

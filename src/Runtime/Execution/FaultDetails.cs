@@ -59,7 +59,8 @@ internal static unsafe class FaultDetails
             }
 
             // arpl reads first, and writes only what it changes.
-            if (isRead && instruction.Mnemonic != Mnemonic.Arpl && memory.Access is OpAccess.ReadWrite or OpAccess.ReadCondWrite && Covers(address, memory.MemorySize, s->FaultAddress))
+            if (isRead && instruction.Mnemonic != Mnemonic.Arpl && memory.Access is OpAccess.ReadWrite or OpAccess.ReadCondWrite 
+                && (IsBitString(instruction) || Covers(address, memory.MemorySize, s->FaultAddress)))
                 s->ExceptionError |= WriteAccess;
         }
     }
@@ -69,6 +70,9 @@ internal static unsafe class FaultDetails
         size.GetSize() == 16 && (address & 15) != 0 && instruction.Mnemonic is not (Mnemonic.Movups or Mnemonic.Movupd or Mnemonic.Movdqu
             or Mnemonic.Lddqu or Mnemonic.Pcmpestri or Mnemonic.Pcmpestrm or Mnemonic.Pcmpestri64 or Mnemonic.Pcmpestrm64
             or Mnemonic.Pcmpistri or Mnemonic.Pcmpistrm);
+
+    // A bit index in a register reaches beyond the operand that the instruction names.
+    private static bool IsBitString(in Instruction instruction) => instruction.Mnemonic is Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc;
 
     private static bool Covers(ulong address, MemorySize size, ulong fault) => fault - address < (uint)Math.Max(1, size.GetSize());
 

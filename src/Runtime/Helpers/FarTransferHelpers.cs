@@ -19,6 +19,7 @@ internal static unsafe class FarTransferHelpers
         HelperTable.Add(HelperId.FarReturn, &FarReturn, typeof(FarTransferHelpers), nameof(FarReturn), Effects);
         HelperTable.Add(HelperId.InterruptReturn, &InterruptReturn, typeof(FarTransferHelpers), nameof(InterruptReturn), Effects);
         HelperTable.Add(HelperId.PushAll, &PushAll, typeof(FarTransferHelpers), nameof(PushAll), Effects);
+        HelperTable.Add(HelperId.PopAll, &PopAll, typeof(FarTransferHelpers), nameof(PopAll), Effects);
         HelperTable.Add(HelperId.Enter, &Enter, typeof(FarTransferHelpers), nameof(Enter), Effects);
     }
 
@@ -42,12 +43,14 @@ internal static unsafe class FarTransferHelpers
 
     private static ulong FarReturn(CpuState* s, ulong size, ulong drop, ulong c)
     {
-        Span<ulong> values = stackalloc ulong[2];
-        if (!GuestStack.TryPeek(s, (int)size, values) || !SegmentHelpers.CheckCode(s, (ushort)values[1], values[0]))
+        // CS is read first, 16 bits of it, and checked before the offset is read.
+        var top = GuestStack.StackPointer(s);
+        if (!GuestStack.TryLoad(s, top + size, 2, out var selector) || !SegmentHelpers.CheckCode(s, (ushort)selector, 0)
+            || !GuestStack.TryLoad(s, top, (int)size, out var offset) || !SegmentHelpers.CheckCode(s, (ushort)selector, offset))
             return 0;
-        SegmentHelpers.LoadCode(s, (ushort)values[1]);
-        GuestStack.SetStackPointer(s, GuestStack.StackPointer(s) + (2 * size) + drop);
-        return values[0];
+        SegmentHelpers.LoadCode(s, (ushort)selector);
+        GuestStack.SetStackPointer(s, top + (2 * size) + drop);
+        return offset;
     }
 
     private static ulong InterruptReturn(CpuState* s, ulong size, ulong b, ulong c)
@@ -62,10 +65,13 @@ internal static unsafe class FarTransferHelpers
             return 0;
         }
 
-        // In 64-bit code SS:RSP is popped always.
+        // The flags are read first. In 64-bit code SS:RSP is popped always.
         Span<ulong> values = stackalloc ulong[5];
-        values = values[..(mode.Is64() ? 5 : 3)];
-        if (!GuestStack.TryPeek(s, (int)size, values) || !SegmentHelpers.CheckCode(s, (ushort)values[1], values[0]))
+        ReadOnlySpan<int> order = mode.Is64() ? [2, 1, 0, 3, 4] : [2, 1, 0];
+        foreach (var i in order)
+            if (!GuestStack.TryLoad(s, GuestStack.StackPointer(s) + ((ulong)i * size), (int)size, out values[i]))
+                return 0;
+        if (!SegmentHelpers.CheckCode(s, (ushort)values[1], values[0]))
             return 0;
         if (mode.Is64() && !SegmentHelpers.TryLoad(s, Ss, (ushort)values[4]))
             return 0;
@@ -87,6 +93,24 @@ internal static unsafe class FarTransferHelpers
         var r = s->Slots;
         GuestStack.TryPush(
             s, (int)size, [r[Slot.Rax], r[Slot.Rcx], r[Slot.Rdx], r[Slot.Rbx], r[Slot.Rsp], r[Slot.Rbp], r[Slot.Rsi], r[Slot.Rdi]]);
+        return 0;
+    }
+
+    // From the stack pointer up DI SI BP (SP, read and dropped) BX DX CX AX; what was loaded before a fault stays, as on the hardware.
+    private static ulong PopAll(CpuState* s, ulong size, ulong b, ulong c)
+    {
+        var r = s->Slots;
+        var top = GuestStack.StackPointer(s);
+        for (var i = 0; i < 8; i++)
+        {
+            if (!GuestStack.TryLoad(s, top + ((ulong)i * size), (int)size, out var value))
+                return 0;
+            var slot = Slot.Rdi - i;
+            if (slot != Slot.Rsp)
+                r[slot] = size == 2 ? (r[slot] & ~0xFFFFUL) | value : value;
+        }
+
+        GuestStack.SetStackPointer(s, top + (8 * size));
         return 0;
     }
 

@@ -48,20 +48,6 @@ internal static unsafe class GuestStack
         return InLimit(s, offset, size) && GuestMemory.CheckWrite(s, Linear(s, offset), size);
     }
 
-    /// <summary>Reads values of <paramref name="size"/> bytes, the one at the highest address first. The stack pointer stays.</summary>
-    public static bool TryPeek(CpuState* s, int size, Span<ulong> values)
-    {
-        var mask = Mask(s);
-        for (var i = values.Length - 1; i >= 0; i--)
-        {
-            var offset = (StackPointer(s) + (ulong)(i * size)) & mask;
-            if (!InLimit(s, offset, size) || !GuestMemory.TryRead(s, Linear(s, offset), size, out values[i]))
-                return false;
-        }
-
-        return true;
-    }
-
     /// <summary>Reads one value at an offset in the stack segment.</summary>
     public static bool TryLoad(CpuState* s, ulong offset, int size, out ulong value)
     {

@@ -26,7 +26,6 @@ public static unsafe class SegmentHelpers
         HelperTable.Add(HelperId.AccessRights, &AccessRights, typeof(SegmentHelpers), nameof(AccessRights), HelperEffects.ReadsState);
         HelperTable.Add(HelperId.SegmentLimit, &SegmentLimit, typeof(SegmentHelpers), nameof(SegmentLimit), HelperEffects.ReadsState);
         HelperTable.Add(HelperId.VerifySegment, &VerifySegment, typeof(SegmentHelpers), nameof(VerifySegment), HelperEffects.ReadsState);
-        HelperTable.Add(HelperId.CheckCodeSelector, &CheckCodeSelector, typeof(SegmentHelpers), nameof(CheckCodeSelector), HelperEffects.MayFault);
         HelperTable.Add(HelperId.StoreSelector, &StoreSelector, typeof(SegmentHelpers), nameof(StoreSelector), HelperEffects.MayFault);
         HelperTable.Add(HelperId.WriteBase, &WriteBase, typeof(SegmentHelpers), nameof(WriteBase), Writes);
         HelperTable.Add(HelperId.StoreTable, &StoreTable, typeof(SegmentHelpers), nameof(StoreTable), HelperEffects.MayFault);
@@ -62,9 +61,15 @@ public static unsafe class SegmentHelpers
         }
 
         var own = CpuAccess.Mode(s).Is64() ? FlatCode64 : FlatCode32;
-        if (s->Selectors == SelectorRules.Any || (TryDescriptor(s, selector, out var descriptor) && descriptor == own))
+        if (s->Selectors != SelectorRules.Any && !(TryDescriptor(s, selector, out var descriptor) && descriptor == own))
+        {
+            CpuAccess.Raise(s, ExceptionVector.GeneralProtection, selector & 0xFFFCu);
+            return false;
+        }
+
+        if ((long)(offset << 16) >> 16 == (long)offset)
             return true;
-        CpuAccess.Raise(s, ExceptionVector.GeneralProtection, selector & 0xFFFCu);
+        CpuAccess.Raise(s, ExceptionVector.GeneralProtection);
         return false;
     }
 
@@ -159,12 +164,6 @@ public static unsafe class SegmentHelpers
         var isCode = (descriptor >> 43 & 1) != 0;
         var bit = (descriptor >> 41 & 1) != 0;
         return (forWrite != 0 ? !isCode && bit : !isCode || bit) ? 1UL : 0;
-    }
-
-    private static ulong CheckCodeSelector(CpuState* s, ulong selector, ulong b, ulong c)
-    {
-        CheckCode(s, (ushort)selector, 0);
-        return 0;
     }
 
     private static ulong StoreSelector(CpuState* s, ulong linear, ulong selector, ulong differs)

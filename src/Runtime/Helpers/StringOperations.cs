@@ -33,9 +33,9 @@ internal static unsafe class StringOperations
         HelperTable.Add(HelperId.RepOuts, &RepOuts, typeof(StringOperations), nameof(RepOuts), Effects);
     }
 
-    private static ulong RepMovs(CpuState* s, ulong packed, ulong b, ulong c) => Repeat(s, new Repetition(s, packed), &Movs);
+    private static ulong RepMovs(CpuState* s, ulong packed, ulong b, ulong c) => Repeat(s, new Repetition(s, packed), &Movs, Slot.Rsi, Slot.Rdi);
 
-    private static ulong RepStos(CpuState* s, ulong packed, ulong b, ulong c) => Repeat(s, new Repetition(s, packed), &Stos);
+    private static ulong RepStos(CpuState* s, ulong packed, ulong b, ulong c) => Repeat(s, new Repetition(s, packed), &Stos, Slot.Rdi);
 
     private static ulong RepLods(CpuState* s, ulong packed, ulong b, ulong c) => Repeat(s, new Repetition(s, packed), &Lods);
 
@@ -47,17 +47,26 @@ internal static unsafe class StringOperations
 
     private static ulong RepOuts(CpuState* s, ulong packed, ulong b, ulong c) => Repeat(s, new Repetition(s, packed), &Outs);
 
-    private static ulong Repeat(CpuState* s, in Repetition rep, delegate*<CpuState*, in Repetition, Outcome> step)
+    private static ulong Repeat(
+        CpuState* s, in Repetition rep, delegate*<CpuState*, in Repetition, Outcome> step, ushort first32 = Slot.Void, ushort second32 = Slot.Void)
     {
+        var r = s->Slots;
+        var (flagsOp, flagsRes, flagsSrc, flagsAux) = (r[Slot.FlagsOp], r[Slot.FlagsRes], r[Slot.FlagsSrc], r[Slot.FlagsAux]);
+        rep.Begin(s, first32, second32);
         for (var first = true; rep.Count(s) != 0; first = false)
         {
-            if (!first && s->ExitRequest != 0)
-                return Unfinished(s);
-            var outcome = step(s, rep);
-            if (outcome == Outcome.Blocked)
-                return first ? 0 : Unfinished(s);
-            if (outcome == Outcome.Ended)
-                return 0;
+            if (first || s->ExitRequest == 0)
+            {
+                var outcome = step(s, rep);
+                if (outcome == Outcome.More)
+                    continue;
+                if (outcome == Outcome.Ended || first)
+                    return 0;
+            }
+
+            // scas and cmps set flags only when they complete.
+            (r[Slot.FlagsOp], r[Slot.FlagsRes], r[Slot.FlagsSrc], r[Slot.FlagsAux]) = (flagsOp, flagsRes, flagsSrc, flagsAux);
+            return Unfinished(s);
         }
 
         return 0;
@@ -299,6 +308,19 @@ internal static unsafe class StringOperations
 
         /// <summary>repne: goes on while the elements differ.</summary>
         public bool WhileUnequal { get; }
+
+        /// <summary>
+        /// In 64-bit mode with 32-bit addresses the counter is zero-extended before the first element, even if there is none; movs and
+        /// stos do the same with their pointers.
+        /// </summary>
+        public void Begin(CpuState* s, ushort first, ushort second)
+        {
+            if (_single || _mask != uint.MaxValue)
+                return;
+            s->Slots[Slot.Rcx] = (uint)s->Slots[Slot.Rcx];
+            s->Slots[first] = (uint)s->Slots[first];
+            s->Slots[second] = (uint)s->Slots[second];
+        }
 
         /// <summary>Elements left.</summary>
         public ulong Count(CpuState* s) => _single ? 1 : s->Slots[Slot.Rcx] & _mask;

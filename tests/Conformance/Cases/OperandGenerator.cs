@@ -283,6 +283,7 @@ public sealed unsafe class OperandGenerator(Rng rng)
             case Mnemonic.Pcmpistri or Mnemonic.Pcmpistrm: FillText(encoding, data, address); break;
             case Mnemonic.Popf or Mnemonic.Popfd or Mnemonic.Popfq:
                 // TF would raise a debug trap, AC alignment checks: neither is what is compared here.
+                for (var i = 0UL; i < 2; i++) data.Put(s.Gpr[Rsp] + i, 1, 0);
                 data.Put(s.Gpr[Rsp], 8, rng.Next() & ~0x40100UL & (rng.OneIn(2) ? ulong.MaxValue : 0xCD5));
                 break;
             default: FillBranch(encoding, data, address); break;

@@ -83,6 +83,7 @@ public sealed unsafe class EmulatorRunner : ICaseRunner, IDisposable
         s->FpuValid = from.Ftw;
         s->Mxcsr = from.Mxcsr;
         var mode = is32 ? GuestMode.Linux32 : GuestMode.Linux64;
+        s->Selectors = is32 ? SelectorRules.Linux32 : SelectorRules.Linux64;
         s->Mode = (ushort)((from.Mxcsr & 0x1F80) != 0x1F80 ? mode | GuestMode.SseUnmasked : mode);
     }
 
