@@ -1,1 +1,3 @@
-return 0;
+using DynaTrans.Cli.Commands;
+
+return CommandLine.Run(args);

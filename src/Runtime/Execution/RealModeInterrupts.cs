@@ -35,6 +35,7 @@ public static unsafe class RealModeInterrupts
         if (!GuestMemory.TryRead(s, (ulong)(vector * EntrySize), EntrySize, out var entry))
             return false;
         var flags = CpuAccess.GetEflags(s);
+        DropCodeUnderStack(s);
         if (!GuestStack.TryPush(s, 2, [flags, s->Cs.Selector, s->Slots[Slot.Rip]]))
             return false;
         s->ExceptionVector = -1;
@@ -42,5 +43,15 @@ public static unsafe class RealModeInterrupts
         SegmentHelpers.LoadReal(s, 1, (ushort)(entry >> 16));
         s->Slots[Slot.Rip] = (ushort)entry;
         return true;
+    }
+
+    // No instruction is under way that could be executed alone, so translations of the bytes that are pushed over go first.
+    private static void DropCodeUnderStack(CpuState* s)
+    {
+        for (var i = 1; i <= 3; i++)
+        {
+            var offset = (ushort)(s->Slots[Slot.Rsp] - (ulong)(2 * i));
+            Vcpu.Of(s).Cache.Memory.PrepareWrite((uint)(s->Slots[Slot.SsBase] + offset), 2);
+        }
     }
 }

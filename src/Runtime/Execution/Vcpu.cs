@@ -102,7 +102,12 @@ public sealed unsafe class Vcpu : IDisposable
             {
                 var cause = Step();
                 if (cause == ExitCause.Exception)
+                {
+                    HostMxcsr.Leave(s);
                     FaultDetails.Refine(this);
+                    HostMxcsr.Enter(s);
+                }
+
                 if (cause != ExitCause.Continue)
                     return cause;
             }

@@ -1,0 +1,60 @@
+using System.CommandLine;
+using DynaTrans.IlBackend.Compilation;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.Cli.Commands;
+
+/// <summary>The executors as <c>--engine</c> names them.</summary>
+internal static class Engines
+{
+    /// <summary>Interpreter, and translation of what is hot on a background thread.</summary>
+    public const string Auto = "auto";
+
+    /// <summary>Interpreter only.</summary>
+    public const string Interpreter = "interp";
+
+    /// <summary>Everything is translated before it runs.</summary>
+    public const string Translator = "jit";
+
+    /// <summary>What guests may run by.</summary>
+    public static readonly string[] All = [Auto, Interpreter, Translator];
+
+    /// <summary>What bare code may run by.</summary>
+    public static readonly string[] Bare = [Interpreter, Translator];
+
+    /// <summary>The option; its default is the first of <paramref name="names"/>.</summary>
+    public static Option<string> Option(string[] names)
+    {
+        var option = new Option<string>("--engine")
+        {
+            Description = "Executor: " + string.Join(", ", names) + ".",
+            HelpName = string.Join("|", names),
+            DefaultValueFactory = _ => names[0],
+        };
+        option.Validators.Add(result =>
+        {
+            var value = result.Tokens.Count == 1 ? result.Tokens[0].Value : null;
+            if (value != null && !names.Contains(value))
+                result.AddError($"--engine {value}: {string.Join(", ", names)} expected");
+        });
+        return option;
+    }
+
+    /// <summary>Makes the translators of an engine, one for each address space.</summary>
+    /// <param name="engine">One of <see cref="All"/>.</param>
+    /// <param name="countInstructions">Translated code counts instructions.</param>
+    /// <param name="made">Told of each translator.</param>
+    public static Func<ITranslator?> Factory(string engine, bool countInstructions = false, Action<Translator>? made = null) => () =>
+    {
+        var options = new TranslatorOptions(CountInstructions: countInstructions);
+        var translator = engine switch
+        {
+            Auto => new Translator(options),
+            Translator => new Translator(options with { Threshold = 0, Background = false }),
+            _ => null,
+        };
+        if (translator != null)
+            made?.Invoke(translator);
+        return translator;
+    };
+}
