@@ -1,0 +1,13 @@
+create table t(a integer primary key, b text, c real);
+begin;
+with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000) insert into t select i, 'name' || (i * 7919 % 1000), i / 7.0 from n;
+commit;
+create index tb on t(b);
+select count(*), sum(a), round(avg(c), 6), max(b), min(b) from t;
+select b, count(*) from t group by b order by 2 desc, 1 limit 5;
+update t set c = c * 2 where a % 3 = 0;
+delete from t where a % 5 = 0;
+select count(*), round(sum(c), 4) from t;
+select printf('%08.3f|%x|%s', 3.14159, 255, 'x'), hex('blob'), length('héllo'), upper('abc'), substr('abcdef', 2, 3);
+pragma integrity_check;
+select * from missing;

@@ -1,0 +1,321 @@
+using System.Buffers.Binary;
+using DynaTrans.Linux.Files;
+using DynaTrans.Linux.Host;
+
+namespace DynaTrans.Linux.Syscalls;
+
+/// <summary>Opening, closing, duplicating and controlling descriptors; pipes.</summary>
+internal static unsafe class DescriptorCalls
+{
+    /// <summary>F_GETFL.</summary>
+    public const int GetStatus = 3;
+
+    private const int SetStatus = 4;
+    private const int GetOwner = 9;
+    private const int Asynchronous = 0x2000;
+    private const int NoControllingTerminal = 0x100;
+    private const int DuplicateCloseOnExec = 1030;
+
+    /// <summary>open(path, flags, mode).</summary>
+    public static long Open(in SyscallContext c) => Open(c, PathResolver.AtWorkingDirectory, c.A0, c.I1, c.I2);
+
+    /// <summary>openat(directory, path, flags, mode).</summary>
+    public static long OpenAt(in SyscallContext c) => Open(c, c.I0, c.A1, c.I2, c.I3);
+
+    /// <summary>creat(path, mode).</summary>
+    public static long Creat(in SyscallContext c) =>
+        Open(c, PathResolver.AtWorkingDirectory, c.A0, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Truncate, c.I1);
+
+    /// <summary>openat2(directory, path, how, size).</summary>
+    public static long OpenAt2(in SyscallContext c)
+    {
+        const int KnownSize = 24;
+        const int ResolveBeneath = 8, ResolveInRoot = 16;
+        if (c.A3 < KnownSize)
+            return -Errno.EINVAL;
+        if (c.A3 > 4096)
+            return -Errno.E2BIG;
+        Span<byte> bytes = stackalloc byte[(int)c.A3];
+        if (!c.Memory.TryRead(c.A2, bytes))
+            return -Errno.EFAULT;
+        if (bytes[KnownSize..].IndexOfAnyExcept((byte)0) >= 0)
+            return -Errno.E2BIG;
+        var flags = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
+        var mode = BinaryPrimitives.ReadUInt64LittleEndian(bytes[8..]);
+        var resolve = BinaryPrimitives.ReadUInt64LittleEndian(bytes[16..]);
+        if (resolve == 0 && flags <= int.MaxValue && mode <= 0xfff)
+            return Open(c, c.I0, c.A1, (int)flags, (int)mode);
+
+        long error = c.TryReadPath(c.A1, out var text);
+        if (error < 0)
+            return error;
+
+        // Confined look-ups start at the directory whatever the path looks like.
+        var confined = (resolve & (ResolveBeneath | ResolveInRoot)) != 0;
+        error = PathResolver.Resolve(c.Process, c.I0, confined ? string.Empty : text, out var path);
+        if (error < 0)
+            return error;
+        using var held = path;
+        if ((flags & (OpenFlags.Create | OpenFlags.TemporaryFile)) != 0)
+            mode &= ~(ulong)(uint)c.Process.FileSystem.Umask;
+        var how = stackalloc ulong[3] { flags | OpenFlags.CloseOnExec, mode, resolve };
+        fixed (byte* name = HostCalls.Path(confined ? text : path.Path))
+            return c.Install(HostCalls.Call(HostSys.Openat2, path.Directory, (nint)name, (nint)how, KnownSize), (flags & OpenFlags.CloseOnExec) != 0);
+    }
+
+    /// <summary>close(fd).</summary>
+    public static long Close(in SyscallContext c)
+    {
+        if (c.Files.Remove(c.I0) is not { } file)
+            return -Errno.EBADF;
+        c.Process.DropRecordLocks(file);
+        return file.Release();
+    }
+
+    /// <summary>close_range(first, last, flags).</summary>
+    public static long CloseRange(in SyscallContext c)
+    {
+        const int Unshare = 2, CloseOnExec = 4;
+        var first = (uint)c.A0;
+        var last = (uint)c.A1;
+        if (first > last || (c.I2 & ~(Unshare | CloseOnExec)) != 0)
+            return -Errno.EINVAL;
+        if ((c.I2 & Unshare) != 0 && c.Files.IsShared)
+        {
+            var old = c.Process.Files;
+            c.Process.Files = old.Copy();
+            old.RemoveUser();
+        }
+
+        if ((c.I2 & CloseOnExec) == 0)
+        {
+            c.Files.CloseRange(first, last);
+            return 0;
+        }
+
+        foreach (var fd in c.Files.Numbers())
+            if ((uint)fd >= first && (uint)fd <= last)
+                c.Files.SetCloseOnExec(fd, true);
+        return 0;
+    }
+
+    /// <summary>dup(fd).</summary>
+    public static long Dup(in SyscallContext c) => Duplicate(c, 0, false);
+
+    /// <summary>dup2(old, new).</summary>
+    public static long Dup2(in SyscallContext c)
+    {
+        if (c.I0 == c.I1)
+            return c.Files.GetCloseOnExec(c.I0) == null ? -Errno.EBADF : c.I0;
+        return DuplicateTo(c, false);
+    }
+
+    /// <summary>dup3(old, new, flags).</summary>
+    public static long Dup3(in SyscallContext c)
+    {
+        if (c.I0 == c.I1 || (c.I2 & ~OpenFlags.CloseOnExec) != 0)
+            return -Errno.EINVAL;
+        return DuplicateTo(c, c.I2 != 0);
+    }
+
+    /// <summary>fcntl and fcntl64 (fd, command, argument).</summary>
+    public static long Fcntl(in SyscallContext c)
+    {
+        switch (c.I1)
+        {
+            case 0 or DuplicateCloseOnExec:
+                return c.A2 >= (ulong)c.Files.Limit ? -Errno.EINVAL : Duplicate(c, c.I2, c.I1 != 0);
+            case 1:
+                return c.Files.GetCloseOnExec(c.I0) is { } flag ? flag ? 1 : 0 : -Errno.EBADF;
+            case 2:
+                return c.Files.SetCloseOnExec(c.I0, (c.A2 & 1) != 0) ? 0 : -Errno.EBADF;
+        }
+
+        using var file = c.File(c.I0);
+        if (file.IsNone())
+            return -Errno.EBADF;
+        switch (c.I1)
+        {
+            case GetStatus:
+                return HostCalls.Call(HostSys.Fcntl, file.HostFd, GetStatus);
+            case SetStatus:
+                // A SIGIO of the host would reach the host process, not the guest.
+                return HostCalls.Call(HostSys.Fcntl, file.HostFd, SetStatus, (long)(c.A2 & ~(ulong)(Asynchronous | OpenFlags.CloseOnExec)));
+            case >= 5 and <= 7:
+                return Lock(c, file, c.I1 - 5, c.Is32 ? LockLayout.Short32 : LockLayout.Long64, false);
+            case >= 12 and <= 14 when c.Is32:
+                return Lock(c, file, c.I1 - 12, LockLayout.Packed64, false);
+            case >= 36 and <= 38:
+                return Lock(c, file, c.I1 - 36, c.Is32 ? LockLayout.Packed64 : LockLayout.Long64, true);
+            case 8 or 10 or 15 or 1024 or 1026:
+                return c.I1 == 1024 ? HostCalls.Call(HostSys.Fcntl, file.HostFd, c.I1, c.I2) : 0;
+            case GetOwner or 11:
+                return 0;
+            case 1025 or 1031 or 1032 or 1033 or 1034 or 1035:
+                return HostCalls.Call(HostSys.Fcntl, file.HostFd, c.I1, c.I2);
+            default:
+                return -Errno.EINVAL;
+        }
+    }
+
+    /// <summary>flock(fd, operation).</summary>
+    public static long Flock(in SyscallContext c)
+    {
+        using var file = c.File(c.I0);
+        return file.IsNone() ? -Errno.EBADF : c.Blocking(HostSys.Flock, file.HostFd, c.I1);
+    }
+
+    /// <summary>pipe(fds).</summary>
+    public static long Pipe(in SyscallContext c) => Pipe(c, 0);
+
+    /// <summary>pipe2(fds, flags).</summary>
+    public static long Pipe2(in SyscallContext c) => Pipe(c, c.I1);
+
+    /// <summary>Enters two new host descriptors and writes their numbers to the guest.</summary>
+    public static long InstallPair(in SyscallContext c, int first, int second, bool closeOnExec, ulong address)
+    {
+        var a = c.Files.Add(new OpenFile(first), closeOnExec);
+        if (a < 0)
+        {
+            HostCalls.Close(second);
+            return a;
+        }
+
+        var b = c.Files.Add(new OpenFile(second), closeOnExec);
+        if (b >= 0 && c.Memory.TryWrite(address, (uint)a | ((ulong)b << 32)))
+            return 0;
+        c.Files.Remove(a)?.Release();
+        if (b < 0)
+            return b;
+        c.Files.Remove(b)?.Release();
+        return -Errno.EFAULT;
+    }
+
+    private static long Pipe(in SyscallContext c, int flags)
+    {
+        var ends = stackalloc int[2];
+        var error = HostCalls.Call(HostSys.Pipe2, (nint)ends, flags | OpenFlags.CloseOnExec);
+        return error < 0 ? error : InstallPair(c, ends[0], ends[1], (flags & OpenFlags.CloseOnExec) != 0, c.A0);
+    }
+
+    private static long Duplicate(in SyscallContext c, int from, bool closeOnExec)
+    {
+        using var file = c.File(c.I0);
+        if (file.IsNone())
+            return -Errno.EBADF;
+        file.File.AddReference();
+        return c.Files.Add(file.File, closeOnExec, from);
+    }
+
+    private static long DuplicateTo(in SyscallContext c, bool closeOnExec)
+    {
+        using var file = c.File(c.I0);
+        if (file.IsNone())
+            return -Errno.EBADF;
+        using (var old = c.File(c.I1))
+            if (!old.IsNone())
+                c.Process.DropRecordLocks(old.File);
+        file.File.AddReference();
+        return c.Files.Set(c.I1, file.File, closeOnExec);
+    }
+
+    private static long Open(in SyscallContext c, int directory, ulong address, int flags, int mode)
+    {
+        long error = c.TryReadPath(address, out var text);
+        if (error < 0)
+            return error;
+        if (GeneratedFiles.TryOpen(c, directory, text, flags, out var result))
+            return result;
+        var follow = (flags & OpenFlags.NoFollow) == 0 && (flags & (OpenFlags.Create | OpenFlags.Exclusive)) != (OpenFlags.Create | OpenFlags.Exclusive);
+        error = PathResolver.Resolve(c.Process, directory, text, out var path, follow);
+        if (error < 0)
+            return error;
+        using var held = path;
+        var fd = OpenHost(c, path, flags, mode);
+        if (fd >= 0 && c.Is32 && (flags & (OpenFlags.LargeFile | OpenFlags.PathOnly)) == 0
+            && HostFiles.Status((int)fd, out var status) == 0 && status.Size > int.MaxValue && (status.Mode & 0xf000) == 0x8000)
+        {
+            HostCalls.Close((int)fd);
+            return -Errno.EOVERFLOW;
+        }
+
+        return c.Install(fd, (flags & OpenFlags.CloseOnExec) != 0, text.StartsWith('/') ? text : null);
+    }
+
+    private static long OpenHost(in SyscallContext c, in ResolvedPath path, int flags, int mode)
+    {
+        var creates = (flags & OpenFlags.Create) != 0 || (flags & OpenFlags.TemporaryFile) != 0;
+        mode = creates ? mode & 0xfff & ~c.Process.FileSystem.Umask : 0;
+        flags |= OpenFlags.CloseOnExec | NoControllingTerminal;
+        fixed (byte* name = HostCalls.Path(path.Path))
+        {
+            var fd = c.Blocking(HostSys.Openat, path.Directory, (nint)name, flags, mode);
+
+            // Only a FIFO lets an open wait; any other is made to its end although a signal waits.
+            if (fd == -Errno.ERESTARTSYS && !(HostFiles.LinkStatus(path.Directory, path.Path, out var status) == 0 && HostFiles.IsFifo(status)))
+                fd = HostCalls.Call(HostSys.Openat, path.Directory, (nint)name, flags, mode);
+            return fd;
+        }
+    }
+
+    private static long Lock(in SyscallContext c, FileRef file, int command, LockLayout layout, bool ofDescription)
+    {
+        Span<byte> bytes = stackalloc byte[32];
+        var (size, startAt, wide) = layout switch
+        {
+            LockLayout.Short32 => (16, 4, false),
+            LockLayout.Packed64 => (24, 4, true),
+            _ => (32, 8, true),
+        };
+        bytes = bytes[..size];
+        if (!c.Memory.TryRead(c.A2, bytes))
+            return -Errno.EFAULT;
+        var word = wide ? 8 : 4;
+        var request = new RecordLock
+        {
+            Type = BinaryPrimitives.ReadInt16LittleEndian(bytes),
+            Whence = BinaryPrimitives.ReadInt16LittleEndian(bytes[2..]),
+            Start = ReadWord(bytes[startAt..], wide),
+            Length = ReadWord(bytes[(startAt + word)..], wide),
+            Process = BinaryPrimitives.ReadInt32LittleEndian(bytes[(startAt + (2 * word))..]),
+        };
+        var thread = c.Thread;
+        var result = ofDescription
+            ? Request(thread, file.HostFd, 36 + command, (nint)(&request))
+            : c.Process.Locks.Request((fd, number, p) => Request(thread, fd, number, p), file.HostFd, command, ref request);
+        if (result < 0 || command != 0)
+            return result;
+        if (!wide && (request.Start > int.MaxValue || request.Length > int.MaxValue))
+            return -Errno.EOVERFLOW;
+        BinaryPrimitives.WriteInt16LittleEndian(bytes, request.Type);
+        BinaryPrimitives.WriteInt16LittleEndian(bytes[2..], request.Whence);
+        WriteWord(bytes[startAt..], request.Start, wide);
+        WriteWord(bytes[(startAt + word)..], request.Length, wide);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes[(startAt + (2 * word))..], request.Process);
+        return c.Memory.TryWrite(c.A2, bytes) ? result : -Errno.EFAULT;
+    }
+
+    private static long Request(Processes.GuestThread thread, int fd, int command, nint request)
+    {
+        var result = HostCalls.Interruptible(thread.InterruptWord, HostSys.Fcntl, fd, command, request);
+        return result == -Errno.EINTR ? -Errno.ERESTARTSYS : result;
+    }
+
+    private static long ReadWord(ReadOnlySpan<byte> bytes, bool wide) =>
+        wide ? BinaryPrimitives.ReadInt64LittleEndian(bytes) : BinaryPrimitives.ReadInt32LittleEndian(bytes);
+
+    private static void WriteWord(Span<byte> bytes, long value, bool wide)
+    {
+        if (wide)
+            BinaryPrimitives.WriteInt64LittleEndian(bytes, value);
+        else
+            BinaryPrimitives.WriteInt32LittleEndian(bytes, (int)value);
+    }
+
+    private enum LockLayout
+    {
+        Short32,
+        Packed64,
+        Long64,
+    }
+}

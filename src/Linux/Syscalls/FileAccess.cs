@@ -1,0 +1,80 @@
+using DynaTrans.Linux.Files;
+using DynaTrans.Linux.Host;
+
+namespace DynaTrans.Linux.Syscalls;
+
+/// <summary>What the file calls add to a <see cref="SyscallContext"/>.</summary>
+internal static class FileAccess
+{
+    /// <summary>A counted reference to the open file behind a guest descriptor; see <see cref="IsNone"/>.</summary>
+    public static FileRef File(this in SyscallContext c, int fd)
+    {
+        c.Files.TryGet(fd, out var file);
+        return file;
+    }
+
+    /// <summary>True when the descriptor was not open: EBADF.</summary>
+    public static bool IsNone(this FileRef file) => file.File is null;
+
+    /// <summary>A 64-bit offset: one argument, or two for i386.</summary>
+    public static long Offset(this in SyscallContext c, ulong low, ulong high) => c.Is32 ? SyscallContext.Pair(low, high) : (long)low;
+
+    /// <summary>Enters a new host descriptor into the table of the process.</summary>
+    /// <param name="c">The call.</param>
+    /// <param name="hostFd">A host descriptor, or a negative error number, which is passed on.</param>
+    /// <param name="closeOnExec">Close-on-exec flag of the guest descriptor.</param>
+    /// <param name="path">Guest path it was opened by.</param>
+    /// <param name="tag">See <see cref="OpenFile.Tag"/>.</param>
+    /// <returns>The guest descriptor or a negative error number.</returns>
+    public static long Install(this in SyscallContext c, long hostFd, bool closeOnExec, string? path = null, object? tag = null) =>
+        hostFd < 0 ? hostFd : c.Files.Add(new OpenFile((int)hostFd) { Path = path, Tag = tag }, closeOnExec);
+
+    /// <summary>Reads a path argument and resolves it.</summary>
+    /// <param name="c">The call.</param>
+    /// <param name="directory">Guest descriptor or AT_FDCWD.</param>
+    /// <param name="address">Where the path is.</param>
+    /// <param name="path">Dispose it after use.</param>
+    /// <param name="follow">True when the call follows a symbolic link at the path's end.</param>
+    /// <returns>0 or a negative error number.</returns>
+    public static long Path(this in SyscallContext c, int directory, ulong address, out ResolvedPath path, bool follow = true)
+    {
+        path = default;
+        long error = c.TryReadPath(address, out var text);
+        return error < 0 ? error : PathResolver.Resolve(c.Process, directory, text, out path, follow);
+    }
+
+    /// <summary>
+    /// Reads or writes through the host. A signal interrupts that only where it can last: a regular file's transfer is made to its end,
+    /// as in the kernel.
+    /// </summary>
+    public static long Transfer(
+        this in SyscallContext c, int number, int hostFd, long a1, long a2, long a3 = 0, long a4 = 0, long a5 = 0)
+    {
+        var result = c.Blocking(number, hostFd, a1, a2, a3, a4, a5);
+        return result == -Errno.ERESTARTSYS && HostFiles.IsRegular(hostFd) ? HostCalls.Call(number, hostFd, a1, a2, a3, a4, a5) : result;
+    }
+
+    /// <summary>True when O_NONBLOCK is set on the open file.</summary>
+    public static bool IsNonBlocking(this in SyscallContext c, FileRef file) =>
+        (HostCalls.Call(HostSys.Fcntl, file.HostFd, DescriptorCalls.GetStatus) & OpenFlags.NonBlocking) != 0;
+
+    /// <summary>Sends SIGPIPE to the thread when a write found its reader gone.</summary>
+    public static long BrokenPipe(this in SyscallContext c, long result)
+    {
+        if (result == -Errno.EPIPE)
+            c.Thread.SendBrokenPipe();
+        return result;
+    }
+}
+
+/// <summary>An open file whose data DynaTrans itself makes, behind a host descriptor that can be polled.</summary>
+public interface IReadable
+{
+    /// <summary>read(2) into guest memory.</summary>
+    /// <param name="c">The call.</param>
+    /// <param name="address">Guest address.</param>
+    /// <param name="length">Bytes wanted.</param>
+    /// <param name="nonBlocking">True: -EAGAIN instead of waiting.</param>
+    /// <returns>Bytes read or a negative error number.</returns>
+    long Read(in SyscallContext c, ulong address, ulong length, bool nonBlocking);
+}

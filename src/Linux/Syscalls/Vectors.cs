@@ -1,0 +1,110 @@
+using DynaTrans.Linux.Memory;
+
+namespace DynaTrans.Linux.Syscalls;
+
+/// <summary>
+/// A guest's <c>struct iovec</c> array, checked and turned into the host's, for one system call. The pieces point straight into guest
+/// memory; what the host writes there is told to the block cache by <see cref="Changed"/>.
+/// </summary>
+internal readonly unsafe struct Vectors
+{
+    /// <summary>Most elements of an array (UIO_MAXIOV).</summary>
+    public const int MaxCount = 1024;
+
+    /// <summary>Most bytes that one call moves, as in the kernel.</summary>
+    public const ulong MaxBytes = 0x7ffff000;
+
+    private readonly ulong[] _guest;
+
+    private Vectors(ulong[] host, ulong[] guest, ulong total)
+    {
+        Host = host;
+        _guest = guest;
+        Total = total;
+    }
+
+    /// <summary>Pairs of address and length, the host's layout.</summary>
+    public ulong[] Host { get; }
+
+    /// <summary>Pairs in <see cref="Host"/>.</summary>
+    public int Count => Host.Length / 2;
+
+    /// <summary>Guest address of the first piece; there is one.</summary>
+    public ulong GuestStart => _guest[0];
+
+    /// <summary>Bytes in all pieces.</summary>
+    public ulong Total { get; }
+
+    /// <summary>Reads and checks an array.</summary>
+    /// <param name="memory">Guest memory.</param>
+    /// <param name="is32">True for 32-bit pairs.</param>
+    /// <param name="address">Where the array is.</param>
+    /// <param name="count">Elements, as the guest passed them.</param>
+    /// <param name="write">True when the host will write to the pieces.</param>
+    /// <param name="vectors">The result. A piece of which only the beginning is accessible ends it, as the kernel's partial transfers do.</param>
+    /// <returns>0 or a negative error number.</returns>
+    public static long Read(UserMemory memory, bool is32, ulong address, ulong count, bool write, out Vectors vectors)
+    {
+        vectors = new Vectors([], [], 0);
+        if (count > MaxCount)
+            return -Errno.EINVAL;
+        var host = new ulong[count * 2];
+        var guest = new ulong[count];
+        var used = 0;
+        ulong total = 0;
+        for (ulong i = 0; i < count; i++)
+        {
+            if (!TryReadPair(memory, is32, address, i, out var start, out var length))
+                return -Errno.EFAULT;
+            if (length > (is32 ? int.MaxValue : (ulong)long.MaxValue))
+                return -Errno.EINVAL;
+            length = Math.Min(length, MaxBytes - total);
+            if (length == 0)
+                continue;
+            if (!memory.TryGetPrefix(start, length, write, out var pointer, out var usable))
+            {
+                if (total == 0)
+                    return -Errno.EFAULT;
+                break;
+            }
+
+            guest[used] = start;
+            host[used * 2] = (ulong)pointer;
+            host[(used * 2) + 1] = usable;
+            used++;
+            total += usable;
+            if (usable < length)
+                break;
+        }
+
+        vectors = new Vectors(host[..(used * 2)], guest, total);
+        return 0;
+    }
+
+    /// <summary>Tells the block cache that the host wrote the first <paramref name="bytes"/> bytes.</summary>
+    public void Changed(UserMemory memory, long bytes)
+    {
+        for (var i = 0; i < Count && bytes > 0; i++)
+        {
+            var piece = Math.Min((ulong)bytes, Host[(i * 2) + 1]);
+            memory.Space.PrepareWrite(_guest[i], piece);
+            bytes -= (long)piece;
+        }
+    }
+
+    private static bool TryReadPair(UserMemory memory, bool is32, ulong address, ulong index, out ulong start, out ulong length)
+    {
+        start = 0;
+        length = 0;
+        if (is32)
+        {
+            if (!memory.TryRead<ulong>(address + (index * 8), out var pair))
+                return false;
+            start = (uint)pair;
+            length = pair >> 32;
+            return true;
+        }
+
+        return memory.TryRead(address + (index * 16), out start) && memory.TryRead(address + (index * 16) + 8, out length);
+    }
+}
