@@ -5,5 +5,7 @@ internal static class SyscallFamilies
 {
     public static void Register(SyscallTable table)
     {
+        FileSyscalls.Register(table);
+        CommunicationSyscalls.Register(table);
     }
 }
