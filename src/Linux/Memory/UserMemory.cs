@@ -104,7 +104,7 @@ public readonly unsafe struct UserMemory(AddressSpace space)
             return length;
         if (!space.TryGetPointer(address, (uint)length, PagePermission.Read, out var p))
             return -Errno.EFAULT;
-        text = Encoding.Latin1.GetString(p, length);
+        text = Encoding.Latin1.GetString(new ReadOnlySpan<byte>(p, length));
         return 0;
     }
 

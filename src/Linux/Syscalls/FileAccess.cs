@@ -78,3 +78,19 @@ public interface IReadable
     /// <returns>Bytes read or a negative error number.</returns>
     long Read(in SyscallContext c, ulong address, ulong length, bool nonBlocking);
 }
+
+/// <summary>Signal masks of calls; the thread's own methods of these names take their place.</summary>
+internal static class ThreadMasks
+{
+    public static void SetTemporaryMask(this Processes.GuestThread thread, ulong mask)
+    {
+    }
+
+    public static void RestoreMask(this Processes.GuestThread thread)
+    {
+    }
+
+    public static void SendBrokenPipe(this Processes.GuestThread thread)
+    {
+    }
+}

@@ -140,6 +140,8 @@ public sealed unsafe class AddressSpace : IDisposable
     public bool TryGetPointer(ulong address, ulong length, PagePermission access, out byte* pointer)
     {
         pointer = null;
+        if (length == 0)
+            return true;
         if (!Allows(address, length, access))
             return false;
         if (InWindow(address, length))
@@ -154,7 +156,9 @@ public sealed unsafe class AddressSpace : IDisposable
             return false;
         lock (Lock)
         {
-            pointer = (byte*)_outliers[address / PageSize] + (address % PageSize);
+            if (!_outliers.TryGetValue(address / PageSize, out var page))
+                return false;
+            pointer = (byte*)page + (address % PageSize);
             return true;
         }
     }
