@@ -39,6 +39,8 @@ public static unsafe class HostMxcsr
         (delegate* unmanaged[SuppressGCTransition]<uint>)NativeCode.Publish(
             "guest vector code", [0x0F, 0xAE, 0x5C, 0x24, 0xF8, 0x8B, 0x44, 0x24, 0xF8, 0xC3]);
 
+    private static bool s_isPrepared;
+
     /// <summary>Gives the host the guest's MXCSR; call before guest code runs.</summary>
     public static void Enter(CpuState* s) => Load(s->Mxcsr | MaskBits);
 
@@ -58,7 +60,17 @@ public static unsafe class HostMxcsr
     {
         s->Mxcsr = value & ValidBits;
         var unmasked = (value & MaskBits) != MaskBits;
+        if (unmasked && !s_isPrepared)
+            Prepare();
         s->Mode = (ushort)(unmasked ? s->Mode | (int)GuestMode.SseUnmasked : s->Mode & ~(int)GuestMode.SseUnmasked);
+    }
+
+    // Compiling the check between an operation and the reading of its flags would add the compiler's own.
+    private static void Prepare()
+    {
+        s_isPrepared = true;
+        RuntimeHelpers.PrepareMethod(HelperTable.Method(HelperId.BeginSimdCheck).MethodHandle);
+        RuntimeHelpers.PrepareMethod(HelperTable.Method(HelperId.EndSimdCheck).MethodHandle);
     }
 
     /// <summary>Makes the flags of <see cref="CpuState.Mxcsr"/> exact while guest code runs.</summary>
