@@ -72,7 +72,7 @@ public enum HelperId : ushort
     /// <summary>aam: (AL, divisor, not 0) gives AX.</summary>
     Aam,
 
-    /// <summary>bound: (index, sign-extended; linear address of the bounds; size of one) raises #BR.</summary>
+    /// <summary>bound: (index, sign-extended; linear address of the lower bound; that of the upper | size &lt;&lt; 32) raises #BR.</summary>
     Bound,
 
     /// <summary>into: (RIP of the next instruction); raises the trap #OF when OF is set.</summary>

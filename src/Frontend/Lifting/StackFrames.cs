@@ -55,6 +55,8 @@ internal static unsafe class StackFrames
     {
         var size = c.Insn.Op0Register.GetSize();
         var index = c.SignExtend(size, 8, c.ReadRegister(c.Insn.Op0Register));
-        c.CallVoid(HelperId.Bound, index, c.LinearAddress(c.MemoryOperand(2 * size)), c.Copy(4, Val.Const(size)));
+        var lower = c.LinearAddress(c.MemoryOperand(size));
+        var upper = c.LinearAddress(c.MemoryOperand(size, size));
+        c.CallVoid(HelperId.Bound, index, lower, c.Emit(IrOpcode.Or, 8, upper, Val.Const((long)size << 32)));
     }
 }

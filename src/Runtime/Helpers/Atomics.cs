@@ -88,14 +88,14 @@ internal static unsafe class Atomics
     private static ulong CompareExchange(CpuState* s, ulong linear, ulong operand, ulong size)
     {
         var expected = s->Slots[Slot.Rax] & (ulong.MaxValue >> (64 - ((int)size * 8)));
-        return CompareExchange(s, linear, expected, operand, (int)size);
+        return Swap(s, linear, expected, operand, (int)size);
     }
 
     private static ulong CompareExchange8B(CpuState* s, ulong linear, ulong b, ulong c)
     {
         var r = s->Slots;
         var expected = (r[Slot.Rdx] << 32) | (uint)r[Slot.Rax];
-        var old = CompareExchange(s, linear, expected, (r[Slot.Rcx] << 32) | (uint)r[Slot.Rbx], 8);
+        var old = Swap(s, linear, expected, (r[Slot.Rcx] << 32) | (uint)r[Slot.Rbx], 8);
         if (s->ExceptionVector >= 0)
             return 0;
         if (old == expected)
@@ -147,7 +147,7 @@ internal static unsafe class Atomics
     }
 
     // Gives the old value; on a fault or restart something is pending and the result has no meaning.
-    private static ulong CompareExchange(CpuState* s, ulong linear, ulong expected, ulong value, int size)
+    private static ulong Swap(CpuState* s, ulong linear, ulong expected, ulong value, int size)
     {
         var p = GuestMemory.PointerForWrite(s, linear, size);
         if (p != null)

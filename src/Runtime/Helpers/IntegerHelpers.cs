@@ -192,14 +192,15 @@ internal static unsafe class IntegerHelpers
     private static ulong Aam(CpuState* s, ulong al, ulong divisor, ulong c) => ((al / divisor) << 8) | (al % divisor);
 
     // The upper bound is read only when the lower one holds.
-    private static ulong Bound(CpuState* s, ulong index, ulong linear, ulong size)
+    private static ulong Bound(CpuState* s, ulong index, ulong lowerAddress, ulong upperAddress)
     {
-        var unused = 64 - ((int)size * 8);
-        if (!GuestMemory.TryRead(s, linear, (int)size, out var lower))
+        var size = (int)(upperAddress >> 32);
+        var unused = 64 - (size * 8);
+        if (!GuestMemory.TryRead(s, lowerAddress, size, out var lower))
             return 0;
         if ((long)index < (long)(lower << unused) >> unused)
             CpuAccess.Raise(s, ExceptionVector.BoundRange);
-        else if (GuestMemory.TryRead(s, linear + size, (int)size, out var upper) && (long)index > (long)(upper << unused) >> unused)
+        else if (GuestMemory.TryRead(s, (uint)upperAddress, size, out var upper) && (long)index > (long)(upper << unused) >> unused)
             CpuAccess.Raise(s, ExceptionVector.BoundRange);
         return 0;
     }

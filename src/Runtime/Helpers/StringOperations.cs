@@ -72,11 +72,12 @@ internal static unsafe class StringOperations
         return 0;
     }
 
-    // The instruction is counted when it completes, not now.
+    // The instruction is counted when it completes, not now. (Translated code may not count at all.)
     private static ulong Unfinished(CpuState* s)
     {
         s->ExceptionVector = -1;
-        s->InstructionCount--;
+        if (s->InstructionCount != 0)
+            s->InstructionCount--;
         return 1;
     }
 

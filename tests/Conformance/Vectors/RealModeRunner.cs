@@ -15,7 +15,7 @@ internal sealed unsafe class RealModeRunner : IDisposable
     private const uint ArithmeticAndControl = 0xFD5;
     private const int MaxEvents = 4;
     private const ulong Budget = 70_000;
-    private const int Sp = 4, Es = 8, Cs = 9, Ip = 12, FlagsIndex = 13;
+    private const int Cx = 1, Sp = 4, Si = 6, Di = 7, Es = 8, Cs = 9, Ss = 10, Ip = 12, FlagsIndex = 13;
 
     private readonly AddressSpace _space;
     private readonly BlockCache _cache;
@@ -33,7 +33,7 @@ internal sealed unsafe class RealModeRunner : IDisposable
     internal static RealModeRunner Make(string engine) => new(ExecutorSet.MakeTranslator(engine)?.Invoke());
 
     /// <summary>Runs a vector to its HLT. Returns the first difference from the captured state, or null.</summary>
-    internal string? Run(RealModeVector vector, ushort flagsMask)
+    internal string? Run(RealModeVector vector, ushort flagsMask, bool movedOn)
     {
         SetState(vector);
         var s = _vcpu.State;
@@ -46,9 +46,10 @@ internal sealed unsafe class RealModeRunner : IDisposable
                 Clear(vector, null);
                 return $"stopped with {cause} at {s->Slots[Slot.Rip]:x}";
             }
-            RealModeInterrupt.Deliver(_vcpu, cause == ExitCause.Exception ? s->ExceptionVector : (int)s->ExitDetail);
+            var number = cause == ExitCause.Exception ? Differences286.On286(s->ExceptionVector) : (int)s->ExitDetail;
+            if (!RealModeInterrupts.Deliver(s, number)) return Clear(vector, null) ?? $"shutdown at {s->Slots[Slot.Rip]:x}";
         }
-        var difference = Registers(vector, flagsMask) ?? Memory(vector, flagsMask);
+        var difference = Registers(vector, flagsMask, movedOn) ?? Memory(vector, flagsMask);
         var stray = Clear(vector, vector.FinalMemory);
         return difference ?? stray;
     }
@@ -59,9 +60,11 @@ internal sealed unsafe class RealModeRunner : IDisposable
         SetState(vector);
         var cause = _vcpu.Run(1);
         var s = _vcpu.State;
-        var difference = cause != ExitCause.Exception || s->ExceptionVector != expected
+        var difference = expected == Differences286.Completes
+            ? cause == ExitCause.Budget ? null : $"stopped with {cause}"
+            : cause != ExitCause.Exception || s->ExceptionVector != expected
             ? $"exception {expected} expected, stopped with {cause} {s->ExceptionVector}"
-            : Registers(vector with { Final = vector.Initial }, (ushort)ArithmeticAndControl);
+            : Registers(vector with { Final = vector.Initial }, (ushort)ArithmeticAndControl, false);
         return Clear(vector, null) ?? difference;
     }
 
@@ -97,14 +100,14 @@ internal sealed unsafe class RealModeRunner : IDisposable
         s->Slots[Slot.EsBase + index] = (ulong)selector << 4;
     }
 
-    private string? Registers(RealModeVector vector, ushort flagsMask)
+    private string? Registers(RealModeVector vector, ushort flagsMask, bool movedOn)
     {
         var s = _vcpu.State;
         for (var i = 0; i < RealModeVector.RegisterNames.Length; i++)
         {
             var (actual, mask) = i switch
             {
-                < Es => ((ushort)s->Slots[i], (ushort)0xFFFF),
+                < Es => ((ushort)s->Slots[i], movedOn && i is Cx or Si or Di ? (ushort)0 : (ushort)0xFFFF),
                 < Ip => (CpuAccess.Segment(s, i - Es)->Selector, (ushort)0xFFFF),
                 Ip => ((ushort)s->Slots[Slot.Rip], (ushort)0xFFFF),
                 _ => ((ushort)CpuAccess.GetEflags(s), (ushort)(flagsMask & ArithmeticAndControl)),
@@ -120,10 +123,11 @@ internal sealed unsafe class RealModeRunner : IDisposable
         var ram = new ReadOnlySpan<byte>(_space.Base, MemorySize);
         var final = vector.FinalMemory.ToDictionary(p => p.Address, p => p.Value);
         foreach (var (address, value) in vector.InitialMemory) final.TryAdd(address, value);
+        var flags = vector.ExceptionVector < 0 ? -1 : (vector.Initial[Ss] << 4) + (ushort)(vector.Initial[Sp] - 2);
         foreach (var (address, value) in final)
         {
-            // The pushed FLAGS hold undefined bits too.
-            var mask = (byte)(address == vector.FlagsAddress ? flagsMask & ArithmeticAndControl : address == vector.FlagsAddress + 1 ? (flagsMask & ArithmeticAndControl) >> 8 : 0xFF);
+            // The pushed FLAGS hold undefined bits too. (The address in the file is that of the bus cycle, even where the stack is odd.)
+            var mask = (byte)(address == flags ? flagsMask & ArithmeticAndControl : address == flags + 1 ? (flagsMask & ArithmeticAndControl) >> 8 : 0xFF);
             if (((ram[address] ^ value) & mask) != 0) return $"memory at {address:x}: hardware {value & mask:x}, here {ram[address] & mask:x}";
         }
         return null;

@@ -25,10 +25,12 @@ internal static class VectorRun
         {
             result.Cases++;
             var instead = Differences286.ExpectedVector(file, vector);
-            if (instead is not null) result.Quirks++;
+            var flags = (ushort)(file.FlagsMask & ~Differences286.UndefinedFlags(file, vector));
+            var movedOn = Differences286.MovedOn(file, vector);
+            if (instead is not null || movedOn || flags != file.FlagsMask) result.Quirks++;
             for (var x = 0; x < runners.Count; x++)
             {
-                var difference = instead is { } exception ? runners[x].RunExpectingException(vector, exception) : runners[x].Run(vector, file.FlagsMask);
+                var difference = instead is { } exception ? runners[x].RunExpectingException(vector, exception) : runners[x].Run(vector, flags, movedOn);
                 if (difference is null) continue;
                 result.Mismatches[x]++;
                 if (result.Examples[x].Count < ExamplesKept) result.Examples[x].Add($"{vector.Name} ({vector.Bytes}): {difference}");
