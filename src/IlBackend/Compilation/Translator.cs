@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
+using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 
@@ -83,7 +84,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
         Region region;
         lock (cache.Memory.Lock)
             region = RegionBuilder.Single(block);
-        var compiled = Compile(region, new EmitOptions(true, true))!;
+        var compiled = Compile(region, new EmitOptions(true, true, WindowPages(cache)))!;
         lock (cache.Memory.Lock)
             _dead.Add(compiled);
         return compiled.Code;
@@ -144,7 +145,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
     // The generation tells a flush since the request: the cached blocks behind the region are then gone.
     private void CompileAndPublish(BlockCache cache, Region region, int generation)
     {
-        var compiled = Compile(region, new EmitOptions(_options.CountInstructions));
+        var compiled = Compile(region, new EmitOptions(_options.CountInstructions, false, WindowPages(cache)));
         for (var weight = RegionBuilder.MaxWeight / 2; compiled == null; weight /= 2)
         {
             lock (cache.Memory.Lock)
@@ -155,7 +156,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
                 region = RegionBuilder.Build(cache, head, weight);
             }
 
-            compiled = Compile(region, new EmitOptions(_options.CountInstructions));
+            compiled = Compile(region, new EmitOptions(_options.CountInstructions, false, WindowPages(cache)));
         }
 
         lock (cache.Memory.Lock)
@@ -188,6 +189,8 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
         if (head->Valid != 0)
             head->CompileState = 0;
     }
+
+    private static ulong WindowPages(BlockCache cache) => cache.Memory.WindowSize / AddressSpace.PageSize;
 
     // Null when the region must be made smaller.
     private CompiledRegion? Compile(Region region, EmitOptions options)

@@ -115,7 +115,10 @@ public sealed unsafe partial class RegionEmitter
             _il.Emit(OpCodes.Shr_Un);
             StLoc(_page);
             LdLoc(_page);
-            LoadField(nameof(CpuState.WindowPages), OpCodes.Ldind_I8);
+            if (_options.WindowPages != 0)
+                Ldc((long)_options.WindowPages);
+            else
+                LoadField(nameof(CpuState.WindowPages), OpCodes.Ldind_I8);
             _il.EmitBranch(OpCodes.Bge_Un, slow);
             LdLoc(_permissions);
             LdLoc(_page);

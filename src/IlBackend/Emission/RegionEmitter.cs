@@ -289,7 +289,8 @@ public sealed unsafe partial class RegionEmitter
 /// <param name="Alone">
 /// The region is one block to be executed once: direct exits return to the dispatcher instead of jumping on.
 /// </param>
-public readonly record struct EmitOptions(bool CountInstructions = false, bool Alone = false);
+/// <param name="WindowPages">Pages in the address space's window, a constant in the code; 0 reads it from the state.</param>
+public readonly record struct EmitOptions(bool CountInstructions = false, bool Alone = false, ulong WindowPages = 0);
 
 /// <summary>Gives the cell of a jump target.</summary>
 public unsafe interface ICellSource
