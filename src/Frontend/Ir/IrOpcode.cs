@@ -248,4 +248,9 @@ public enum ExitCause : byte
 
     /// <summary>The instruction budget of the run is used up (host).</summary>
     Budget,
+
+    /// <summary>
+    /// An access at RIP needs the slow path, for which this translation has no code: the interpreter goes on from there (dispatcher).
+    /// </summary>
+    SlowAccess,
 }

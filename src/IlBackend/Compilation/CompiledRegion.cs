@@ -34,6 +34,9 @@ public sealed unsafe class CompiledRegion
     /// <summary>What was compiled.</summary>
     public Region Region { get; }
 
+    /// <summary>The fault sites of the code (<see cref="Runtime.Translation.FaultSite"/>).</summary>
+    public IReadOnlyList<nint> FaultSites => _sites;
+
     /// <summary>Address of the host code.</summary>
     public nint Code { get; }
 

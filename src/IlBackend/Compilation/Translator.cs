@@ -27,7 +27,13 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
     // How many times longer a block inside a region must be hot to get a region that starts with it.
     private const int InnerPatience = 16;
 
+    // Exits for a slow access at one instruction before the region is made again with slow paths.
+    private const int SlowExitsBeforeRecompile = 16;
+
     private readonly TranslatorOptions _options;
+    private readonly HashSet<ulong> _oftenSlow = [];
+    private readonly Dictionary<long, CompiledRegion> _bySerial = [];
+    private long _serial;
     private readonly Dictionary<(ulong Rip, GuestMode Mode), nint> _cells = [];
     private readonly Dictionary<nint, List<CompiledRegion>> _regionsOf = [];
     private readonly List<CompiledRegion> _regions = [];
@@ -91,6 +97,35 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
     }
 
     /// <inheritdoc/>
+    public bool OftenSlow(ulong rip)
+    {
+        lock (_cells)
+            return _oftenSlow.Contains(rip);
+    }
+
+    /// <inheritdoc/>
+    public void NoteSlowAccess(BlockCache cache, FaultSite* site)
+    {
+        if (++site->SlowExits < SlowExitsBeforeRecompile)
+            return;
+        lock (cache.Memory.Lock)
+        {
+            if (!_bySerial.TryGetValue(site->Region, out var region) || !region.Valid)
+                return;
+            lock (_cells)
+                foreach (var s in region.FaultSites)
+                    if (((FaultSite*)s)->SlowExits > 0)
+                        _oftenSlow.Add(((FaultSite*)s)->Rip);
+            Statistics.Recompiled++;
+            Kill(region);
+
+            // It was hot: compile it again at its next entry.
+            var head = (Block*)region.Region.Blocks[0].Source;
+            head->Heat = _options.Threshold;
+        }
+    }
+
+    /// <inheritdoc/>
     public void Invalidate(Block* block)
     {
         if (!_regionsOf.Remove((nint)block, out var regions))
@@ -113,6 +148,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
         foreach (var region in _dead)
             region.Release();
         _regions.Clear();
+        _bySerial.Clear();
         _dead.Clear();
         _regionsOf.Clear();
     }
@@ -211,6 +247,9 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
     {
         var region = compiled.Region;
         _regions.Add(compiled);
+        _bySerial[++_serial] = compiled;
+        foreach (var site in compiled.FaultSites)
+            ((FaultSite*)site)->Region = _serial;
         foreach (var block in region.Blocks)
         {
             if (!_regionsOf.TryGetValue(block.Source, out var list))
@@ -279,6 +318,9 @@ public sealed class TranslatorStatistics
 
     /// <summary>Regions compiled in vain because their bytes changed meanwhile.</summary>
     public long Discarded { get; set; }
+
+    /// <summary>Regions dropped to be compiled again with slow paths for accesses.</summary>
+    public long Recompiled { get; set; }
 
     /// <summary>Stopwatch ticks spent emitting and compiling.</summary>
     public long CompileTicks { get; set; }

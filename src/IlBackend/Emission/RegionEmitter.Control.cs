@@ -262,14 +262,21 @@ public sealed unsafe partial class RegionEmitter
             _il.EmitBranch(OpCodes.Br, _leave);
         }
 
-        _il.MarkLabel(_faultExit);
+        EmitSiteExit(_slowExit, ExitCause.SlowAccess);
+        _il.EmitBranch(OpCodes.Br, _leave);
+        EmitSiteExit(_faultExit, ExitCause.Exception);
+        _il.MarkLabel(_leave);
+        EmitSpill();
+        _il.Emit(OpCodes.Ret);
+    }
+
+    private void EmitSiteExit(int label, ExitCause cause)
+    {
+        _il.MarkLabel(label);
         FieldAddress(FieldOffset(nameof(CpuState.FaultSite)));
         LdLoc(_site);
         _il.Emit(OpCodes.Conv_I);
         _il.Emit(OpCodes.Stind_I);
-        SetCause(ExitCause.Exception);
-        _il.MarkLabel(_leave);
-        EmitSpill();
-        _il.Emit(OpCodes.Ret);
+        SetCause(cause);
     }
 }

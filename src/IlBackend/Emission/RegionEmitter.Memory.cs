@@ -11,7 +11,8 @@ namespace DynaTrans.IlBackend.Emission;
 
 /// <content>
 /// Memory accesses. The fast path is inline: one test of the permission byte of the first page (and, in 64-bit code, one compare with the
-/// window). Everything else is a call out of the way.
+/// window). Everything else leaves the code and is interpreted: a region without calls keeps all its locals in registers. Only an
+/// instruction that was seen to need the slow path often gets a call to it, out of the way.
 /// </content>
 public sealed unsafe partial class RegionEmitter
 {
@@ -156,6 +157,11 @@ public sealed unsafe partial class RegionEmitter
         });
         FinishLoad(op, signed);
         _il.MarkLabel(resume);
+        if (!HasSlowPath())
+        {
+            LeaveSlowly(slow);
+            return;
+        }
 
         var copy = op;
         var leave = LeaveSite();
@@ -199,6 +205,11 @@ public sealed unsafe partial class RegionEmitter
         Push(op.C, op.Imm, Width(op.Size));
         _il.Emit(op.Size switch { 1 => OpCodes.Stind_I1, 2 => OpCodes.Stind_I2, 4 => OpCodes.Stind_I4, _ => OpCodes.Stind_I8 });
         _il.MarkLabel(resume);
+        if (!HasSlowPath())
+        {
+            LeaveSlowly(slow);
+            return;
+        }
 
         var copy = op;
         var leave = LeaveSite();
@@ -279,6 +290,20 @@ public sealed unsafe partial class RegionEmitter
         _il.EmitFaultSite((FaultSite*)site);
         StLoc(_site);
         _il.EmitBranch(OpCodes.Br, _faultExit);
+    }
+
+    private bool HasSlowPath() => _options.Alone || _cells.OftenSlow(_block.Addresses[_insn]);
+
+    private void LeaveSlowly(int slow)
+    {
+        var site = LeaveSite();
+        Cold(() =>
+        {
+            _il.MarkLabel(slow);
+            Ldc((long)site);
+            StLoc(_site);
+            _il.EmitBranch(OpCodes.Br, _slowExit);
+        });
     }
 
     private void LeaveIfPending(nint site)

@@ -90,6 +90,11 @@ public sealed unsafe partial class RegionEmitter
             _il.EmitCall(EmitSupport.Method(op.Size == 4 ? nameof(EmitSupport.Load4) : nameof(EmitSupport.Load8)));
         EndVectorStore(op.Dst);
         _il.MarkLabel(resume);
+        if (!HasSlowPath())
+        {
+            LeaveSlowly(slow);
+            return;
+        }
 
         var copy = op;
         var leave = LeaveSite();
@@ -131,6 +136,11 @@ public sealed unsafe partial class RegionEmitter
         else
             _il.EmitCall(EmitSupport.Method(op.Size == 4 ? nameof(EmitSupport.Store4) : nameof(EmitSupport.Store8)));
         _il.MarkLabel(resume);
+        if (!HasSlowPath())
+        {
+            LeaveSlowly(slow);
+            return;
+        }
 
         var copy = op;
         var leave = LeaveSite();

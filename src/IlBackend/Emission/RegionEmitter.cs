@@ -37,7 +37,7 @@ public sealed unsafe partial class RegionEmitter
 
     private int _ea, _page, _slow, _memory, _permissions, _site, _count, _scratch;
     private int _fop, _fres, _fsrc, _faux;
-    private int _faultExit, _leave;
+    private int _faultExit, _slowExit, _leave;
 
     private PendingFlags _flags;
     private RegionBlock _block = null!;
@@ -74,6 +74,7 @@ public sealed unsafe partial class RegionEmitter
     {
         DeclareLocals();
         _faultExit = _il.DefineLabel();
+        _slowExit = _il.DefineLabel();
         _leave = _il.DefineLabel();
         for (var i = 0; i < _blockLabels.Length; i++)
             _blockLabels[i] = _il.DefineLabel();
@@ -297,4 +298,7 @@ public unsafe interface ICellSource
 {
     /// <summary>The cell of a guest address in a mode.</summary>
     EntryCell* Cell(ulong rip, GuestMode mode);
+
+    /// <summary>True when accesses of the instruction at a RIP often need the slow path: they get one in the code.</summary>
+    bool OftenSlow(ulong rip) => false;
 }

@@ -212,14 +212,7 @@ public sealed unsafe class Vcpu : IDisposable
                 return RunTranslated(block);
         }
 
-        var cause = Interpreter.Run(this, block, alone: false);
-        return cause switch
-        {
-            ExitCause.Requested => ExitCause.Continue,
-            ExitCause.SingleStep => RunAlone(1),
-            ExitCause.Budget => RunAlone((int)(s->InstructionLimit - s->InstructionCount)),
-            _ => cause,
-        };
+        return Interpret(block);
     }
 
     // True when the block has code now. A block that is not worth it yet is interpreted for another while before the question comes again.
@@ -286,13 +279,43 @@ public sealed unsafe class Vcpu : IDisposable
     private ExitCause FinishTranslated()
     {
         var s = State;
-        if (s->FaultSite != 0)
+        var site = (FaultSite*)s->FaultSite;
+        if (site != null)
             FaultSite.Repair(s);
         var cause = (ExitCause)s->ExitCauseValue;
+        if (cause == ExitCause.SlowAccess)
+            return InterpretSlowAccess(site);
         if (cause != ExitCause.Exception || s->ExceptionVector != CpuState.RestartAlone)
             return cause;
         s->ExceptionVector = -1;
         return RunAlone(1);
+    }
+
+    // The interpreter executes the block from the instruction on, whatever code there is for it, and goes on from there.
+    private ExitCause InterpretSlowAccess(FaultSite* site)
+    {
+        HostMxcsr.Leave(State);
+        Cache.Translator!.NoteSlowAccess(Cache, site);
+        var block = FindCached(State->Slots[Slot.Rip]);
+        if (block == null)
+            block = LiftHere();
+        HostMxcsr.Enter(State);
+        if (block == null)
+            return ExitCause.Exception;
+        block->Heat = Math.Min(block->Heat, HeatThreshold - 2);
+        return Interpret(block);
+    }
+
+    private ExitCause Interpret(Block* block)
+    {
+        var cause = Interpreter.Run(this, block, alone: false);
+        return cause switch
+        {
+            ExitCause.Requested => ExitCause.Continue,
+            ExitCause.SingleStep => RunAlone(1),
+            ExitCause.Budget => RunAlone((int)(State->InstructionLimit - State->InstructionCount)),
+            _ => cause,
+        };
     }
 
     // EFLAGS.TF: #DB after one instruction, unless it faulted (SDM Vol. 3, 18.3.1.4).

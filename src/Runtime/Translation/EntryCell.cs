@@ -71,6 +71,12 @@ public unsafe struct FaultSite
     /// <summary>Instructions of the block from this one on: they were counted but not executed.</summary>
     public int NotExecuted;
 
+    /// <summary>Times the code left here because an access needed the slow path.</summary>
+    public int SlowExits;
+
+    /// <summary>Number of the region that the site belongs to.</summary>
+    public long Region;
+
     /// <summary>Makes the state exact after translated code left at this site.</summary>
     public static void Repair(CpuState* s)
     {

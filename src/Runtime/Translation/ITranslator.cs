@@ -18,6 +18,12 @@ public unsafe interface ITranslator
     /// </summary>
     nint CompileAlone(BlockCache cache, Block* block);
 
+    /// <summary>
+    /// Translated code left at a site because an access needed the slow path. Where that is frequent the code is made again with a slow
+    /// path of its own. Called by a vCPU between blocks, without locks.
+    /// </summary>
+    void NoteSlowAccess(BlockCache cache, FaultSite* site);
+
     /// <summary>Code made from this block must not be entered any more. Under the memory's lock.</summary>
     void Invalidate(Block* block);
 
