@@ -15,7 +15,7 @@ namespace DynaTrans.IlBackend.Compilation;
 public sealed unsafe class CompiledRegion
 {
     // The handle of a dynamic method is not public; without it every transfer would go through a delegate, at twice the cost.
-    private static readonly Func<DynamicMethod, RuntimeMethodHandle> MethodHandle =
+    internal static readonly Func<DynamicMethod, RuntimeMethodHandle> MethodHandle =
         typeof(DynamicMethod).GetMethod("GetMethodDescriptor", BindingFlags.Instance | BindingFlags.NonPublic)
             ?.CreateDelegate<Func<DynamicMethod, RuntimeMethodHandle>>()
         ?? throw new PlatformNotSupportedException("this .NET runtime does not give the method handle of a DynamicMethod");

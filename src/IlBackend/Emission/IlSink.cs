@@ -10,6 +10,9 @@ namespace DynaTrans.IlBackend.Emission;
 /// </summary>
 public abstract unsafe class IlSink
 {
+    /// <summary>What <see cref="BeginGlue"/> is given where the code out of the way begins: slow paths and exits.</summary>
+    public const string OutOfLine = "slow paths";
+
     /// <summary>Declares a local; returns its number.</summary>
     /// <param name="type">Its type.</param>
     /// <param name="name">What it holds, for whoever reads the IL; unique in the method.</param>

@@ -240,6 +240,7 @@ public sealed unsafe partial class RegionEmitter
 
     private void EmitExits()
     {
+        _il.BeginGlue("exits");
         foreach (var (target, label) in _exitLabels)
         {
             _il.MarkLabel(label);

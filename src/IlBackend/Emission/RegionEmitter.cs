@@ -81,7 +81,7 @@ public sealed unsafe partial class RegionEmitter
         EmitEntry();
         foreach (var block in _region.Blocks)
             EmitBlock(block);
-        _il.BeginGlue("slow paths and exits");
+        _il.BeginGlue(IlSink.OutOfLine);
 
         // A slow path may add an exit; exits add nothing.
         for (var i = 0; i < _coldPaths.Count; i++)
@@ -194,6 +194,7 @@ public sealed unsafe partial class RegionEmitter
     // Entries other than the head: the exit-request check stands here too, so that regions that jump to each other in a ring stop.
     private void EmitSideEntry(int label, RegionBlock block)
     {
+        _il.BeginGlue("entry");
         _il.MarkLabel(label);
         CheckRequest(block.Start);
         _il.EmitBranch(OpCodes.Br, _blockLabels[block.Order]);

@@ -1,0 +1,108 @@
+using System.Reflection;
+using System.Reflection.Emit;
+using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.IlBackend.Emission;
+
+/// <summary>Writes IL by an <see cref="ILGenerator"/>.</summary>
+public abstract unsafe class IlGeneratorSink : IlSink
+{
+    /// <summary>Parameter types of a translation.</summary>
+    public static readonly Type[] Parameters = [typeof(CpuState*), typeof(EntryCell*), typeof(nint)];
+
+    private readonly List<LocalBuilder> _locals = [];
+    private readonly List<Label> _labels = [];
+    private int _references;
+    private int _flowPoints;
+    private int _instructions;
+
+    /// <summary>
+    /// False when RyuJIT would compile the method without optimising, silently: more than 8,000 references to locals or 2,000 basic blocks
+    /// or 20,000 instructions (measured; docs/dotnet-limits.md).
+    /// </summary>
+    public bool IsWithinLimits => _references < 7600 && _flowPoints < 1900 && _instructions < 19000;
+
+    /// <summary>The generator.</summary>
+    protected abstract ILGenerator Generator { get; }
+
+    /// <inheritdoc/>
+    public override int DeclareLocal(Type type, string name)
+    {
+        _locals.Add(Generator.DeclareLocal(type));
+        return _locals.Count - 1;
+    }
+
+    /// <inheritdoc/>
+    public override int DefineLabel()
+    {
+        _labels.Add(Generator.DefineLabel());
+        return _labels.Count - 1;
+    }
+
+    /// <inheritdoc/>
+    public override void MarkLabel(int label)
+    {
+        _flowPoints++;
+        Generator.MarkLabel(_labels[label]);
+    }
+
+    /// <inheritdoc/>
+    public override void Emit(OpCode opcode)
+    {
+        _instructions++;
+        if (opcode == OpCodes.Ldarg_0)
+            _references++;
+        Generator.Emit(opcode);
+    }
+
+    /// <inheritdoc/>
+    public override void Emit(OpCode opcode, int value)
+    {
+        _instructions++;
+        if (opcode == OpCodes.Unaligned)
+            Generator.Emit(opcode, (byte)value);
+        else
+            Generator.Emit(opcode, value);
+    }
+
+    /// <inheritdoc/>
+    public override void Emit(OpCode opcode, long value)
+    {
+        _instructions++;
+        Generator.Emit(opcode, value);
+    }
+
+    /// <inheritdoc/>
+    public override void EmitLocal(OpCode opcode, int local)
+    {
+        _instructions++;
+        _references++;
+        Generator.Emit(opcode, _locals[local]);
+    }
+
+    /// <inheritdoc/>
+    public override void EmitBranch(OpCode opcode, int label)
+    {
+        _instructions++;
+        _flowPoints += opcode == OpCodes.Br ? 0 : 1;
+        Generator.Emit(opcode, _labels[label]);
+    }
+
+    /// <inheritdoc/>
+    public override void EmitSwitch(int[] labels) => Generator.Emit(OpCodes.Switch, Array.ConvertAll(labels, l => _labels[l]));
+
+    /// <inheritdoc/>
+    public override void EmitCall(MethodInfo method) => Generator.Emit(OpCodes.Call, method);
+
+    /// <inheritdoc/>
+    public override void EmitType(OpCode opcode, Type type) => Generator.Emit(opcode, type);
+
+    /// <inheritdoc/>
+    public override void EmitTailJump()
+    {
+        Generator.Emit(OpCodes.Tailcall);
+        Generator.EmitCalli(OpCodes.Calli, CallingConventions.Standard, typeof(void), Parameters, null);
+        Generator.Emit(OpCodes.Ret);
+    }
+}

@@ -1,0 +1,35 @@
+using System.Runtime.InteropServices;
+
+namespace DynaTrans.Runtime.Translation;
+
+/// <summary>
+/// Entry cells and fault sites for a translation that belongs to no block cache, such as one loaded from an exported assembly: every jump
+/// out of it returns to its caller with RIP at the target. They live as long as the process; an assembly makes its own once.
+/// </summary>
+public static unsafe class DetachedLinks
+{
+    /// <summary>A cell for a guest address; code that jumps through it returns.</summary>
+    public static long Cell(ulong rip)
+    {
+        delegate*<State.CpuState*, EntryCell*, nint, void> stub = &EntryCell.ReturnToDispatcher;
+        var cell = (EntryCell*)NativeMemory.Alloc((nuint)sizeof(EntryCell));
+        cell->Rip = rip;
+        cell->Target = EntryCell.Pack((nint)stub, 0);
+        return (long)cell;
+    }
+
+    /// <summary>A fault site; the parameters are its fields.</summary>
+    public static long Site(ulong rip, long flagsOp, ulong flagsSource, bool sourceIsConstant, int notExecuted)
+    {
+        var site = (FaultSite*)NativeMemory.Alloc((nuint)sizeof(FaultSite));
+        *site = new FaultSite
+        {
+            Rip = rip,
+            FlagsOp = flagsOp,
+            FlagsSource = flagsSource,
+            SourceIsConstant = sourceIsConstant ? (byte)1 : (byte)0,
+            NotExecuted = notExecuted,
+        };
+        return (long)site;
+    }
+}
