@@ -127,7 +127,7 @@ public sealed unsafe class BlockDump
     {
         HelperFamilies.Register();
         var dumps = new List<BlockDump>();
-        using var cells = new PrivateCells();
+        using var cells = new DetachedCells();
         var compiled = new List<Compiled>();
         using (var session = JitSession.TryStart())
         {
@@ -162,7 +162,7 @@ public sealed unsafe class BlockDump
         (HostIsAligned, HostSize) = (aligned, method.Size);
     }
 
-    private static Compiled Compile(string name, Region region, RecordingSink recorded, PrivateCells cells, EmitOptions options)
+    private static Compiled Compile(string name, Region region, RecordingSink recorded, DetachedCells cells, EmitOptions options)
     {
         var sink = new DynamicMethodSink(name);
         var emitter = RegionEmitter.Emit(sink, region, cells, options);
@@ -172,11 +172,11 @@ public sealed unsafe class BlockDump
         Free(RegionEmitter.Emit(twin, region, cells, options));
         var twinHandle = twin.Compile();
 
-        var names = cells.Names;
+        var names = cells.Names.ToDictionary();
         foreach (var site in emitter.FaultSites)
             names[(ulong)site] = $"site_{((FaultSite*)site)->Rip:x}";
         foreach (var method in recorded.Called.Distinct())
-            names[(ulong)method.MethodHandle.GetFunctionPointer()] = $"{method.DeclaringType!.Name}.{method.Name}";
+            HostListing.AddNames(names, method);
         return new Compiled(sink.Method, emitter, (ulong)handle.Value, twinHandle, (ulong)handle.GetFunctionPointer(), twin.Places, names);
     }
 
@@ -250,25 +250,4 @@ public sealed unsafe class BlockDump
     private sealed record Compiled(
         DynamicMethod Method, RegionEmitter Emitter, ulong Handle, ulong TwinHandle, ulong Code, IReadOnlyList<IlPlace> Places,
         IReadOnlyDictionary<ulong, string> Names);
-
-    // Cells of the dump's own: nothing that runs is touched.
-    private sealed class PrivateCells : ICellSource, IDisposable
-    {
-        private readonly Dictionary<ulong, nint> _cells = [];
-
-        public Dictionary<ulong, string> Names => _cells.ToDictionary(pair => (ulong)pair.Value, pair => $"cell_{pair.Key:x}");
-
-        public EntryCell* Cell(ulong rip, GuestMode mode)
-        {
-            if (!_cells.TryGetValue(rip, out var cell))
-                _cells[rip] = cell = (nint)DetachedLinks.Cell(rip);
-            return (EntryCell*)cell;
-        }
-
-        public void Dispose()
-        {
-            foreach (var cell in _cells.Values)
-                NativeMemory.Free((void*)cell);
-        }
-    }
 }

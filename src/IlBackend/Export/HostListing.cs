@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
 using Iced.Intel;
@@ -31,15 +32,28 @@ internal static unsafe class HostListing
         var offsets = twin is { Map.Count: > 0 } ? OffsetsInTwin(instructions, Decode(twin)) : null;
         aligned = offsets != null;
         var formatter = new GuestFormatter(new Resolver(code, names));
+        var stateRegister = StateRegister(instructions);
         var listing = new List<HostInstruction>(instructions.Count);
         for (var i = 0; i < instructions.Count; i++)
         {
             var place = offsets != null ? PlaceAt(twin!, offsets[i], places) : default;
             var offset = (int)(instructions[i].IP - code.Address);
-            listing.Add(new HostInstruction(offset, instructions[i].Length, place.Rip, place.OutOfLine, formatter.Format(instructions[i])));
+            var text = formatter.Format(instructions[i]) + Comment(instructions[i], stateRegister, names);
+            listing.Add(new HostInstruction(offset, instructions[i].Length, place.Rip, place.OutOfLine, text));
         }
 
         return listing;
+    }
+
+    /// <summary>Adds the addresses by which host code calls a method: its entry point, and the cell that the jump there goes through.</summary>
+    public static void AddNames(IDictionary<ulong, string> names, MethodInfo method)
+    {
+        var name = $"{method.DeclaringType!.Name}.{method.Name}";
+        var entry = (byte*)method.MethodHandle.GetFunctionPointer();
+        names[(ulong)entry] = name;
+        var isJumpThroughCell = RuntimeInformation.ProcessArchitecture == Architecture.X64 && entry[0] == 0xFF && entry[1] == 0x25;
+        if (isJumpThroughCell)
+            names[(ulong)(entry + 6 + *(int*)(entry + 2))] = name;
     }
 
     /// <summary>Size of the code at an address when nobody says: up to the last return or jump that no branch leads beyond.</summary>
@@ -61,6 +75,25 @@ internal static unsafe class HostListing
         }
 
         return (int)(decoder.IP - address);
+    }
+
+    // The state pointer arrives in RDI; the prologue copies it to a register that calls preserve, where it stays.
+    private static Register StateRegister(List<Instruction> instructions)
+    {
+        foreach (var instruction in instructions)
+            if (instruction is { Mnemonic: Mnemonic.Mov, Op0Kind: OpKind.Register, Op1Kind: OpKind.Register, Op1Register: Register.RDI })
+                return instruction.Op0Register;
+        return Register.RDI;
+    }
+
+    // What of the guest's state a memory operand names, or which method a call through a runtime cell calls.
+    private static string Comment(in Instruction instruction, Register stateRegister, IReadOnlyDictionary<ulong, string> names)
+    {
+        if (instruction.Mnemonic == Mnemonic.Call && instruction.IsIPRelativeMemoryOperand)
+            return names.TryGetValue(instruction.IPRelativeMemoryAddress, out var method) ? $" ; {method}" : "";
+        if (instruction.MemoryBase != stateRegister || instruction.MemoryIndex != Register.None)
+            return "";
+        return StateNames.At((int)instruction.MemoryDisplacement64) is { } field ? $" ; {field}" : "";
     }
 
     private static List<Instruction> Decode(JittedMethod code)
@@ -135,7 +168,7 @@ internal static unsafe class HostListing
                 return true;
             }
 
-            if (!names.TryGetValue(address, out var name))
+            if (instruction.IsIPRelativeMemoryOperand || !names.TryGetValue(address, out var name))
                 return false;
             symbol = new SymbolResult(address, name);
             return true;
