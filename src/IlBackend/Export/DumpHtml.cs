@@ -72,7 +72,7 @@ public static partial class DumpHtml
             foreach (var i in block.Instructions)
             {
                 var bytes = string.Join(' ', i.Bytes.Select(b => b.ToString("x2", CultureInfo.InvariantCulture)));
-                Line(to, i.Rip, hues, $"<u>{i.Rip:x}</u> {Assembly(i.Text)}<s>{bytes}</s>");
+                Line(to, i.Rip, hues, $"<u>{i.Rip:x}</u><span>{Assembly(i.Text)}</span><s>{bytes}</s>");
             }
         }
     }
