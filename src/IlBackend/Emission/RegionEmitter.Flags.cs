@@ -206,10 +206,12 @@ public sealed unsafe partial class RegionEmitter
     private bool TryPushComparison(Condition condition, out Condition comparison)
     {
         comparison = condition;
-        if (!_flags.Known || condition is Condition.P or Condition.Np)
+        if (!_flags.Known)
             return false;
         if (_flags.Kind == FlagsKind.Explicit)
             return TryPushExplicit(condition, out comparison);
+        if (condition is Condition.P or Condition.Np)
+            return false;
         var size = _flags.Size;
         if (_flags.Kind == FlagsKind.Sub && condition is not (Condition.S or Condition.Ns or Condition.O or Condition.No))
         {
@@ -267,6 +269,7 @@ public sealed unsafe partial class RegionEmitter
             2 => Eflags.ZF,
             3 => Eflags.CF | Eflags.ZF,
             4 => Eflags.SF,
+            5 => Eflags.PF,
             _ => 0,
         };
         if (bit == 0)
