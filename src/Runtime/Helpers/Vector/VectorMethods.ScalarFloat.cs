@@ -182,8 +182,8 @@ public static unsafe partial class VectorMethods
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V RsqrtSs(V a, V b) => Sse.ReciprocalSqrtScalar(a.AsSingle(), b.AsSingle()).AsByte();
 
-    // 0x45 (ZF PF CF) is unordered, 0 above, 1 (CF) below, 0x40 (ZF) equal.
+    // 0x45 (ZF PF CF) is unordered, 0 above, 1 (CF) below, 0x40 (ZF) equal. Bit arithmetic, because RyuJIT makes branches of conditionals.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong ComparisonFlags(bool aboveOrEqual, bool belowOrEqual) =>
-        (byte)(0x40010045u >> ((aboveOrEqual ? 8 : 0) + (belowOrEqual ? 16 : 0)));
+        (byte)(0x40010045u >> ((Unsafe.BitCast<bool, byte>(aboveOrEqual) * 8) + (Unsafe.BitCast<bool, byte>(belowOrEqual) * 16)));
 }
