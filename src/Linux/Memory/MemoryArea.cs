@@ -14,11 +14,15 @@ namespace DynaTrans.Linux.Memory;
 public sealed record MemoryArea(
     ulong Start, ulong End, PagePermission Protection, bool IsShared, OpenFile? File, ulong Offset, string Name)
 {
+    /// <summary>True when the area counts against <see cref="CommitLimit"/>.</summary>
+    public bool Committed { get; init; }
+
     /// <summary>Length in bytes.</summary>
     public ulong Length => End - Start;
 
     /// <summary>True when <paramref name="next"/> continues this one, so that both can be one.</summary>
     public bool Joins(MemoryArea next) =>
         End == next.Start && Protection == next.Protection && IsShared == next.IsShared && File == next.File && Name == next.Name
+        && Committed == next.Committed
         && (File == null || Offset + Length == next.Offset);
 }

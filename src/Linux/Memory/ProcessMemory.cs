@@ -36,7 +36,12 @@ public sealed partial class ProcessMemory
         if (Interlocked.Decrement(ref _users) != 0)
             return;
         foreach (var area in _areas)
+        {
+            if (area.Committed)
+                Commit?.Give(area.Length);
             area.File?.Release();
+        }
+
         _areas.Clear();
         Cache.Dispose();
         Space.Dispose();

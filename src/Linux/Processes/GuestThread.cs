@@ -1,13 +1,18 @@
 using System.Runtime.InteropServices;
 using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Signals;
 using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Linux.Processes;
 
 /// <summary>A guest thread: a vCPU and what Linux keeps per thread. It is a host thread.</summary>
 public sealed unsafe partial class GuestThread
 {
+    // Word 0: interrupted. Word 1: event counter.
     private readonly int* _words = (int*)NativeMemory.AllocZeroed(2, sizeof(int));
+    private int _hostThread;
+    private uint _cpuClock;
 
     internal GuestThread(GuestProcess process, int tid, Vcpu vcpu)
     {
@@ -25,9 +30,102 @@ public sealed unsafe partial class GuestThread
     /// <summary>The processor; replaced by execve.</summary>
     public Vcpu Vcpu { get; internal set; }
 
+    /// <summary>The processor's state.</summary>
+    public CpuState* State => Vcpu.State;
+
     /// <summary>Not zero: a signal or an end waits, and blocking host calls return EINTR (see <see cref="HostCalls.Interruptible"/>).</summary>
     public int* InterruptWord => _words;
 
     /// <summary>True when blocking calls should give up now.</summary>
     public bool IsInterrupted => Volatile.Read(ref *_words) != 0;
+
+    /// <summary>Guest address of a word to clear and wake at the end (set_tid_address), or 0.</summary>
+    internal ulong ClearChildTid { get; set; }
+
+    /// <summary>Guest address of the head of the list of robust futexes, or 0.</summary>
+    internal ulong RobustList { get; set; }
+
+    /// <summary>The nice value, -20 to 19, as the guest set it.</summary>
+    internal int Nice { get; set; }
+
+    /// <summary>Name of the thread (PR_SET_NAME), one char per byte; null: the process's.</summary>
+    internal string? Name { get; set; }
+
+    /// <summary>The segment descriptors that set_thread_area can change (i386).</summary>
+    internal ThreadAreas Areas { get; init; } = new();
+
+    /// <summary>CPU time used, in nanoseconds.</summary>
+    public long CpuTime()
+    {
+        if (_cpuClock == 0)
+            return 0;
+        TimeSpecPair time;
+        return HostCalls.Call(HostSys.ClockGettime, (int)_cpuClock, (nint)(&time)) == 0 ? (time.Seconds * 1_000_000_000) + time.Nanoseconds : 0;
+    }
+
+    /// <summary>The host clock of this thread's CPU time, for clock_gettime(CLOCK_THREAD_CPUTIME_ID) of another thread.</summary>
+    public int CpuClock => (int)_cpuClock;
+
+    /// <summary>Makes the thread look at its signals soon, out of guest code or a blocking call. Under the kernel's gate.</summary>
+    internal void Interrupt()
+    {
+        Volatile.Write(ref *_words, 1);
+        Vcpu.RequestExit();
+        var host = Volatile.Read(ref _hostThread);
+        if (host != 0 && host != Interruption.CurrentThread)
+            Interruption.Kick(host);
+    }
+
+    /// <summary>Counts events for <see cref="WaitEvent"/>; read before the condition is looked at.</summary>
+    internal int EventCount => Volatile.Read(ref _words[1]);
+
+    /// <summary>Ends a <see cref="WaitEvent"/> of this thread.</summary>
+    internal void WakeEvent()
+    {
+        const int FutexWakePrivate = 129;
+        Interlocked.Increment(ref _words[1]);
+        HostCalls.Call(HostSys.Futex, (nint)(_words + 1), FutexWakePrivate, 1);
+    }
+
+    /// <summary>
+    /// Sleeps until <see cref="WakeEvent"/>, an interruption or a deadline.
+    /// </summary>
+    /// <param name="seen">The event count before the condition was looked at.</param>
+    /// <param name="deadline">Nanoseconds of CLOCK_MONOTONIC, or <see cref="long.MaxValue"/>.</param>
+    /// <param name="interruptible">False: signals do not end the wait.</param>
+    /// <returns>0, -EINTR or -ETIMEDOUT.</returns>
+    internal int WaitEvent(int seen, long deadline = long.MaxValue, bool interruptible = true)
+    {
+        const int FutexWaitBitsetPrivate = 137, MatchAny = -1;
+        var time = new TimeSpecPair { Seconds = deadline / 1_000_000_000, Nanoseconds = deadline % 1_000_000_000 };
+        var timeout = deadline == long.MaxValue ? 0 : (nint)(&time);
+        var never = 0;
+        var result = HostCalls.Interruptible(
+            interruptible ? _words : &never, HostSys.Futex, (nint)(_words + 1), FutexWaitBitsetPrivate, seen, timeout, 0, MatchAny);
+        return result == -Errno.EAGAIN ? 0 : (int)result;
+    }
+
+    /// <summary>Gives back the processor and the words. The thread must have left <see cref="Vcpu.Run"/> for good.</summary>
+    internal void DisposeCpu()
+    {
+        lock (Process.Kernel.Gate)
+            _hostThread = 0;
+        Vcpu.Dispose();
+    }
+
+    // Called by the host thread itself when it starts.
+    private void Attach()
+    {
+        var host = Interruption.CurrentThread;
+        // CPUCLOCK of one thread: ~tid << 3 | per-thread | scheduler time (kernel, posix-timers.h).
+        _cpuClock = (uint)((~host << 3) | 4 | 2);
+        Volatile.Write(ref _hostThread, host);
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct TimeSpecPair
+    {
+        public long Seconds;
+        public long Nanoseconds;
+    }
 }

@@ -1,0 +1,88 @@
+using System.Runtime.InteropServices;
+using DynaTrans.Linux.Host;
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.Linux.Memory;
+
+/// <summary>Copying the memory of a process for fork: only pages that were touched.</summary>
+public sealed unsafe partial class ProcessMemory
+{
+    // Bits of an entry of /proc/self/pagemap (Documentation/admin-guide/mm/pagemap.rst).
+    private const ulong Present = 1UL << 63, Swapped = 1UL << 62, FileOrShared = 1UL << 61;
+
+    private static readonly int s_pageMap = HostCalls.OpenAt(-100, "/proc/self/pagemap", 0x80000);
+
+    /// <summary>A copy for a new process, or null when there is not enough memory.</summary>
+    public ProcessMemory? Fork(ITranslator? translator)
+    {
+        lock (Space.Lock)
+        {
+            ulong committed = 0;
+            foreach (var area in _areas)
+                if (area.Committed)
+                    committed += area.Length;
+            if (Commit?.TryTake(committed) == false)
+                return null;
+            var child = new ProcessMemory(Space.Is32Bit, translator)
+            {
+                Commit = Commit,
+                AddressLimit = AddressLimit,
+                MapEnd = MapEnd,
+                BreakStart = BreakStart,
+                Break = Break,
+            };
+            lock (child.Space.Lock)
+                foreach (var area in _areas)
+                    CopyArea(area, child);
+            return child;
+        }
+    }
+
+    private void CopyArea(MemoryArea area, ProcessMemory child)
+    {
+        area.File?.AddReference();
+        child._areas.Add(area);
+        child.TotalLength += area.Length;
+        var to = child.Space.Base + area.Start;
+        if (area.File != null)
+            PutFile(to, area.Length, area.IsShared && IsWritable(area.File), area.File, area.Offset);
+        if (!area.IsShared)
+            CopyTouched(Space.Base + area.Start, to, area.Length, area.File != null);
+        child.Space.MapInPlace(area.Start, area.Length, area.Protection);
+    }
+
+    // Pages that the host never gave memory to are zero in both (or the file's, in both).
+    private static void CopyTouched(byte* from, byte* to, ulong length, bool isFile)
+    {
+        const int Batch = 512;
+        var entries = stackalloc ulong[Batch];
+        var pages = length / Page;
+        for (ulong done = 0; done < pages;)
+        {
+            var count = (int)Math.Min(Batch, pages - done);
+            var wanted = count * sizeof(ulong);
+            var read = s_pageMap < 0
+                ? -1
+                : HostCalls.Call(HostSys.Pread64, s_pageMap, (nint)entries, wanted, (long)((((ulong)from / Page) + done) * sizeof(ulong)));
+            if (read != wanted)
+                new Span<ulong>(entries, count).Fill(Present);
+            for (var i = 0; i < count; i++)
+            {
+                var first = i;
+                while (i < count && IsTouched(entries[i], isFile))
+                    i++;
+                if (i > first)
+                {
+                    var start = (done + (ulong)first) * Page;
+                    NativeMemory.Copy(from + start, to + start, (nuint)((ulong)(i - first) * Page));
+                }
+            }
+
+            done += (ulong)count;
+        }
+    }
+
+    private static bool IsTouched(ulong entry, bool isFile) =>
+        (entry & Swapped) != 0 || ((entry & Present) != 0 && (!isFile || (entry & FileOrShared) == 0));
+}

@@ -1,0 +1,173 @@
+using DynaTrans.Linux.Signals;
+
+namespace DynaTrans.Linux.Processes;
+
+/// <summary>The end of a process, and what its parent learns of it.</summary>
+public sealed partial class GuestProcess
+{
+    internal const int ChildExited = 1, ChildKilled = 2, ChildDumped = 3, ChildStopped = 5, ChildContinued = 6;
+
+    /// <summary>The wait status: exit status in bits 15:8, or the signal in bits 6:0 with bit 7 for a core dump.</summary>
+    public int ExitStatus { get; private set; }
+
+    /// <summary>The end of the process has been decided; its threads are leaving. Under the kernel's gate.</summary>
+    public bool IsExiting { get; private set; }
+
+    /// <summary>Signal that the parent gets at the end; SIGCHLD for fork.</summary>
+    public int ExitSignal { get; internal set; } = Signal.Chld;
+
+    /// <summary>Where the last thread was when a signal ended the process: address and registers for the report.</summary>
+    public ulong DeathAddress { get; internal set; }
+
+    /// <summary>The fault address of a deadly SIGSEGV or SIGBUS, or null.</summary>
+    public ulong? DeathFault { get; internal set; }
+
+    /// <summary>CPU time in nanoseconds of threads that have ended.</summary>
+    internal long EndedThreadsTime;
+
+    /// <summary>CPU time in nanoseconds of children that were waited for.</summary>
+    internal long ChildrenTime;
+
+    /// <summary>Set while a vfork parent waits for this process to leave its memory.</summary>
+    internal bool HoldsParent { get; set; }
+
+    /// <summary>A thread that executes execve and waits for the others to end; they must leave but the process stays.</summary>
+    internal GuestThread? Survivor { get; set; }
+
+    /// <summary>True when no thread will ever run again and the last exit status is valid.</summary>
+    public bool HasEnded => State == ProcessState.Zombie;
+
+    /// <summary>Decides the end of the process (the first decision counts) and makes all threads leave.</summary>
+    internal void BeginExit(int status)
+    {
+        lock (Kernel.Gate)
+        {
+            if (IsExiting)
+                return;
+            IsExiting = true;
+            ExitStatus = status;
+            if (State == ProcessState.Stopped)
+                State = ProcessState.Running;
+            InterruptAll();
+        }
+    }
+
+    /// <summary>True when a thread has to leave. Under the kernel's gate.</summary>
+    internal bool MustLeave(GuestThread thread) => IsExiting || (Survivor != null && Survivor != thread);
+
+    /// <summary>
+    /// Takes a thread that has left out of the process. The last one gives back what the process holds, and the parent learns of it.
+    /// </summary>
+    internal void Leave(GuestThread thread, int statusOfLast)
+    {
+        bool last;
+        lock (Kernel.Gate)
+        {
+            Interlocked.Add(ref EndedThreadsTime, thread.CpuTime());
+            last = Threads.Count == 1;
+            if (last)
+            {
+                if (!IsExiting)
+                {
+                    IsExiting = true;
+                    ExitStatus = statusOfLast;
+                }
+            }
+            else
+            {
+                Threads.Remove(thread);
+                Kernel.Remove(thread);
+            }
+        }
+
+        thread.DisposeCpu();
+        if (!last)
+            return;
+        Timers.Clear();
+        Files.RemoveUser();
+        FileSystem.RemoveUser();
+        ReleaseParent();
+        Memory.RemoveUser();
+        lock (Kernel.Gate)
+        {
+            Threads.Clear();
+            Kernel.Remove(thread);
+            State = ProcessState.Zombie;
+            AdoptChildren();
+            if (!NotifyParent((ExitStatus & 0x7F) == 0 ? ChildExited : (ExitStatus & 0x80) != 0 ? ChildDumped : ChildKilled, 0))
+                Reap();
+            Monitor.PulseAll(Kernel.Gate);
+        }
+    }
+
+    /// <summary>Lets a vfork parent go on.</summary>
+    internal void ReleaseParent()
+    {
+        lock (Kernel.Gate)
+        {
+            HoldsParent = false;
+            Parent?.WakeWaiters();
+        }
+    }
+
+    /// <summary>Takes a zombie out of the tree. Under the kernel's gate.</summary>
+    internal void Reap()
+    {
+        if (Parent is { } parent)
+        {
+            parent.Children.Remove(this);
+            parent.ChildrenTime += EndedThreadsTime + ChildrenTime;
+        }
+
+        Kernel.Remove(this);
+    }
+
+    /// <summary>Wakes threads that wait for children. Under the kernel's gate.</summary>
+    internal void WakeWaiters()
+    {
+        foreach (var thread in Threads)
+            thread.WakeEvent();
+    }
+
+    // Sends SIGCHLD. False: the parent does not want to wait for it (or there is none), the zombie goes at once.
+    private bool NotifyParent(int code, int signal)
+    {
+        if (Parent is not { } parent)
+            return false;
+        var action = parent.Actions[Signal.Chld];
+        var ends = code is ChildExited or ChildKilled or ChildDumped;
+        var wanted = ends || (action.Flags & SignalFlags.NoChildStop) == 0;
+        if (wanted && ExitSignal != 0)
+        {
+            parent.Send(new SignalInfo
+            {
+                Number = ends ? ExitSignal : Signal.Chld,
+                Code = code,
+                Kind = SignalInfoKind.Child,
+                Pid = Pid,
+                User = Credentials.User,
+                Status = code == ChildExited ? ExitStatus >> 8 & 0xFF : ends ? ExitStatus & 0x7F : signal,
+                UserTime = EndedThreadsTime / 10_000_000,
+            });
+        }
+
+        parent.WakeWaiters();
+        var automatic = ExitSignal == Signal.Chld
+            && (action.Handler == SignalAction.Ignore || (action.Flags & SignalFlags.NoChildWait) != 0);
+        return !ends || !automatic;
+    }
+
+    // Orphans have no parent that waits; they go as soon as they end.
+    private void AdoptChildren()
+    {
+        foreach (var child in Children.ToArray())
+        {
+            child.Parent = null;
+            child.OrphanParentPid = 1;
+            if (child.State == ProcessState.Zombie)
+                child.Reap();
+        }
+
+        Children.Clear();
+    }
+}

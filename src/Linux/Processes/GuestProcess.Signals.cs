@@ -1,0 +1,130 @@
+using DynaTrans.Linux.Signals;
+
+namespace DynaTrans.Linux.Processes;
+
+/// <summary>Signals sent to a process or thread: queueing, choosing a thread, stop and continue.</summary>
+public sealed partial class GuestProcess
+{
+    /// <summary>Signals that wait for any thread of the process. Under the kernel's gate.</summary>
+    public PendingSignals Pending { get; } = new();
+
+    /// <summary>A stop or continue that the parent has not been told about by wait: its wait status, or null. Under the kernel's gate.</summary>
+    internal int? WaitEvent { get; set; }
+
+    /// <summary>Sends a signal to the process. False (EAGAIN): too many are queued.</summary>
+    public bool Send(in SignalInfo info)
+    {
+        lock (Kernel.Gate)
+        {
+            if (State == ProcessState.Zombie || IsExiting || !Prepare(info, null))
+                return true;
+            if (!Pending.Add(info))
+                return false;
+            var bit = Signal.Bit(info.Number);
+            foreach (var thread in Threads)
+            {
+                if ((thread.Blocked & bit) != 0 && (thread.WaitedFor & bit) == 0)
+                    continue;
+                thread.Interrupt();
+                return true;
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>Sends a signal to one thread of the process. False (EAGAIN): too many are queued.</summary>
+    public bool Send(GuestThread thread, in SignalInfo info)
+    {
+        lock (Kernel.Gate)
+        {
+            if (State == ProcessState.Zombie || IsExiting || !Prepare(info, thread))
+                return true;
+            if (!thread.Pending.Add(info))
+                return false;
+            var bit = Signal.Bit(info.Number);
+            if ((thread.Blocked & bit) == 0 || (thread.WaitedFor & bit) != 0)
+                thread.Interrupt();
+            return true;
+        }
+    }
+
+    /// <summary>
+    /// Sends the signal of a fault to the thread that made it. When it is blocked or ignored it ends the process (as the kernel's
+    /// force_sig does).
+    /// </summary>
+    internal void Force(GuestThread thread, in SignalInfo info)
+    {
+        lock (Kernel.Gate)
+        {
+            var bit = Signal.Bit(info.Number);
+            if ((thread.Blocked & bit) != 0 || Actions[info.Number].Handler == SignalAction.Ignore)
+            {
+                Actions[info.Number] = default;
+                thread.Blocked &= ~bit;
+            }
+
+            thread.Pending.Add(info);
+            thread.Interrupt();
+        }
+    }
+
+    /// <summary>Makes every thread look at its signals and at the state of the process. Under the kernel's gate.</summary>
+    internal void InterruptAll()
+    {
+        foreach (var thread in Threads)
+            thread.Interrupt();
+    }
+
+    /// <summary>Stops the process, and tells the parent. Under the kernel's gate.</summary>
+    internal void Stop(int signal)
+    {
+        if (State != ProcessState.Running)
+            return;
+        State = ProcessState.Stopped;
+        WaitEvent = (signal << 8) | 0x7F;
+        InterruptAll();
+        NotifyParent(ChildStopped, signal);
+    }
+
+    // What happens at sending, before anything is queued. False: nothing is queued.
+    private bool Prepare(in SignalInfo info, GuestThread? thread)
+    {
+        const ulong Stops = (1UL << (Signal.Stop - 1)) | (1UL << (Signal.Tstp - 1)) | (1UL << (Signal.Ttin - 1)) | (1UL << (Signal.Ttou - 1));
+        var bit = Signal.Bit(info.Number);
+        if ((bit & Stops) != 0)
+        {
+            ForgetPending(Signal.Bit(Signal.Cont));
+        }
+        else if (info.Number is Signal.Cont or Signal.Kill)
+        {
+            ForgetPending(Stops);
+            if (State == ProcessState.Stopped)
+            {
+                State = ProcessState.Running;
+                InterruptAll();
+                if (info.Number == Signal.Cont)
+                {
+                    WaitEvent = 0xFFFF;
+                    NotifyParent(ChildContinued, Signal.Cont);
+                }
+            }
+        }
+
+        var handler = Actions[info.Number].Handler;
+        var ignored = handler == SignalAction.Ignore
+            || (handler == SignalAction.Default && Signal.DefaultOf(info.Number) is DefaultAction.Ignore or DefaultAction.Continue);
+        if (!ignored || info.Number is Signal.Kill or Signal.Stop)
+            return true;
+
+        // An ignored signal stays pending only while it is blocked (its action may change before it is unblocked).
+        return thread != null ? ((thread.Blocked | thread.WaitedFor) & bit) != 0 : Threads.Exists(t => ((t.Blocked | t.WaitedFor) & bit) != 0);
+    }
+
+    private void ForgetPending(ulong set)
+    {
+        Pending.Remove(set);
+        foreach (var thread in Threads)
+            thread.Pending.Remove(set);
+    }
+}

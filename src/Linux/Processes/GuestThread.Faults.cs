@@ -1,0 +1,99 @@
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Frontend.Lifting;
+using DynaTrans.Linux.Signals;
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.Linux.Processes;
+
+/// <summary>Exceptions of guest code as signals (Linux arch/x86/kernel/traps.c, mm/fault.c).</summary>
+public sealed unsafe partial class GuestThread
+{
+    private const int SegvMapError = 1, SegvAccessError = 2, BusAlignment = 1, TrapTrace = 2, TrapBreakpoint = 1, IllegalOperand = 2;
+
+    /// <summary>Vector of the last fault, for the signal frame.</summary>
+    internal int TrapNumber { get; private set; }
+
+    /// <summary>Error code of the last fault.</summary>
+    internal uint TrapError { get; private set; }
+
+    /// <summary>Address of the last page fault (CR2).</summary>
+    internal ulong TrapAddress { get; private set; }
+
+    private void RaiseException()
+    {
+        var s = State;
+        var rip = s->Slots[Slot.Rip];
+        TrapNumber = s->ExceptionVector;
+        TrapError = s->ExceptionError;
+        var info = s->ExceptionVector switch
+        {
+            ExceptionVector.DivideError => SignalInfo.Fault(Signal.Fpe, 1, rip),
+            ExceptionVector.Debug => SignalInfo.Fault(Signal.Trap, TrapTrace, rip),
+            ExceptionVector.Breakpoint => SignalInfo.Fault(Signal.Trap, SignalInfo.FromKernel, 0),
+            ExceptionVector.InvalidOpcode => SignalInfo.Fault(Signal.Ill, IllegalOperand, rip),
+            ExceptionVector.SegmentNotPresent or ExceptionVector.StackFault => SignalInfo.Fault(Signal.Bus, SignalInfo.FromKernel, 0),
+            ExceptionVector.PageFault => PageFault(s->FaultAddress, s->ExceptionError),
+            ExceptionVector.FloatingPoint => SignalInfo.Fault(Signal.Fpe, FloatingCode(s->Fsw & ~s->Fcw), rip),
+            ExceptionVector.SimdFloatingPoint => SignalInfo.Fault(Signal.Fpe, FloatingCode((int)s->Mxcsr & ~((int)s->Mxcsr >> 7)), rip),
+            ExceptionVector.AlignmentCheck => SignalInfo.Fault(Signal.Bus, BusAlignment, 0),
+            _ => SignalInfo.Fault(Signal.Segv, SignalInfo.FromKernel, 0),
+        };
+        Process.Force(this, info);
+    }
+
+    // int n of a vector that user code may not call is #GP at the instruction. int1 (F1) and the one-byte int3 and into are traps: RIP is
+    // behind them.
+    private void RaiseSoftwareInterrupt(int vector)
+    {
+        var rip = State->Slots[Slot.Rip];
+        switch (vector)
+        {
+            case ExceptionVector.Breakpoint:
+                TrapNumber = vector;
+                TrapError = 0;
+                Process.Force(this, SignalInfo.Fault(Signal.Trap, SignalInfo.FromKernel, 0));
+                break;
+            case ExceptionVector.Overflow:
+                TrapNumber = vector;
+                TrapError = 0;
+                Process.Force(this, SignalInfo.Fault(Signal.Segv, SignalInfo.FromKernel, 0));
+                break;
+            case ExceptionVector.Debug when Process.Memory.User.TryRead(rip - 1, out byte opcode) && opcode == 0xF1:
+                TrapNumber = vector;
+                TrapError = 0;
+                Process.Force(this, SignalInfo.Fault(Signal.Trap, TrapBreakpoint, rip));
+                break;
+            default:
+                State->Slots[Slot.Rip] = rip - 2;
+                RaiseGeneralProtection((uint)((vector * 8) + 2));
+                break;
+        }
+    }
+
+    private void RaiseGeneralProtection(uint error)
+    {
+        TrapNumber = ExceptionVector.GeneralProtection;
+        TrapError = error;
+        Process.Force(this, SignalInfo.Fault(Signal.Segv, SignalInfo.FromKernel, 0));
+    }
+
+    private SignalInfo PageFault(ulong address, uint error)
+    {
+        TrapAddress = address;
+        var mapped = (Process.Memory.Space.Query(address) & PagePermission.Mapped) != 0;
+        TrapError = error | 4;
+        return SignalInfo.Fault(Signal.Segv, mapped ? SegvAccessError : SegvMapError, address);
+    }
+
+    // Exception bits: invalid, denormal, divide, overflow, underflow, precision (SDM Vol. 1, 8.1.3 and 10.2.3).
+    private static int FloatingCode(int raised) => (raised & 0x3F) switch
+    {
+        var r when (r & 1) != 0 => 7,
+        var r when (r & 4) != 0 => 3,
+        var r when (r & 8) != 0 => 4,
+        var r when (r & 0x12) != 0 => 5,
+        var r when (r & 0x20) != 0 => 6,
+        _ => 0,
+    };
+}

@@ -1,0 +1,160 @@
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Linux.Syscalls;
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.Linux.Processes;
+
+/// <summary>The life of a guest thread: run guest code, serve what it stopped for, handle signals, until it must leave.</summary>
+public sealed unsafe partial class GuestThread
+{
+    /// <summary>Stack of a host thread that runs a guest thread; guest code does not use it.</summary>
+    private const int HostStackSize = 1 << 20;
+
+    private const uint CarriedFlags = 0x0024_4DD5 | Eflags.TF;
+
+    private bool _leaving;
+    private int _ownStatus;
+    private bool _keepRegisters;
+
+    /// <summary>System calls made.</summary>
+    public long SyscallCount { get; private set; }
+
+    /// <summary>Starts the host thread.</summary>
+    internal void Start() => new Thread(Run, HostStackSize) { IsBackground = true, Name = $"guest {Tid}" }.Start();
+
+    /// <summary>Ends this thread alone (exit).</summary>
+    internal void ExitThread(int status)
+    {
+        _leaving = true;
+        _ownStatus = (status & 0xFF) << 8;
+    }
+
+    /// <summary>The system call in progress has set all registers itself (rt_sigreturn, execve).</summary>
+    internal void KeepRegisters() => _keepRegisters = true;
+
+    private void Run()
+    {
+        try
+        {
+            Attach();
+            Loop();
+        }
+        catch (Exception e) when (Process.Kernel.OnInternalError != null)
+        {
+            Process.Kernel.OnInternalError(this, e);
+            Process.BeginExit(Signals.Signal.Kill);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    private void Loop()
+    {
+        if (!HandleSignals())
+            return;
+        while (true)
+        {
+            var cause = Vcpu.Run();
+            switch (cause)
+            {
+                case ExitCause.Syscall:
+                    ServeSyscall64();
+                    break;
+                case ExitCause.SoftwareInterrupt when State->ExitDetail == 0x80:
+                    ServeSyscall32();
+                    break;
+                case ExitCause.Sysenter:
+                    ServeSysenter();
+                    break;
+                case ExitCause.SoftwareInterrupt:
+                    RaiseSoftwareInterrupt((int)State->ExitDetail);
+                    break;
+                case ExitCause.Exception:
+                    RaiseException();
+                    break;
+            }
+
+            if (_leaving || ((IsInterrupted || _restart != 0) && !HandleSignals()))
+                return;
+        }
+    }
+
+    private void ServeSyscall64()
+    {
+        var r = State->Slots;
+        r[Slot.Rcx] = r[Slot.Rip];
+        r[Slot.R8 + 3] = CpuAccess.GetEflags(State);
+        Serve(Abi.X64, r[Slot.Rax], r[Slot.Rdi], r[Slot.Rsi], r[Slot.Rdx], r[Slot.R8 + 2], r[Slot.R8], r[Slot.R8 + 1]);
+    }
+
+    private void ServeSyscall32()
+    {
+        var r = State->Slots;
+        Serve(
+            Abi.I386, (uint)r[Slot.Rax], (uint)r[Slot.Rbx], (uint)r[Slot.Rcx], (uint)r[Slot.Rdx], (uint)r[Slot.Rsi], (uint)r[Slot.Rdi],
+            (uint)r[Slot.Rbp]);
+    }
+
+    // The convention of the vDSO's entry: the caller pushed ECX, EDX and EBP, and EBP is the stack pointer. The kernel returns to the code
+    // that pops them; there is no vDSO here, so the pops and the return are done at once.
+    private void ServeSysenter()
+    {
+        var r = State->Slots;
+        var stack = (uint)r[Slot.Rbp];
+        if (Process.Is32 is false || !Process.Memory.User.TryRead(stack, out StackOfSysenter saved))
+        {
+            RaiseGeneralProtection(0);
+            return;
+        }
+
+        r[Slot.Rip] = saved.Return;
+        r[Slot.Rsp] = (uint)(stack + sizeof(StackOfSysenter));
+        r[Slot.Rbp] = saved.Ebp;
+        Serve(Abi.I386, (uint)r[Slot.Rax], (uint)r[Slot.Rbx], saved.Ecx, saved.Edx, (uint)r[Slot.Rsi], (uint)r[Slot.Rdi], saved.Ebp);
+        if (_keepRegisters)
+            return;
+        r[Slot.Rcx] = saved.Ecx;
+        r[Slot.Rdx] = saved.Edx;
+    }
+
+    private void Serve(Abi abi, ulong number, ulong a0, ulong a1, ulong a2, ulong a3, ulong a4, ulong a5)
+    {
+        SyscallCount++;
+        var context = new SyscallContext(this, abi, a0, a1, a2, a3, a4, a5);
+        var entry = SyscallTable.Default.Find(abi, number);
+        _keepRegisters = false;
+        var strace = Process.Kernel.Strace;
+        strace?.Enter(context, entry);
+        var result = entry == null ? -Errno.ENOSYS : entry.Invoke(context);
+        strace?.Leave(context, number, entry, result);
+        if (_keepRegisters)
+            return;
+        if (result is <= -Errno.ERESTARTSYS and >= -Errno.ERESTARTNOHAND)
+        {
+            _restart = (int)-result;
+            _restartNumber = number;
+        }
+        else
+        {
+            RestartDeadline = 0;
+        }
+
+        // RAX is the number still while a restart is undecided.
+        if (_restart == 0)
+            State->Slots[Slot.Rax] = abi == Abi.I386 ? (uint)result : (ulong)result;
+    }
+
+    private void Leave()
+    {
+        if (!Process.IsExiting || Process.Threads.Count > 1 || Process.HoldsParent)
+            ReleaseFutexes();
+        Process.Leave(this, _ownStatus);
+    }
+
+    private struct StackOfSysenter
+    {
+        public uint Ebp, Edx, Ecx, Return;
+    }
+}

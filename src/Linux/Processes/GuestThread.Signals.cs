@@ -1,0 +1,224 @@
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Linux.Signals;
+
+namespace DynaTrans.Linux.Processes;
+
+/// <summary>The thread's own side of signals: taking them, restarting calls, running handlers or default actions.</summary>
+public sealed unsafe partial class GuestThread
+{
+    private int _restart;
+    private ulong _restartNumber;
+    private ulong? _maskAfterwards;
+
+    /// <summary>Signals that wait for this thread. Under the kernel's gate.</summary>
+    public PendingSignals Pending { get; } = new();
+
+    /// <summary>Blocked signals. Changed by the thread itself, under the kernel's gate.</summary>
+    public ulong Blocked { get; internal set; }
+
+    /// <summary>Signals that sigtimedwait waits for now: they interrupt though they are blocked.</summary>
+    internal ulong WaitedFor { get; set; }
+
+    /// <summary>The alternate stack: address, size and SS_* flags.</summary>
+    internal AlternateStack AlternateStack { get; set; } = AlternateStack.None;
+
+    /// <summary>
+    /// When a call with a relative timeout restarts after a stop: the time it ends at (nanoseconds of CLOCK_MONOTONIC), else 0.
+    /// </summary>
+    internal long RestartDeadline { get; set; }
+
+    /// <summary>
+    /// Replaces the mask until the next handler has run (sigsuspend, ppoll, pselect, epoll_pwait). When no handler runs, it is restored
+    /// when the call returns for good.
+    /// </summary>
+    internal void SetTemporaryMask(ulong mask)
+    {
+        lock (Process.Kernel.Gate)
+        {
+            _maskAfterwards ??= Blocked;
+            Blocked = mask & ~Signal.Unblockable;
+            CheckPending();
+        }
+    }
+
+    /// <summary>Ends a temporary mask when the call was not interrupted.</summary>
+    internal void RestoreMask()
+    {
+        lock (Process.Kernel.Gate)
+        {
+            if (_maskAfterwards is not { } mask)
+                return;
+            _maskAfterwards = null;
+            Blocked = mask;
+            CheckPending();
+        }
+    }
+
+    /// <summary>Sets the mask for good.</summary>
+    internal void SetMask(ulong mask)
+    {
+        lock (Process.Kernel.Gate)
+        {
+            Blocked = mask & ~Signal.Unblockable;
+            CheckPending();
+        }
+    }
+
+    // Under the gate: something that was blocked may be deliverable now.
+    private void CheckPending()
+    {
+        if (((Pending.Set | Process.Pending.Set) & ~Blocked) != 0)
+            Interrupt();
+    }
+
+    /// <summary>
+    /// Handles everything that waits for the thread: an end, a stop, signals. Decides about the restart of the system call that was
+    /// interrupted.
+    /// </summary>
+    /// <returns>False when the thread must leave.</returns>
+    private bool HandleSignals()
+    {
+        var gate = Process.Kernel.Gate;
+        while (true)
+        {
+            SignalInfo info;
+            SignalAction action;
+            lock (gate)
+            {
+                Volatile.Write(ref *InterruptWord, 0);
+                if (Process.MustLeave(this))
+                    return false;
+                if (Process.State == ProcessState.Stopped)
+                {
+                    WaitWhileStopped();
+                    continue;
+                }
+
+                if (!Pending.TryTake(~Blocked, out info) && !Process.Pending.TryTake(~Blocked, out info))
+                    break;
+                action = Process.Actions[info.Number];
+                if (action.IsHandler && (action.Flags & SignalFlags.ResetHandler) != 0)
+                    Process.Actions[info.Number] = action with { Handler = SignalAction.Default };
+            }
+
+            if (action.IsHandler)
+            {
+                RunHandler(info, action);
+                continue;
+            }
+
+            if (action.Handler == SignalAction.Ignore)
+                continue;
+            switch (Signal.DefaultOf(info.Number))
+            {
+                case DefaultAction.Stop:
+                    lock (gate)
+                        if (info.Number == Signal.Stop || !IsOrphanedGroup())
+                            Process.Stop(info.Number);
+                    break;
+                case DefaultAction.Terminate or DefaultAction.Core:
+                    Die(info);
+                    return false;
+            }
+        }
+
+        RestartCall();
+        RestoreMask();
+        return true;
+    }
+
+    // The end by a signal. Core dumps are announced in the wait status only when the limit allows one.
+    internal void Die(in SignalInfo info)
+    {
+        Process.DeathAddress = State->Slots[Slot.Rip];
+        if (info.Kind == SignalInfoKind.Fault && info.Code != SignalInfo.FromKernel && info.Number is Signal.Segv or Signal.Bus)
+            Process.DeathFault = info.Value;
+        Process.BeginExit(info.Number);
+    }
+
+    // Under the gate, which is given up meanwhile.
+    private void WaitWhileStopped()
+    {
+        while (Process.State == ProcessState.Stopped && !Process.MustLeave(this) && (Pending.Set & Signal.Bit(Signal.Kill)) == 0
+            && (Process.Pending.Set & Signal.Bit(Signal.Kill)) == 0)
+            Monitor.Wait(Process.Kernel.Gate, 100);
+    }
+
+    // Job control stops do nothing in a group that no shell of the session watches.
+    private bool IsOrphanedGroup()
+    {
+        foreach (var member in Process.Kernel.Processes)
+        {
+            if (member.GroupId != Process.GroupId || member.State == ProcessState.Zombie)
+                continue;
+            if (member.Parent is { } parent && parent.SessionId == member.SessionId && parent.GroupId != member.GroupId)
+                return false;
+            if (member.Parent == null && member.SessionId == Process.Kernel.HostSession)
+                return false;
+        }
+
+        return true;
+    }
+
+    private void RunHandler(in SignalInfo info, in SignalAction action)
+    {
+        if (_restart != 0)
+        {
+            if (_restart == Errno.ERESTARTNOINTR || (_restart == Errno.ERESTARTSYS && (action.Flags & SignalFlags.Restart) != 0))
+            {
+                RestartCall();
+            }
+            else
+            {
+                State->Slots[Slot.Rax] = Process.Is32 ? (uint)-Errno.EINTR : unchecked((ulong)-Errno.EINTR);
+                _restart = 0;
+                RestartDeadline = 0;
+            }
+        }
+
+        var mask = _maskAfterwards ?? Blocked;
+        _maskAfterwards = null;
+        if (!SignalFrames.TryBuild(this, info, action, mask))
+        {
+            // No room for the frame: the signal cannot be delivered, SIGSEGV takes its place, and its handler cannot run either.
+            Process.Actions[Signal.Segv] = info.Number == Signal.Segv ? default : Process.Actions[Signal.Segv];
+            Process.Force(this, SignalInfo.Fault(Signal.Segv, SignalInfo.FromKernel, 0));
+            return;
+        }
+
+        lock (Process.Kernel.Gate)
+        {
+            var blocked = mask | action.Mask;
+            if ((action.Flags & SignalFlags.NoDefer) == 0)
+                blocked |= Signal.Bit(info.Number);
+            Blocked = blocked & ~Signal.Unblockable;
+        }
+    }
+
+    // The call is made again: the instruction (int 0x80 or syscall, two bytes) is executed once more with the same registers.
+    private void RestartCall()
+    {
+        if (_restart == 0)
+            return;
+        _restart = 0;
+        State->Slots[Slot.Rax] = _restartNumber;
+        State->Slots[Slot.Rip] -= 2;
+    }
+}
+
+/// <summary>An alternate signal stack.</summary>
+/// <param name="Address">Lowest address.</param>
+/// <param name="Size">Bytes.</param>
+/// <param name="Flags">SS_DISABLE or SS_AUTODISARM.</param>
+internal readonly record struct AlternateStack(ulong Address, ulong Size, uint Flags)
+{
+    public const uint OnStack = 1, Disable = 2, AutoDisarm = 0x8000_0000;
+
+    public static AlternateStack None => new(0, 0, Disable);
+
+    /// <summary>True when a stack pointer is on it.</summary>
+    public bool Holds(ulong sp) => (Flags & AutoDisarm) == 0 && Size != 0 && sp > Address && sp - Address <= Size;
+
+    /// <summary>The flags as sigaltstack reports them.</summary>
+    public uint Report(ulong sp) => Size == 0 ? Disable : (Flags & AutoDisarm) | (Holds(sp) ? OnStack : 0);
+}
