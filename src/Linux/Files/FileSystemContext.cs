@@ -11,6 +11,7 @@ public sealed class FileSystemContext
     private const int OPath = 0x200000, ODirectory = 0x10000, OCloexec = 0x80000;
 
     private OpenFile _directory;
+    private int _users = 1;
 
     /// <summary>Starts in a directory.</summary>
     /// <param name="directory">Takes over the reference.</param>
@@ -48,6 +49,16 @@ public sealed class FileSystemContext
     /// <summary>Changes the working directory; takes over the reference.</summary>
     public void SetDirectory(OpenFile directory) => Interlocked.Exchange(ref _directory, directory).Release();
 
-    /// <summary>Drops the directory at the end of the last process that uses it.</summary>
-    public void Close() => Volatile.Read(ref _directory).Release();
+    /// <summary>One more process uses this context.</summary>
+    public void AddUser() => Interlocked.Increment(ref _users);
+
+    /// <summary>One process less; the last drops the directory.</summary>
+    public void RemoveUser()
+    {
+        if (Interlocked.Decrement(ref _users) == 0)
+            Volatile.Read(ref _directory).Release();
+    }
+
+    /// <summary>True when more than one process uses it.</summary>
+    public bool IsShared => Volatile.Read(ref _users) > 1;
 }

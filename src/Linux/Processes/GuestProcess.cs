@@ -20,6 +20,8 @@ public enum ProcessState
 /// <summary>A guest process: a thread group with its memory, descriptors, signal actions and place in the process tree.</summary>
 public sealed partial class GuestProcess
 {
+    private ProcessTimers? _timers;
+
     internal GuestProcess(LinuxKernel kernel, int pid, ProcessMemory memory, FdTable files, FileSystemContext fileSystem)
     {
         Kernel = kernel;
@@ -94,6 +96,21 @@ public sealed partial class GuestProcess
 
     /// <summary>The children, zombies included. Under the kernel's gate.</summary>
     public List<GuestProcess> Children { get; } = [];
+
+    /// <summary>CPU time of all threads, ended ones included, in nanoseconds.</summary>
+    public long CpuTime()
+    {
+        lock (Kernel.Gate)
+        {
+            var time = Interlocked.Read(ref EndedThreadsTime);
+            foreach (var thread in Threads)
+                time += thread.CpuTime();
+            return time;
+        }
+    }
+
+    /// <summary>Timers that send signals.</summary>
+    internal ProcessTimers Timers => _timers ??= new ProcessTimers(this);
 
     internal int OrphanParentPid { get; set; } = 1;
 }

@@ -10,8 +10,6 @@ public sealed unsafe partial class GuestThread
     /// <summary>Stack of a host thread that runs a guest thread; guest code does not use it.</summary>
     private const int HostStackSize = 1 << 20;
 
-    private const uint CarriedFlags = 0x0024_4DD5 | Eflags.TF;
-
     private bool _leaving;
     private int _ownStatus;
     private bool _keepRegisters;
@@ -109,12 +107,21 @@ public sealed unsafe partial class GuestThread
             return;
         }
 
+        var next = r[Slot.Rip];
         r[Slot.Rip] = saved.Return;
         r[Slot.Rsp] = (uint)(stack + sizeof(StackOfSysenter));
         r[Slot.Rbp] = saved.Ebp;
         Serve(Abi.I386, (uint)r[Slot.Rax], (uint)r[Slot.Rbx], saved.Ecx, saved.Edx, (uint)r[Slot.Rsi], (uint)r[Slot.Rdi], saved.Ebp);
         if (_keepRegisters)
             return;
+        if (_restart != 0)
+        {
+            // The call may be made again: everything as it was before the instruction.
+            r[Slot.Rip] = next;
+            r[Slot.Rsp] = r[Slot.Rbp] = stack;
+            return;
+        }
+
         r[Slot.Rcx] = saved.Ecx;
         r[Slot.Rdx] = saved.Edx;
     }
@@ -148,13 +155,9 @@ public sealed unsafe partial class GuestThread
 
     private void Leave()
     {
-        if (!Process.IsExiting || Process.Threads.Count > 1 || Process.HoldsParent)
-            ReleaseFutexes();
+        ReleaseFutexes();
         Process.Leave(this, _ownStatus);
     }
 
-    private struct StackOfSysenter
-    {
-        public uint Ebp, Edx, Ecx, Return;
-    }
+    private readonly record struct StackOfSysenter(uint Ebp, uint Edx, uint Ecx, uint Return);
 }

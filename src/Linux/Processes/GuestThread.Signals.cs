@@ -64,6 +64,15 @@ public sealed unsafe partial class GuestThread
         }
     }
 
+    /// <summary>What sigreturn does with the alternate stack of its frame: a bad one changes nothing.</summary>
+    internal void RestoreAlternateStack(AlternateStack stack)
+    {
+        if ((stack.Flags & AlternateStack.Disable) != 0)
+            AlternateStack = AlternateStack.None;
+        else if (stack.Size >= AlternateStack.MinimalSize)
+            AlternateStack = stack with { Flags = stack.Flags & AlternateStack.AutoDisarm };
+    }
+
     // Under the gate: something that was blocked may be deliverable now.
     private void CheckPending()
     {
@@ -170,7 +179,7 @@ public sealed unsafe partial class GuestThread
             }
             else
             {
-                State->Slots[Slot.Rax] = Process.Is32 ? (uint)-Errno.EINTR : unchecked((ulong)-Errno.EINTR);
+                State->Slots[Slot.Rax] = unchecked(Process.Is32 ? (uint)-Errno.EINTR : (ulong)-Errno.EINTR);
                 _restart = 0;
                 RestartDeadline = 0;
             }
@@ -213,6 +222,9 @@ public sealed unsafe partial class GuestThread
 internal readonly record struct AlternateStack(ulong Address, ulong Size, uint Flags)
 {
     public const uint OnStack = 1, Disable = 2, AutoDisarm = 0x8000_0000;
+
+    /// <summary>MINSIGSTKSZ.</summary>
+    public static ulong MinimalSize => 2048;
 
     public static AlternateStack None => new(0, 0, Disable);
 

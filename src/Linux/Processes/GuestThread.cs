@@ -51,9 +51,6 @@ public sealed unsafe partial class GuestThread
     /// <summary>Name of the thread (PR_SET_NAME), one char per byte; null: the process's.</summary>
     internal string? Name { get; set; }
 
-    /// <summary>The segment descriptors that set_thread_area can change (i386).</summary>
-    internal ThreadAreas Areas { get; init; } = new();
-
     /// <summary>CPU time used, in nanoseconds.</summary>
     public long CpuTime()
     {
@@ -110,7 +107,7 @@ public sealed unsafe partial class GuestThread
     {
         lock (Process.Kernel.Gate)
             _hostThread = 0;
-        Vcpu.Dispose();
+        Process.Kernel.Dispose(Vcpu);
     }
 
     // Called by the host thread itself when it starts.

@@ -1,5 +1,7 @@
 using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Memory;
+using DynaTrans.Linux.Syscalls;
+using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.Linux.Processes;
@@ -34,7 +36,16 @@ public sealed class LinuxKernel
     public string? Root { get; init; }
 
     /// <summary>Where system calls are logged, or null.</summary>
-    public TextWriter? Strace { get; init; }
+    public StraceLog? Strace { get; init; }
+
+    /// <summary>Called when serving a guest failed in a way that no guest should be able to cause; the guest process is killed.</summary>
+    public Action<GuestThread, Exception>? OnInternalError { get; init; }
+
+    /// <summary>See <see cref="LinuxOptions.VcpuCreated"/>.</summary>
+    public Action<Vcpu>? VcpuCreated { get; init; }
+
+    /// <summary>See <see cref="LinuxOptions.VcpuEnding"/>.</summary>
+    public Action<Vcpu>? VcpuEnding { get; init; }
 
     /// <summary>Number of the host process, which the first guest process shares.</summary>
     public int HostProcessId { get; }
@@ -76,6 +87,19 @@ public sealed class LinuxKernel
     {
         lock (Gate)
             return ++_nextId;
+    }
+
+    internal Vcpu CreateVcpu(ProcessMemory memory)
+    {
+        var vcpu = new Vcpu(memory.Cache);
+        VcpuCreated?.Invoke(vcpu);
+        return vcpu;
+    }
+
+    internal void Dispose(Vcpu vcpu)
+    {
+        VcpuEnding?.Invoke(vcpu);
+        vcpu.Dispose();
     }
 
     internal void Add(GuestProcess process)

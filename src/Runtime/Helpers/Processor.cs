@@ -7,7 +7,7 @@ using DynaTrans.Runtime.State;
 namespace DynaTrans.Runtime.Helpers;
 
 /// <summary>cpuid and the time-stamp counter. cpuid advertises exactly what the lifter implements (SDM Vol. 2, CPUID).</summary>
-internal static unsafe class Processor
+public static unsafe class Processor
 {
     private const uint HighestBasicLeaf = 7;
     private const uint HighestExtendedLeaf = 0x80000008;
@@ -50,8 +50,8 @@ internal static unsafe class Processor
         return 0;
     }
 
-    // A leaf beyond the highest basic one answers as that one (SDM Vol. 2, CPUID).
-    private static (uint Eax, uint Ebx, uint Ecx, uint Edx) Leaf(uint leaf, uint subleaf, bool is64) => leaf switch
+    /// <summary>What cpuid gives. A leaf beyond the highest basic one answers as that one (SDM Vol. 2, CPUID).</summary>
+    public static (uint Eax, uint Ebx, uint Ecx, uint Edx) Leaf(uint leaf, uint subleaf, bool is64) => leaf switch
     {
         0 => (HighestBasicLeaf, 0x756E6547, 0x6C65746E, 0x49656E69),
         1 => (Signature, 0x00010800, Leaf1Ecx, Leaf1Edx),

@@ -94,6 +94,17 @@ public static unsafe class SegmentHelpers
         return true;
     }
 
+    /// <summary>
+    /// Puts a selector into a data segment register as a return to user code does: one that may not be loaded becomes null.
+    /// </summary>
+    public static void ReloadUser(CpuState* s, int index, ushort selector)
+    {
+        if (!IsLoadable(s, index, selector, out var @base))
+            selector = 0;
+        CpuAccess.Segment(s, index)->Selector = selector;
+        s->Slots[Slot.EsBase + index] = @base;
+    }
+
     /// <summary>The base in an 8-byte segment descriptor (SDM Vol. 3, 3.4.5).</summary>
     public static uint DescriptorBase(ulong descriptor) => (uint)((descriptor >> 16 & 0xFFFFFF) | (descriptor >> 32 & 0xFF000000));
 
@@ -122,7 +133,7 @@ public static unsafe class SegmentHelpers
         return index == Ss ? writable && (selector & 3) == 3 : readable;
     }
 
-    // The descriptors that a Linux process can name: the kernel's flat user segments (of a 32-bit and of a 64-bit kernel) and its own TLS entries.
+    // The descriptors that a Linux process can name: the kernel's flat user segments (of a 64-bit kernel) and its own TLS entries.
     private static bool TryDescriptor(CpuState* s, ushort selector, out ulong descriptor)
     {
         descriptor = 0;
@@ -139,10 +150,6 @@ public static unsafe class SegmentHelpers
             descriptor = entry == 6 ? FlatCode64 : 0;
         else if (entry is >= CpuState.FirstTlsEntry and < CpuState.FirstTlsEntry + CpuState.TlsEntryCount)
             descriptor = s->TlsDescriptors[entry - CpuState.FirstTlsEntry];
-        else if (entry == 14)
-            descriptor = FlatCode32;
-        else if (entry == 15)
-            descriptor = FlatData;
         return (descriptor >> 47 & 1) != 0;
     }
 

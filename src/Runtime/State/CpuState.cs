@@ -32,7 +32,7 @@ public unsafe struct CpuState
     private const int HostOffset = SegmentOffset + 128;
 
     /// <summary>Index in the GDT of the first TLS descriptor of a 32-bit Linux process.</summary>
-    public const int FirstTlsEntry = 6;
+    public const int FirstTlsEntry = 12;
 
     /// <summary>Number of TLS descriptors.</summary>
     public const int TlsEntryCount = 3;
@@ -185,7 +185,7 @@ public enum SelectorRules : byte
     /// <summary>Any selector.</summary>
     Any,
 
-    /// <summary>What a 32-bit Linux process has: null, 23, 2B, 73, 7B and the TLS entries; else #GP(selector).</summary>
+    /// <summary>What a 32-bit Linux process has under a 64-bit kernel: null, 23, 2B and the TLS entries; else #GP(selector).</summary>
     Linux32,
 
     /// <summary>What a 64-bit Linux process has: null, 23, 2B, 33; else #GP(selector).</summary>

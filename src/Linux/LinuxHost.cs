@@ -1,0 +1,144 @@
+using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Loading;
+using DynaTrans.Linux.Processes;
+using DynaTrans.Linux.Signals;
+using DynaTrans.Linux.Syscalls;
+using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.Linux;
+
+/// <summary>What to run, and how.</summary>
+public sealed record LinuxOptions
+{
+    /// <summary>Path of the program on the host (looked up below <see cref="Root"/> first when it is absolute).</summary>
+    public required string Program { get; init; }
+
+    /// <summary>Arguments, without the program's name.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+
+    /// <summary>The program's own name as it sees it (argv[0]); null: <see cref="Program"/>.</summary>
+    public string? Argument0 { get; init; }
+
+    /// <summary>Environment as NAME=VALUE; null: the host process's.</summary>
+    public IReadOnlyList<string>? Environment { get; init; }
+
+    /// <summary>Directory where the interpreter, libraries and absolute paths are looked up first, or null.</summary>
+    public string? Root { get; init; }
+
+    /// <summary>Makes the translator of each address space; null: everything is interpreted.</summary>
+    public Func<ITranslator?>? TranslatorFactory { get; init; }
+
+    /// <summary>Where system calls are logged, or null.</summary>
+    public TextWriter? Strace { get; init; }
+
+    /// <summary>Where DynaTrans reports (a program that cannot be loaded, death by a signal). Standard error when null.</summary>
+    public TextWriter? Error { get; init; }
+
+    /// <summary>Called with each vCPU when it is made (one a thread, a new one at execve): verification, inspection.</summary>
+    public Action<Vcpu>? VcpuCreated { get; init; }
+
+    /// <summary>Called with each vCPU before it is disposed: statistics.</summary>
+    public Action<Vcpu>? VcpuEnding { get; init; }
+
+    /// <summary>True to hand the host's signals (Ctrl-C and the like) to the guest.</summary>
+    public bool ForwardSignals { get; init; } = true;
+}
+
+/// <summary>Runs Linux programs: the entry of the process VM.</summary>
+public static class LinuxHost
+{
+    /// <summary>Exit status when the program cannot be found.</summary>
+    public const int NotFoundStatus = 127;
+
+    /// <summary>Exit status when the program cannot be loaded.</summary>
+    public const int NotLoadableStatus = 126;
+
+    /// <summary>
+    /// Runs a program and what it starts, to the end of all of it.
+    /// </summary>
+    /// <returns>The exit status of the program: 128 + N after signal N.</returns>
+    public static int Run(LinuxOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var error = options.Error ?? Console.Error;
+        try
+        {
+            Interruption.Install();
+        }
+        catch (PlatformNotSupportedException e)
+        {
+            error.WriteLine($"dynatrans: {e.Message}");
+            return NotLoadableStatus;
+        }
+
+        RaiseFileLimit();
+        var kernel = new LinuxKernel(options.TranslatorFactory)
+        {
+            Root = options.Root is { Length: > 0 } root ? HostCalls.FromText(Path.GetFullPath(root).TrimEnd('/')) : null,
+            Strace = options.Strace == null ? null : new StraceLog(options.Strace),
+            OnInternalError = (thread, e) => error.WriteLine(
+                $"dynatrans: internal error in thread {thread.Tid}: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}"),
+            VcpuCreated = options.VcpuCreated,
+            VcpuEnding = options.VcpuEnding,
+        };
+        var arguments = new List<string> { HostCalls.FromText(options.Argument0 ?? options.Program) };
+        arguments.AddRange(options.Arguments.Select(HostCalls.FromText));
+        GuestThread first;
+        try
+        {
+            first = GuestProcess.CreateFirst(kernel, HostCalls.FromText(options.Program), arguments, Environment(options));
+        }
+        catch (LoadException e)
+        {
+            error.WriteLine($"dynatrans: {options.Program}: {e.Message}");
+            return e.Error == Errno.ENOENT ? NotFoundStatus : NotLoadableStatus;
+        }
+        catch (OutOfMemoryException e)
+        {
+            error.WriteLine($"dynatrans: {options.Program}: {e.Message}");
+            return NotLoadableStatus;
+        }
+
+        var process = first.Process;
+        using (options.ForwardSignals ? new HostSignals(kernel) : null)
+        {
+            first.Start();
+            lock (kernel.Gate)
+                while (kernel.Processes.Count > 0)
+                    Monitor.Wait(kernel.Gate);
+        }
+
+        return Report(process, error, options.Program);
+    }
+
+    private static int Report(GuestProcess process, TextWriter error, string program)
+    {
+        var signal = process.ExitStatus & 0x7F;
+        if (signal == 0)
+            return process.ExitStatus >> 8 & 0xFF;
+        var fault = process.DeathFault is { } address ? $", accessing 0x{address:x}" : string.Empty;
+        error.WriteLine($"dynatrans: {program}: killed by {Signal.Name(signal)} at guest address 0x{process.DeathAddress:x}{fault}");
+        return 128 + signal;
+    }
+
+    private static List<string> Environment(LinuxOptions options)
+    {
+        if (options.Environment != null)
+            return [.. options.Environment.Select(HostCalls.FromText)];
+        var variables = new List<string>();
+        foreach (System.Collections.DictionaryEntry variable in System.Environment.GetEnvironmentVariables())
+            variables.Add(HostCalls.FromText($"{variable.Key}={variable.Value}"));
+        return variables;
+    }
+
+    // All guests share the host process's descriptors.
+    private static unsafe void RaiseFileLimit()
+    {
+        var limits = stackalloc ulong[2];
+        if (HostCalls.Call(HostSys.Prlimit64, 0, ResourceLimits.Files, 0, (nint)limits) != 0 || limits[0] == limits[1])
+            return;
+        limits[0] = limits[1];
+        HostCalls.Call(HostSys.Prlimit64, 0, ResourceLimits.Files, (nint)limits, 0);
+    }
+}

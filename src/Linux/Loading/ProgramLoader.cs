@@ -1,0 +1,252 @@
+using System.Text;
+using DynaTrans.Linux.Files;
+using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Memory;
+using DynaTrans.Linux.Processes;
+using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Memory;
+
+namespace DynaTrans.Linux.Loading;
+
+/// <summary>A program that has been put into a new address space and is ready to run.</summary>
+/// <param name="Memory">Its memory.</param>
+/// <param name="Is32">True for i386.</param>
+/// <param name="Entry">Where it starts: the interpreter's entry point if it has one.</param>
+/// <param name="StackPointer">The stack pointer to start with.</param>
+/// <param name="Path">Host path of the program, resolved.</param>
+/// <param name="Name">Last part of the path it was started by.</param>
+/// <param name="Arguments">The arguments, changed for scripts.</param>
+/// <param name="AuxiliaryVector">As written to the stack.</param>
+/// <param name="Personality">Personality bits that the program's headers ask for.</param>
+internal sealed record LoadedProgram(
+    ProcessMemory Memory, bool Is32, ulong Entry, ulong StackPointer, string Path, string Name, IReadOnlyList<string> Arguments,
+    byte[] AuxiliaryVector, uint Personality);
+
+/// <summary>Loads programs: ELF files with their interpreters, and scripts (execve(2)).</summary>
+internal sealed class ProgramLoader(LinuxKernel kernel)
+{
+    private const int ORdonlyCloexec = 0x80000, ScriptDepth = 5, WorkingDirectory = -100;
+    private const ulong PieBase32 = 0x5655_5000, PieBase64 = 0x5555_5000, StackTop32 = 0xFFFF_E000, MostStack = 56UL << 20;
+    private const uint ReadImpliesExecute = 0x0040_0000;
+
+    /// <summary>Loads a program.</summary>
+    /// <param name="process">Whose working directory, credentials and limits count.</param>
+    /// <param name="directory">Guest directory descriptor that a relative path starts at.</param>
+    /// <param name="path">The path as given, one char per byte.</param>
+    /// <param name="arguments">Arguments, the program's name first.</param>
+    /// <param name="environment">Environment.</param>
+    /// <exception cref="LoadException">It cannot be loaded.</exception>
+    public LoadedProgram Load(
+        GuestProcess process, int directory, string path, IReadOnlyList<string> arguments, IReadOnlyList<string> environment)
+    {
+        var original = path;
+        Span<byte> buffer = stackalloc byte[ElfFile.HeadSize];
+        for (var depth = 0; depth < ScriptDepth; depth++)
+        {
+            var file = Open(process, directory, path, string.Empty);
+            try
+            {
+                var read = HostCalls.ReadAt(file.HostFd, buffer, 0);
+                if (read < 0)
+                    throw new LoadException(Errno.Message((int)-read), (int)-read);
+                var head = buffer[..(int)read];
+                if (read == 0)
+                    throw new LoadException("empty file", Errno.ENOEXEC);
+                if (read < 2 || head[0] != '#' || head[1] != '!')
+                    return LoadElf(process, file, head, original, arguments, environment);
+                (path, arguments) = ReadScript(head, path, arguments);
+                directory = WorkingDirectory;
+            }
+            finally
+            {
+                file.Release();
+            }
+        }
+
+        throw new LoadException("too many levels of script interpreters", Errno.ELOOP);
+    }
+
+    private LoadedProgram LoadElf(
+        GuestProcess process, OpenFile file, ReadOnlySpan<byte> head, string original, IReadOnlyList<string> arguments,
+        IReadOnlyList<string> environment)
+    {
+        var elf = ElfFile.Read(file, head);
+        var memory = new ProcessMemory(elf.Is32, kernel.TranslatorFactory()) { Commit = kernel.Commit };
+        OpenFile? interpreterFile = null;
+        try
+        {
+            memory.AddressLimit = process.Limits[ResourceLimits.AddressSpace].Soft;
+            memory.DataLimit = process.Limits[ResourceLimits.Data].Soft;
+            var old = elf.Is32 && elf.NeedsExecutableStack;
+            var (stackTop, stackBottom) = MapStack(memory, process, elf.NeedsExecutableStack);
+            if (old)
+                memory.HeapProtection |= PagePermission.Execute;
+            var bias = ElfMapper.Map(memory, elf, elf.Is32 ? PieBase32 : PieBase64, old, file.Path ?? string.Empty);
+            memory.StartBreak(elf.HighestAddress + bias);
+            var entry = elf.Entry + bias;
+            ulong interpreterBias = 0;
+            if (elf.Interpreter is { } interpreter)
+            {
+                interpreterFile = Open(process, WorkingDirectory, interpreter, $"interpreter {HostCalls.ToText(interpreter)} ");
+                Span<byte> start = stackalloc byte[ElfFile.HeadSize];
+                var read = HostCalls.ReadAt(interpreterFile.HostFd, start, 0);
+                var loader = ReadInterpreter(interpreterFile, start[..(int)Math.Max(read, 0)], interpreter, elf.Is32);
+                interpreterBias = ElfMapper.Map(memory, loader, 0, old, interpreterFile.Path ?? string.Empty);
+                entry = loader.Entry + interpreterBias;
+            }
+
+            if (elf.Is32)
+                entry = (uint)entry;
+            var builder = new StackBuilder(memory.User, elf.Is32, stackTop, stackBottom);
+            var sp = BuildStack(builder, process, elf, bias, interpreterBias, original, arguments, environment);
+            var name = original[(original.LastIndexOf('/') + 1)..];
+            return new LoadedProgram(
+                memory, elf.Is32, entry, sp, file.Path ?? original, name.Length > 15 ? name[..15] : name, arguments, builder.AuxiliaryBytes,
+                old ? ReadImpliesExecute : 0);
+        }
+        catch
+        {
+            memory.RemoveUser();
+            throw;
+        }
+        finally
+        {
+            interpreterFile?.Release();
+        }
+    }
+
+    private static ElfFile ReadInterpreter(OpenFile file, ReadOnlySpan<byte> head, string name, bool is32)
+    {
+        try
+        {
+            var elf = ElfFile.Read(file, head);
+            if (elf.Is32 != is32)
+                throw new LoadException(elf.Is32 ? "is for i386, the program for x86-64" : "is for x86-64, the program for i386", Errno.ELIBBAD);
+            return elf;
+        }
+        catch (LoadException e)
+        {
+            throw new LoadException($"interpreter {HostCalls.ToText(name)}: {e.Message}", Errno.ELIBBAD);
+        }
+    }
+
+    private static (ulong Top, ulong Bottom) MapStack(ProcessMemory memory, GuestProcess process, bool executable)
+    {
+        var top = memory.Space.Is32Bit ? StackTop32 : memory.Space.WindowSize - (1UL << 20);
+        var size = Math.Clamp(process.Limits[ResourceLimits.Stack].Soft, 128 << 10, MostStack) & ~(ulong)(AddressSpace.PageSize - 1);
+        var protection = PagePermission.Read | PagePermission.Write | (executable ? PagePermission.Execute : PagePermission.None);
+        var flags = MapFlags.Private | MapFlags.Anonymous | MapFlags.Fixed | MapFlags.NoReserve;
+        var result = memory.Map(top - size, size, protection, flags, null, 0, "[stack]");
+        return result >= 0 ? (top, top - size) : throw new LoadException("no memory for the stack", (int)-result);
+    }
+
+    private ulong BuildStack(
+        StackBuilder builder, GuestProcess process, ElfFile elf, ulong bias, ulong interpreterBias, string name,
+        IReadOnlyList<string> arguments, IReadOnlyList<string> environment)
+    {
+        builder.PushBytes(new byte[elf.Is32 ? 4 : 8]);
+        var executable = builder.PushString(name);
+        var variables = PushAll(builder, environment);
+        var values = PushAll(builder, arguments);
+        var platform = builder.PushString(elf.Is32 ? "i686" : "x86_64");
+        builder.Align(16);
+        Span<byte> random = stackalloc byte[16];
+        System.Security.Cryptography.RandomNumberGenerator.Fill(random);
+        var randomAddress = builder.PushBytes(random);
+        builder.Align(16);
+        var features = Processor.Leaf(1, 0, !elf.Is32).Edx;
+        var ids = process.Credentials;
+        builder.Auxiliary(16, features); // AT_HWCAP
+        builder.Auxiliary(6, AddressSpace.PageSize); // AT_PAGESZ
+        builder.Auxiliary(17, 100); // AT_CLKTCK
+        builder.Auxiliary(3, elf.HeadersAddress == 0 ? 0 : elf.HeadersAddress + bias); // AT_PHDR
+        builder.Auxiliary(4, (ulong)elf.HeaderSize); // AT_PHENT
+        builder.Auxiliary(5, (ulong)elf.HeaderCount); // AT_PHNUM
+        builder.Auxiliary(7, interpreterBias); // AT_BASE
+        builder.Auxiliary(8, 0); // AT_FLAGS
+        builder.Auxiliary(9, elf.Entry + bias); // AT_ENTRY
+        builder.Auxiliary(11, ids.User); // AT_UID
+        builder.Auxiliary(12, ids.EffectiveUser); // AT_EUID
+        builder.Auxiliary(13, ids.Group); // AT_GID
+        builder.Auxiliary(14, ids.EffectiveGroup); // AT_EGID
+        builder.Auxiliary(23, 0); // AT_SECURE
+        builder.Auxiliary(25, randomAddress); // AT_RANDOM
+        builder.Auxiliary(26, 0); // AT_HWCAP2
+        builder.Auxiliary(51, 2048); // AT_MINSIGSTKSZ
+        builder.Auxiliary(31, executable); // AT_EXECFN
+        builder.Auxiliary(15, platform); // AT_PLATFORM
+        return builder.Finish(values, variables);
+    }
+
+    private static ulong[] PushAll(StackBuilder builder, IReadOnlyList<string> strings)
+    {
+        var addresses = new ulong[strings.Count];
+        for (var i = strings.Count - 1; i >= 0; i--)
+            addresses[i] = builder.PushString(strings[i]);
+        return addresses;
+    }
+
+    private unsafe OpenFile Open(GuestProcess process, int directory, string path, string what)
+    {
+        const int Execute = 1, ModeType = 0xF000, ModeDirectory = 0x4000, ModeRegular = 0x8000, ModeOffset = 24, AtEmptyPath = 0x1000;
+        var error = PathResolver.Resolve(process, directory, path, out var resolved);
+        if (error < 0)
+            throw new LoadException($"{what}{Errno.Message(-error)}", -error);
+        using (resolved)
+        {
+            var fd = HostCalls.OpenAt(resolved.Directory, resolved.Path, ORdonlyCloexec);
+            if (fd < 0)
+                throw new LoadException(fd == -Errno.ENOENT ? $"{what}not found" : $"{what}{Lower(Errno.Message(-fd))}", -fd);
+            var file = new OpenFile(fd);
+            var stat = stackalloc byte[144];
+            HostCalls.Call(HostSys.Fstat, fd, (nint)stat);
+            var mode = *(uint*)(stat + ModeOffset);
+            var failure = (mode & ModeType) switch
+            {
+                ModeDirectory => "is a directory",
+                ModeRegular => null,
+                _ => "not a regular file",
+            };
+            fixed (byte* empty = "\0"u8)
+            {
+                if (failure == null && ((mode & 0x49) == 0 || HostCalls.Call(HostSys.Faccessat2, fd, (nint)empty, Execute, AtEmptyPath) == -Errno.EACCES))
+                    failure = "not executable";
+            }
+
+            if (failure != null)
+            {
+                file.Release();
+                throw new LoadException(what + failure, Errno.EACCES);
+            }
+
+            file.Path = HostCalls.ReadLinkAt(WorkingDirectory, $"/proc/self/fd/{fd}") ?? path;
+            return file;
+        }
+    }
+
+    private static string Lower(string text) => text.Length == 0 ? text : char.ToLowerInvariant(text[0]) + text[1..];
+
+    // "#!interpreter [argument]": the interpreter gets its argument as one string, then the script's path.
+    private static (string Path, IReadOnlyList<string> Arguments) ReadScript(
+        ReadOnlySpan<byte> head, string path, IReadOnlyList<string> arguments)
+    {
+        var line = Encoding.Latin1.GetString(head[2..]);
+        var end = line.IndexOf('\n');
+        if (end < 0 && head.Length == ElfFile.HeadSize && line.AsSpan().Trim([' ', '\t']).IndexOfAny(' ', '\t') < 0)
+            throw new LoadException("the first line of the script is too long", Errno.ENOEXEC);
+        line = (end < 0 ? line : line[..end]).Trim(' ', '\t');
+        var zero = line.IndexOf('\0');
+        if (zero >= 0)
+            line = line[..zero];
+        if (line.Length == 0)
+            throw new LoadException("the script names no interpreter", Errno.ENOEXEC);
+        var split = line.IndexOfAny([' ', '\t']);
+        var interpreter = split < 0 ? line : line[..split];
+        List<string> changed = [interpreter];
+        if (split >= 0)
+            changed.Add(line[(split + 1)..].TrimStart(' ', '\t'));
+        changed.Add(path);
+        changed.AddRange(arguments.Skip(1));
+        return (interpreter, changed);
+    }
+}

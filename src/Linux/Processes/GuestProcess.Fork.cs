@@ -1,0 +1,227 @@
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Linux.Files;
+using DynaTrans.Linux.Loading;
+using DynaTrans.Linux.Memory;
+using DynaTrans.Linux.Signals;
+using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.Linux.Processes;
+
+/// <summary>How processes, threads and programs begin.</summary>
+public sealed unsafe partial class GuestProcess
+{
+    /// <summary>Makes the first process of a kernel, with a program loaded; its thread is not started.</summary>
+    internal static GuestThread CreateFirst(
+        LinuxKernel kernel, string path, IReadOnlyList<string> arguments, IReadOnlyList<string> environment)
+    {
+        var files = new FdTable();
+        for (var fd = 0; fd < 3; fd++)
+            if (Host.HostCalls.Call(Host.HostSys.Fcntl, fd, 1) >= 0)
+                files.Set(fd, new OpenFile(fd) { OwnsHostFd = false }, closeOnExec: false);
+        var umask = (int)Host.HostCalls.Call(Host.HostSys.Umask, 0);
+        var process = new GuestProcess(kernel, kernel.HostProcessId, null!, files, FileSystemContext.FromHost(umask))
+        {
+            GroupId = kernel.ForegroundGroup,
+            SessionId = kernel.HostSession,
+            OrphanParentPid = (int)Host.HostCalls.Call(Host.HostSys.Getppid),
+            Environment = environment,
+        };
+        files.Limit = (int)Math.Min(process.Limits[ResourceLimits.Files].Soft, 1 << 20);
+        var program = new ProgramLoader(kernel).Load(process, PathResolver.AtWorkingDirectory, path, arguments, environment);
+        process.Memory = program.Memory;
+        var thread = new GuestThread(process, process.Pid, kernel.CreateVcpu(program.Memory));
+        process.Threads.Add(thread);
+        process.Become(thread, program);
+        kernel.Add(process);
+        kernel.Add(thread);
+        return thread;
+    }
+
+    /// <summary>Takes over a loaded program: the one thread's registers, the names, the reset of what execve resets.</summary>
+    internal void Become(GuestThread thread, LoadedProgram program)
+    {
+        Is32 = program.Is32;
+        ExecutablePath = program.Path;
+        Name = program.Name;
+        thread.Name = null;
+        Arguments = program.Arguments;
+        AuxiliaryVector = program.AuxiliaryVector;
+        Personality = (Personality & ~0x0040_0000u) | program.Personality;
+        var s = thread.State;
+        s->Mode = (ushort)(program.Is32 ? GuestMode.Linux32 : GuestMode.Linux64);
+        s->Selectors = program.Is32 ? SelectorRules.Linux32 : SelectorRules.Linux64;
+        s->Cs.Selector = program.Is32 ? (ushort)0x23 : (ushort)0x33;
+        s->Ss.Selector = 0x2B;
+        s->Ds.Selector = s->Es.Selector = program.Is32 ? (ushort)0x2B : (ushort)0;
+        FpuImage.Reset(s);
+        s->Slots[Slot.Rip] = program.Entry;
+        s->Slots[Slot.Rsp] = program.StackPointer;
+    }
+
+    /// <summary>Makes a child process with a copy of, or a share in, what this one has. Its thread is not started.</summary>
+    /// <returns>The child's thread, or a negative error number.</returns>
+    internal long Fork(GuestThread caller, CloneFlags flags, int exitSignal, out GuestThread? thread)
+    {
+        thread = null;
+        var shares = (flags & CloneFlags.Memory) != 0;
+        var memory = shares ? Memory : Memory.Fork(Kernel.TranslatorFactory());
+        if (memory == null)
+            return -Errno.ENOMEM;
+        if (shares)
+            memory.AddUser();
+        var files = Files;
+        if ((flags & CloneFlags.Files) != 0)
+            files.AddUser();
+        else
+            files = files.Copy();
+        var fileSystem = FileSystem;
+        if ((flags & CloneFlags.FileSystem) != 0)
+            fileSystem.AddUser();
+        else
+            fileSystem = fileSystem.Copy();
+        var child = new GuestProcess(Kernel, Kernel.AllocateId(), memory, files, fileSystem)
+        {
+            GroupId = GroupId,
+            SessionId = SessionId,
+            Credentials = Credentials,
+            Limits = Limits.Copy(),
+            Actions = (flags & CloneFlags.SignalActions) != 0 ? Actions : Actions.Copy(),
+            Is32 = Is32,
+            ExecutablePath = ExecutablePath,
+            Arguments = Arguments,
+            Environment = Environment,
+            Name = Name,
+            AuxiliaryVector = AuxiliaryVector,
+            Personality = Personality,
+            ExitSignal = exitSignal,
+            HoldsParent = (flags & CloneFlags.Vfork) != 0,
+        };
+        thread = caller.Copy(child, child.Pid);
+        if (!shares || (flags & CloneFlags.Vfork) != 0)
+            thread.AlternateStack = caller.AlternateStack;
+        child.Threads.Add(thread);
+        lock (Kernel.Gate)
+        {
+            child.Parent = (flags & CloneFlags.Parent) != 0 ? Parent : this;
+            child.OrphanParentPid = OrphanParentPid;
+            child.Parent?.Children.Add(child);
+            Kernel.Add(child);
+            Kernel.Add(thread);
+        }
+
+        return child.Pid;
+    }
+
+    /// <summary>Makes another thread of this process. It is not started.</summary>
+    internal GuestThread? AddThread(GuestThread caller)
+    {
+        lock (Kernel.Gate)
+        {
+            if (MustLeave(caller))
+                return null;
+            var thread = caller.Copy(this, Kernel.AllocateId());
+            Threads.Add(thread);
+            Kernel.Add(thread);
+            return thread;
+        }
+    }
+
+    /// <summary>
+    /// Replaces the program: loads the new one, ends the other threads, and starts it in the calling thread.
+    /// </summary>
+    /// <returns>0 or a negative error number; the old program goes on then.</returns>
+    internal long Execute(
+        GuestThread caller, int directory, string path, IReadOnlyList<string> arguments, IReadOnlyList<string> environment)
+    {
+        LoadedProgram program;
+        try
+        {
+            program = new ProgramLoader(Kernel).Load(this, directory, path, arguments, environment);
+        }
+        catch (LoadException e)
+        {
+            return -e.Error;
+        }
+
+        if (!EndOtherThreads(caller))
+        {
+            program.Memory.RemoveUser();
+            return -Errno.EAGAIN;
+        }
+
+        caller.ReleaseFutexes();
+        if (Files.IsShared)
+        {
+            var own = Files.Copy();
+            Files.RemoveUser();
+            Files = own;
+        }
+
+        Files.CloseOnExecve();
+        Timers.Clear();
+        var old = Memory;
+        lock (Kernel.Gate)
+        {
+            Memory = program.Memory;
+            Actions = Actions.AfterExecve();
+            caller.ReplaceCpu(Kernel.CreateVcpu(program.Memory));
+            Become(caller, program);
+            Environment = environment;
+            caller.AlternateStack = AlternateStack.None;
+            if (caller.Tid != Pid)
+                Kernel.Renumber(caller, Pid);
+        }
+
+        ReleaseParent();
+        old.RemoveUser();
+        return 0;
+    }
+
+    private bool EndOtherThreads(GuestThread caller)
+    {
+        lock (Kernel.Gate)
+        {
+            if (MustLeave(caller))
+                return false;
+            if (Threads.Count == 1)
+                return true;
+            Survivor = caller;
+            foreach (var thread in Threads)
+                if (thread != caller)
+                    thread.Interrupt();
+            while (Threads.Count > 1)
+            {
+                Monitor.Wait(Kernel.Gate, 10);
+                foreach (var thread in Threads)
+                    if (thread != caller)
+                        thread.Interrupt();
+            }
+
+            Survivor = null;
+            return !IsExiting;
+        }
+    }
+}
+
+/// <summary>CLONE_* flags.</summary>
+[Flags]
+internal enum CloneFlags : ulong
+{
+    Memory = 0x100,
+    FileSystem = 0x200,
+    Files = 0x400,
+    SignalActions = 0x800,
+    PidFd = 0x1000,
+    Vfork = 0x4000,
+    Parent = 0x8000,
+    Thread = 0x10000,
+    NewNamespace = 0x20000,
+    SetTls = 0x80000,
+    ParentSetTid = 0x100000,
+    ChildClearTid = 0x200000,
+    ChildSetTid = 0x1000000,
+    Namespaces = 0x7E020000,
+    ClearActions = 0x1_0000_0000,
+}

@@ -1,0 +1,61 @@
+using System.Runtime.InteropServices;
+using DynaTrans.Linux.Processes;
+
+namespace DynaTrans.Linux.Signals;
+
+/// <summary>
+/// Hands signals that the host process gets to the guest: those of the terminal to its foreground process group, others to the first
+/// process. The host process itself ends only when its guests have.
+/// </summary>
+internal sealed class HostSignals : IDisposable
+{
+    private static readonly (PosixSignal Host, int Guest)[] s_signals =
+    [
+        (PosixSignal.SIGHUP, Signal.Hup), (PosixSignal.SIGINT, Signal.Int), (PosixSignal.SIGQUIT, Signal.Quit),
+        (PosixSignal.SIGTERM, Signal.Term), (PosixSignal.SIGWINCH, Signal.Winch), (PosixSignal.SIGTSTP, Signal.Tstp),
+        (PosixSignal.SIGCONT, Signal.Cont), ((PosixSignal)Signal.Usr1, Signal.Usr1), ((PosixSignal)Signal.Usr2, Signal.Usr2),
+        ((PosixSignal)Signal.Alrm, Signal.Alrm),
+    ];
+
+    private readonly LinuxKernel _kernel;
+    private readonly List<PosixSignalRegistration> _registrations = [];
+
+    /// <summary>Begins.</summary>
+    public HostSignals(LinuxKernel kernel)
+    {
+        _kernel = kernel;
+        foreach (var (host, guest) in s_signals)
+        {
+            _registrations.Add(PosixSignalRegistration.Create(host, context =>
+            {
+                context.Cancel = true;
+                Forward(guest);
+            }));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _registrations.ForEach(r => r.Dispose());
+
+    private void Forward(int signal)
+    {
+        var info = SignalInfo.Sent(signal, SignalInfo.FromKernel, 0, 0);
+        lock (_kernel.Gate)
+        {
+            var fromTerminal = signal is Signal.Int or Signal.Quit or Signal.Tstp or Signal.Winch;
+            var sent = false;
+            foreach (var process in _kernel.Processes.ToArray())
+            {
+                if (fromTerminal ? process.GroupId != _kernel.ForegroundGroup : process.Pid != _kernel.HostProcessId)
+                    continue;
+                sent |= process.State != ProcessState.Zombie;
+                process.Send(info);
+            }
+
+            // The first process may have ended before the others.
+            if (!sent)
+                foreach (var process in _kernel.Processes.ToArray())
+                    process.Send(info);
+        }
+    }
+}
