@@ -73,6 +73,9 @@ public sealed unsafe partial class GuestThread
             AlternateStack = stack with { Flags = stack.Flags & AlternateStack.AutoDisarm };
     }
 
+    /// <summary>Forgets an interruption that was looked at. Under the kernel's gate.</summary>
+    internal void ClearInterrupt() => Volatile.Write(ref *InterruptWord, 0);
+
     // Under the gate: something that was blocked may be deliverable now.
     private void CheckPending()
     {

@@ -60,8 +60,8 @@ public sealed unsafe partial class GuestThread
         return HostCalls.Call(HostSys.ClockGettime, (int)_cpuClock, (nint)(&time)) == 0 ? (time.Seconds * 1_000_000_000) + time.Nanoseconds : 0;
     }
 
-    /// <summary>The host clock of this thread's CPU time, for clock_gettime(CLOCK_THREAD_CPUTIME_ID) of another thread.</summary>
-    public int CpuClock => (int)_cpuClock;
+    /// <summary>Number of the host thread, or 0 before it started and after it ended.</summary>
+    internal int HostThread => Volatile.Read(ref _hostThread);
 
     /// <summary>Makes the thread look at its signals soon, out of guest code or a blocking call. Under the kernel's gate.</summary>
     internal void Interrupt()

@@ -91,14 +91,19 @@ internal sealed class GuestTimer
     /// <param name="thread">The only thread that gets it, or null.</param>
     /// <param name="info">The signal, or null when expiry sends none.</param>
     /// <param name="isCpu">True when it counts CPU time of the process.</param>
-    public GuestTimer(GuestProcess process, GuestThread? thread, SignalInfo? info, bool isCpu)
+    /// <param name="clock">The guest's clock, for absolute times.</param>
+    public GuestTimer(GuestProcess process, GuestThread? thread, SignalInfo? info, bool isCpu, int clock = 0)
     {
+        Clock = clock;
         _process = process;
         _thread = thread;
         _info = info;
         _isCpu = isCpu;
         _timer = new Timer(_ => Expire());
     }
+
+    /// <summary>The guest's clock that it runs by.</summary>
+    public int Clock { get; }
 
     /// <summary>Expirations that the last signal stands for, less one.</summary>
     public int Overrun { get; private set; }

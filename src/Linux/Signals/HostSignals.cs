@@ -9,12 +9,9 @@ namespace DynaTrans.Linux.Signals;
 /// </summary>
 internal sealed class HostSignals : IDisposable
 {
-    private static readonly (PosixSignal Host, int Guest)[] s_signals =
+    private static readonly int[] s_signals =
     [
-        (PosixSignal.SIGHUP, Signal.Hup), (PosixSignal.SIGINT, Signal.Int), (PosixSignal.SIGQUIT, Signal.Quit),
-        (PosixSignal.SIGTERM, Signal.Term), (PosixSignal.SIGWINCH, Signal.Winch), (PosixSignal.SIGTSTP, Signal.Tstp),
-        (PosixSignal.SIGCONT, Signal.Cont), ((PosixSignal)Signal.Usr1, Signal.Usr1), ((PosixSignal)Signal.Usr2, Signal.Usr2),
-        ((PosixSignal)Signal.Alrm, Signal.Alrm),
+        Signal.Hup, Signal.Int, Signal.Quit, Signal.Term, Signal.Winch, Signal.Tstp, Signal.Cont, Signal.Usr1, Signal.Usr2, Signal.Alrm,
     ];
 
     private readonly LinuxKernel _kernel;
@@ -24,12 +21,12 @@ internal sealed class HostSignals : IDisposable
     public HostSignals(LinuxKernel kernel)
     {
         _kernel = kernel;
-        foreach (var (host, guest) in s_signals)
+        foreach (var signal in s_signals)
         {
-            _registrations.Add(PosixSignalRegistration.Create(host, context =>
+            _registrations.Add(PosixSignalRegistration.Create((PosixSignal)signal, context =>
             {
                 context.Cancel = true;
-                Forward(guest);
+                Forward(signal);
             }));
         }
     }

@@ -7,5 +7,16 @@ internal static class SyscallFamilies
     {
         FileSyscalls.Register(table);
         CommunicationSyscalls.Register(table);
+        MemorySyscalls.Register(table);
+        CloneSyscalls.Register(table);
+        SegmentSyscalls.Register(table);
+        SignalSyscalls.Register(table);
+        WaitSyscalls.Register(table);
+        FutexSyscalls.Register(table);
+        TimeSyscalls.Register(table);
+        TimerSyscalls.Register(table);
+        IdentitySyscalls.Register(table);
+        ProcessSyscalls.Register(table);
+        SystemSyscalls.Register(table);
     }
 }

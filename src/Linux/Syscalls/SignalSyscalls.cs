@@ -1,0 +1,437 @@
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Processes;
+using DynaTrans.Linux.Signals;
+
+namespace DynaTrans.Linux.Syscalls;
+
+/// <summary>Signal actions, masks, sending, waiting, and the return from handlers.</summary>
+internal static class SignalSyscalls
+{
+    private const int Block = 0, Unblock = 1, SetMask = 2;
+
+    public static unsafe void Register(SyscallTable table)
+    {
+        table.Add("signal", &SignalOld, "np", i386: 48);
+        table.Add("sigaction", &SigactionOld, "npp", i386: 67);
+        table.Add("rt_sigaction", &Sigaction, "nppu", i386: 174, x64: 13);
+        table.Add("sgetmask", &GetMaskOld, "", i386: 68);
+        table.Add("ssetmask", &SetMaskOld, "x", i386: 69);
+        table.Add("sigprocmask", &SigprocmaskOld, "dpp", i386: 126);
+        table.Add("rt_sigprocmask", &Sigprocmask, "dppu", i386: 175, x64: 14);
+        table.Add("sigpending", &SigpendingOld, "p", i386: 73);
+        table.Add("rt_sigpending", &Sigpending, "pu", i386: 176, x64: 127);
+        table.Add("sigsuspend", &SigsuspendOld, "xxx", i386: 72);
+        table.Add("rt_sigsuspend", &Sigsuspend, "pu", i386: 179, x64: 130);
+        table.Add("rt_sigtimedwait", &Sigtimedwait, "pppu", i386: 177, x64: 128);
+        table.Add("rt_sigtimedwait_time64", &Sigtimedwait64, "pppu", i386: 421);
+        table.Add("sigaltstack", &Sigaltstack, "pp", i386: 186, x64: 131);
+        table.Add("sigreturn", &SigreturnOld, "", i386: 119);
+        table.Add("rt_sigreturn", &Sigreturn, "", i386: 173, x64: 15);
+        table.Add("pause", &Pause, "", i386: 29, x64: 34);
+        table.Add("kill", &Kill, "dn", i386: 37, x64: 62);
+        table.Add("tkill", &Tkill, "dn", i386: 238, x64: 200);
+        table.Add("tgkill", &Tgkill, "ddn", i386: 270, x64: 234);
+        table.Add("rt_sigqueueinfo", &Sigqueueinfo, "dnp", i386: 178, x64: 129);
+        table.Add("rt_tgsigqueueinfo", &Tgsigqueueinfo, "ddnp", i386: 335, x64: 297);
+    }
+
+    private static long SignalOld(in SyscallContext c)
+    {
+        if (!CanAct(c.I0))
+            return -Errno.EINVAL;
+        var old = Exchange(c, c.I0, new SignalAction(c.A1, SignalFlags.ResetHandler | SignalFlags.NoDefer, 0, 0));
+        return (long)old.Handler;
+    }
+
+    // struct old_sigaction: handler, mask (32 bits), flags, restorer.
+    private static long SigactionOld(in SyscallContext c)
+    {
+        if (!CanAct(c.I0, c.A1))
+            return -Errno.EINVAL;
+        var old = c.Process.Actions[c.I0];
+        if (c.A1 != 0)
+        {
+            if (!c.Memory.TryRead(c.A1, out OldAction a))
+                return -Errno.EFAULT;
+            old = Exchange(c, c.I0, new SignalAction(a.Handler, a.Flags, a.Restorer, a.Mask));
+        }
+
+        if (c.A2 != 0 && !c.Memory.TryWrite(c.A2, new OldAction((uint)old.Handler, (uint)old.Mask, old.Flags, (uint)old.Restorer)))
+            return -Errno.EFAULT;
+        return 0;
+    }
+
+    private static long Sigaction(in SyscallContext c)
+    {
+        if (c.A3 != 8 || !CanAct(c.I0, c.A1))
+            return -Errno.EINVAL;
+        var old = c.Process.Actions[c.I0];
+        if (c.A1 != 0)
+        {
+            SignalAction action;
+            if (c.Is32)
+            {
+                if (!c.Memory.TryRead(c.A1, out Action32 a))
+                    return -Errno.EFAULT;
+                action = new SignalAction(a.Handler, a.Flags, a.Restorer, a.MaskLow | ((ulong)a.MaskHigh << 32));
+            }
+            else
+            {
+                if (!c.Memory.TryRead(c.A1, out Action64 a))
+                    return -Errno.EFAULT;
+                action = new SignalAction(a.Handler, (uint)a.Flags, a.Restorer, a.Mask);
+            }
+
+            old = Exchange(c, c.I0, action);
+        }
+
+        if (c.A2 == 0)
+            return 0;
+        var written = c.Is32
+            ? c.Memory.TryWrite(
+                c.A2, new Action32((uint)old.Handler, old.Flags, (uint)old.Restorer, (uint)old.Mask, (uint)(old.Mask >> 32)))
+            : c.Memory.TryWrite(c.A2, new Action64(old.Handler, old.Flags, old.Restorer, old.Mask));
+        return written ? 0 : -Errno.EFAULT;
+    }
+
+    private static long GetMaskOld(in SyscallContext c) => (uint)c.Thread.Blocked;
+
+    private static long SetMaskOld(in SyscallContext c)
+    {
+        var old = (uint)c.Thread.Blocked;
+        c.Thread.SetMask((uint)c.A0);
+        return old;
+    }
+
+    private static long SigprocmaskOld(in SyscallContext c)
+    {
+        var old = c.Thread.Blocked;
+        if (c.A1 != 0)
+        {
+            if (!c.Memory.TryRead(c.A1, out uint set))
+                return -Errno.EFAULT;
+            var result = ChangeMask(c.Thread, c.I0, set, (old & ~(ulong)uint.MaxValue) | set);
+            if (result < 0)
+                return result;
+        }
+
+        return c.A2 == 0 || c.Memory.TryWrite(c.A2, (uint)old) ? 0 : -Errno.EFAULT;
+    }
+
+    private static long Sigprocmask(in SyscallContext c)
+    {
+        if (c.A3 != 8)
+            return -Errno.EINVAL;
+        var old = c.Thread.Blocked;
+        if (c.A1 != 0)
+        {
+            if (!c.Memory.TryRead(c.A1, out ulong set))
+                return -Errno.EFAULT;
+            var result = ChangeMask(c.Thread, c.I0, set, set);
+            if (result < 0)
+                return result;
+        }
+
+        return c.A2 == 0 || c.Memory.TryWrite(c.A2, old) ? 0 : -Errno.EFAULT;
+    }
+
+    private static long ChangeMask(GuestThread thread, int how, ulong set, ulong whole)
+    {
+        switch (how)
+        {
+            case Block:
+                thread.SetMask(thread.Blocked | set);
+                return 0;
+            case Unblock:
+                thread.SetMask(thread.Blocked & ~set);
+                return 0;
+            case SetMask:
+                thread.SetMask(whole);
+                return 0;
+            default:
+                return -Errno.EINVAL;
+        }
+    }
+
+    private static ulong PendingSet(GuestThread thread)
+    {
+        lock (thread.Process.Kernel.Gate)
+            return (thread.Pending.Set | thread.Process.Pending.Set) & thread.Blocked;
+    }
+
+    private static long SigpendingOld(in SyscallContext c) => c.Memory.TryWrite(c.A0, (uint)PendingSet(c.Thread)) ? 0 : -Errno.EFAULT;
+
+    private static long Sigpending(in SyscallContext c)
+    {
+        if (c.A1 > 8)
+            return -Errno.EINVAL;
+        var set = PendingSet(c.Thread);
+        Span<byte> bytes = stackalloc byte[8];
+        BitConverter.TryWriteBytes(bytes, set);
+        return c.Memory.TryWrite(c.A0, bytes[..(int)c.A1]) ? 0 : -Errno.EFAULT;
+    }
+
+    private static long SigsuspendOld(in SyscallContext c) => Suspend(c, (uint)c.A2);
+
+    private static long Sigsuspend(in SyscallContext c)
+    {
+        if (c.A1 != 8)
+            return -Errno.EINVAL;
+        return c.Memory.TryRead(c.A0, out ulong mask) ? Suspend(c, mask) : -Errno.EFAULT;
+    }
+
+    private static long Suspend(in SyscallContext c, ulong mask)
+    {
+        c.Thread.SetTemporaryMask(mask);
+        return Pause(c);
+    }
+
+    private static long Pause(in SyscallContext c)
+    {
+        while (!c.Thread.IsInterrupted)
+            c.Thread.WaitEvent(c.Thread.EventCount);
+        return -Errno.ERESTARTNOHAND;
+    }
+
+    private static long Sigtimedwait(in SyscallContext c)
+    {
+        TimeSpec time = default;
+        if (c.A2 != 0 && !TimeLayouts.TryReadTimeSpec(c, c.A2, out time))
+            return -Errno.EFAULT;
+        return TimedWait(c, time);
+    }
+
+    private static long Sigtimedwait64(in SyscallContext c)
+    {
+        TimeSpec time = default;
+        if (c.A2 != 0 && !TimeLayouts.TryReadTimeSpec64(c, c.A2, out time))
+            return -Errno.EFAULT;
+        return TimedWait(c, time);
+    }
+
+    private static long TimedWait(in SyscallContext c, TimeSpec time)
+    {
+        if (c.A3 != 8 || !time.IsValid)
+            return -Errno.EINVAL;
+        if (!c.Memory.TryRead(c.A0, out ulong set))
+            return -Errno.EFAULT;
+        set &= ~Signal.Unblockable;
+        var thread = c.Thread;
+        var now = HostClock.Monotonic();
+        var deadline = c.A2 == 0 || time.ToNanoseconds() > long.MaxValue - now ? long.MaxValue : now + time.ToNanoseconds();
+        try
+        {
+            while (true)
+            {
+                SignalInfo info;
+                var seen = thread.EventCount;
+                lock (c.Process.Kernel.Gate)
+                {
+                    thread.WaitedFor = set;
+                    if (thread.Pending.TryTake(set, out info) || c.Process.Pending.TryTake(set, out info))
+                    {
+                        if (c.A1 == 0)
+                            return info.Number;
+                        Span<byte> bytes = stackalloc byte[SignalInfo.Size];
+                        info.Write(bytes, c.Is32);
+                        return c.Memory.TryWrite(c.A1, bytes) ? info.Number : -Errno.EFAULT;
+                    }
+
+                    if (thread.IsInterrupted && IsDisturbed(thread))
+                        return -Errno.EINTR;
+                    thread.ClearInterrupt();
+                }
+
+                if (HostClock.Monotonic() >= deadline)
+                    return -Errno.EAGAIN;
+                thread.WaitEvent(seen, deadline);
+            }
+        }
+        finally
+        {
+            lock (c.Process.Kernel.Gate)
+                thread.WaitedFor = 0;
+        }
+    }
+
+    // Something else than an awaited signal wants the thread.
+    private static bool IsDisturbed(GuestThread thread) =>
+        thread.Process.MustLeave(thread) || thread.Process.State == ProcessState.Stopped
+        || ((thread.Pending.Set | thread.Process.Pending.Set) & ~thread.Blocked) != 0;
+
+    private static long Sigaltstack(in SyscallContext c)
+    {
+        var thread = c.Thread;
+        var old = thread.AlternateStack;
+        var sp = StackPointer(thread);
+        if (c.A0 != 0)
+        {
+            ulong address, size;
+            uint flags;
+            if (c.Is32)
+            {
+                if (!c.Memory.TryRead(c.A0, out Stack32 s))
+                    return -Errno.EFAULT;
+                (address, flags, size) = (s.Address, s.Flags, s.Size);
+            }
+            else
+            {
+                if (!c.Memory.TryRead(c.A0, out Stack64 s))
+                    return -Errno.EFAULT;
+                (address, flags, size) = (s.Address, (uint)s.Flags, s.Size);
+            }
+
+            if (old.Holds(sp))
+                return -Errno.EPERM;
+            if ((flags & ~(AlternateStack.AutoDisarm | AlternateStack.Disable | AlternateStack.OnStack)) != 0)
+                return -Errno.EINVAL;
+            if ((flags & AlternateStack.Disable) != 0)
+                thread.AlternateStack = AlternateStack.None;
+            else if (size < AlternateStack.MinimalSize)
+                return -Errno.ENOMEM;
+            else
+                thread.AlternateStack = new AlternateStack(address, size, flags & AlternateStack.AutoDisarm);
+        }
+
+        if (c.A1 == 0)
+            return 0;
+        var report = old.Report(sp);
+        var written = c.Is32
+            ? c.Memory.TryWrite(c.A1, new Stack32((uint)old.Address, report, (uint)old.Size))
+            : c.Memory.TryWrite(c.A1, new Stack64(old.Address, report, old.Size));
+        return written ? 0 : -Errno.EFAULT;
+    }
+
+    private static unsafe ulong StackPointer(GuestThread thread) => thread.State->Slots[Slot.Rsp];
+
+    private static long SigreturnOld(in SyscallContext c) => Return(c, SignalFrames.TryRestore32(c.Thread));
+
+    private static long Sigreturn(in SyscallContext c) =>
+        Return(c, c.Is32 ? SignalFrames.TryRestore32Info(c.Thread) : SignalFrames.TryRestore64(c.Thread));
+
+    private static long Return(in SyscallContext c, bool restored)
+    {
+        if (!restored)
+            c.Process.Force(c.Thread, SignalInfo.Fault(Signal.Segv, SignalInfo.FromKernel, 0));
+        c.Thread.KeepRegisters();
+        return 0;
+    }
+
+    private static long Kill(in SyscallContext c)
+    {
+        if (c.I1 != 0 && !Signal.IsValid(c.I1))
+            return -Errno.EINVAL;
+        var kernel = c.Process.Kernel;
+        var info = SignalInfo.Sent(c.I1, SignalInfo.FromUser, c.Process.Pid, c.Process.Credentials.User);
+        var pid = c.I0;
+        if (pid > 0)
+        {
+            var target = kernel.FindProcess(pid) ?? kernel.FindThread(pid)?.Process;
+            if (target == null)
+                return HostCalls.Call(HostSys.Kill, pid, c.I1);
+            return c.I1 == 0 || target.Send(info) ? 0 : -Errno.EAGAIN;
+        }
+
+        lock (kernel.Gate)
+        {
+            var found = false;
+            foreach (var target in kernel.Processes.ToArray())
+            {
+                if (pid == -1 ? target == c.Process : target.GroupId != (pid == 0 ? c.Process.GroupId : -pid))
+                    continue;
+                found = true;
+                if (c.I1 != 0)
+                    target.Send(info);
+            }
+
+            return found ? 0 : -Errno.ESRCH;
+        }
+    }
+
+    private static long Tkill(in SyscallContext c) => ToThread(c, c.I0, c.I1, -1);
+
+    private static long Tgkill(in SyscallContext c) => c.I0 <= 0 ? -Errno.EINVAL : ToThread(c, c.I1, c.I2, c.I0);
+
+    private static long ToThread(in SyscallContext c, int tid, int signal, int pid)
+    {
+        if (tid <= 0 || (signal != 0 && !Signal.IsValid(signal)))
+            return -Errno.EINVAL;
+        var target = c.Process.Kernel.FindThread(tid);
+        if (target == null || (pid >= 0 && target.Process.Pid != pid))
+            return -Errno.ESRCH;
+        var info = SignalInfo.Sent(signal, SignalInfo.FromThread, c.Process.Pid, c.Process.Credentials.User);
+        return signal == 0 || target.Process.Send(target, info) ? 0 : -Errno.EAGAIN;
+    }
+
+    private static long Sigqueueinfo(in SyscallContext c)
+    {
+        var error = ReadInfo(c, c.I1, c.A2, out var info);
+        if (error < 0)
+            return error;
+        var target = c.Process.Kernel.FindProcess(c.I0);
+        if (target == null)
+            return -Errno.ESRCH;
+        if (info.Code >= 0 && target != c.Process)
+            return -Errno.EPERM;
+        return c.I1 == 0 || target.Send(info) ? 0 : -Errno.EAGAIN;
+    }
+
+    private static long Tgsigqueueinfo(in SyscallContext c)
+    {
+        var error = ReadInfo(c, c.I2, c.A3, out var info);
+        if (error < 0)
+            return error;
+        var target = c.Process.Kernel.FindThread(c.I1);
+        if (target == null || target.Process.Pid != c.I0)
+            return -Errno.ESRCH;
+        if (info.Code >= 0 && target.Process != c.Process)
+            return -Errno.EPERM;
+        return c.I2 == 0 || target.Process.Send(target, info) ? 0 : -Errno.EAGAIN;
+    }
+
+    private static int ReadInfo(in SyscallContext c, int signal, ulong address, out SignalInfo info)
+    {
+        info = default;
+        if (signal != 0 && !Signal.IsValid(signal))
+            return -Errno.EINVAL;
+        Span<byte> bytes = stackalloc byte[SignalInfo.Size];
+        if (!c.Memory.TryRead(address, bytes))
+            return -Errno.EFAULT;
+        info = SignalInfo.Read(bytes, signal, c.Is32);
+        return 0;
+    }
+
+    private static bool CanAct(int signal, ulong action = 1) =>
+        Signal.IsValid(signal) && (action == 0 || signal is not (Signal.Kill or Signal.Stop));
+
+    private static SignalAction Exchange(in SyscallContext c, int signal, SignalAction action)
+    {
+        lock (c.Process.Kernel.Gate)
+        {
+            var old = c.Process.Actions[signal];
+            c.Process.Actions[signal] = action with { Mask = action.Mask & ~Signal.Unblockable };
+
+            // Ignoring a signal forgets the ones that wait.
+            if (action.Handler == SignalAction.Ignore
+                || (action.Handler == SignalAction.Default && Signal.DefaultOf(signal) is DefaultAction.Ignore))
+            {
+                c.Process.Pending.Remove(Signal.Bit(signal));
+                foreach (var thread in c.Process.Threads)
+                    thread.Pending.Remove(Signal.Bit(signal));
+            }
+
+            return old;
+        }
+    }
+
+    private readonly record struct OldAction(uint Handler, uint Mask, uint Flags, uint Restorer);
+
+    private readonly record struct Action32(uint Handler, uint Flags, uint Restorer, uint MaskLow, uint MaskHigh);
+
+    private readonly record struct Action64(ulong Handler, ulong Flags, ulong Restorer, ulong Mask);
+
+    private readonly record struct Stack32(uint Address, uint Flags, uint Size);
+
+    private readonly record struct Stack64(ulong Address, ulong Flags, ulong Size);
+}

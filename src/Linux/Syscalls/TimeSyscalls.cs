@@ -1,0 +1,219 @@
+using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Processes;
+
+namespace DynaTrans.Linux.Syscalls;
+
+/// <summary>Clocks, sleeping and CPU time.</summary>
+internal static unsafe class TimeSyscalls
+{
+    private const int ProcessCpu = 2, ThreadCpu = 3, TicksPerSecond = 100;
+
+    public static void Register(SyscallTable table)
+    {
+        table.Add("time", &Time, "p", i386: 13, x64: 201);
+        table.Add("gettimeofday", &GetTimeOfDay, "pp", i386: 78, x64: 96);
+        table.Add("settimeofday", &NotPermitted, "pp", i386: 79, x64: 164);
+        table.Add("stime", &NotPermitted, "p", i386: 25);
+        table.Add("adjtimex", &AdjustTime, "p", i386: 124, x64: 159);
+        table.Add("clock_gettime", &ClockGet, "dp", i386: 265, x64: 228);
+        table.Add("clock_gettime64", &ClockGet64, "dp", i386: 403);
+        table.Add("clock_settime", &NotPermitted, "dp", i386: 264, x64: 227);
+        table.Add("clock_settime64", &NotPermitted, "dp", i386: 404);
+        table.Add("clock_getres", &ClockResolution, "dp", i386: 266, x64: 229);
+        table.Add("clock_getres_time64", &ClockResolution64, "dp", i386: 406);
+        table.Add("nanosleep", &Nanosleep, "pp", i386: 162, x64: 35);
+        table.Add("clock_nanosleep", &ClockNanosleep, "ddpp", i386: 267, x64: 230);
+        table.Add("clock_nanosleep_time64", &ClockNanosleep64, "ddpp", i386: 407);
+        table.Add("times", &Times, "p", i386: 43, x64: 100);
+        table.Add("getrusage", &GetUsage, "dp", i386: 77, x64: 98);
+    }
+
+    private static long NotPermitted(in SyscallContext c) => -Errno.EPERM;
+
+    private static long AdjustTime(in SyscallContext c)
+    {
+        const int Size = 208;
+        if (c.Is32)
+            return -Errno.EPERM;
+        if (!c.Memory.TryRead(c.A0, out uint modes))
+            return -Errno.EFAULT;
+        if (modes != 0)
+            return -Errno.EPERM;
+        return c.Memory.TryGetWritable(c.A0, Size, out var p) ? HostCalls.Call(HostSys.Adjtimex, (nint)p) : -Errno.EFAULT;
+    }
+
+    private static long Time(in SyscallContext c)
+    {
+        var now = HostClock.Realtime() / 1_000_000_000;
+        return c.A0 == 0 || c.TryWriteLong(c.A0, (ulong)now) ? now : -Errno.EFAULT;
+    }
+
+    private static long GetTimeOfDay(in SyscallContext c)
+    {
+        if (c.A0 != 0 && !TimeLayouts.TryWriteTimeVal(c, c.A0, TimeSpec.FromNanoseconds(HostClock.Realtime())))
+            return -Errno.EFAULT;
+        return c.A1 == 0 || c.Memory.TryWrite(c.A1, 0UL) ? 0 : -Errno.EFAULT;
+    }
+
+    /// <summary>Reads a clock of the guest. 0 or a negative error number.</summary>
+    internal static long Read(in SyscallContext c, int clock, out TimeSpec time)
+    {
+        time = default;
+        switch (clock)
+        {
+            case ProcessCpu:
+                time = TimeSpec.FromNanoseconds(c.Process.CpuTime());
+                return 0;
+            case ThreadCpu:
+                time = TimeSpec.FromNanoseconds(c.Thread.CpuTime());
+                return 0;
+            case < 0:
+                return ReadCpuClock(c, clock, out time);
+            default:
+                fixed (TimeSpec* p = &time)
+                    return HostCalls.Fast(HostSys.ClockGettime, clock, (nint)p);
+        }
+    }
+
+    // Clock of a process or thread: ~number << 3 | 4 for a thread | kind.
+    private static long ReadCpuClock(in SyscallContext c, int clock, out TimeSpec time)
+    {
+        time = default;
+        var number = ~(clock >> 3);
+        if ((clock & 3) == 3)
+            return -Errno.EINVAL;
+        if ((clock & 4) != 0)
+        {
+            var thread = number == 0 ? c.Thread : c.Process.Kernel.FindThread(number);
+            if (thread == null || thread.Process != c.Process)
+                return -Errno.EINVAL;
+            time = TimeSpec.FromNanoseconds(thread.CpuTime());
+            return 0;
+        }
+
+        var process = number == 0 ? c.Process : c.Process.Kernel.FindProcess(number);
+        if (process == null)
+            return -Errno.EINVAL;
+        time = TimeSpec.FromNanoseconds(process.CpuTime());
+        return 0;
+    }
+
+    private static long ClockGet(in SyscallContext c)
+    {
+        var error = Read(c, c.I0, out var time);
+        return error < 0 ? error : TimeLayouts.TryWriteTimeSpec(c, c.A1, time) ? 0 : -Errno.EFAULT;
+    }
+
+    private static long ClockGet64(in SyscallContext c)
+    {
+        var error = Read(c, c.I0, out var time);
+        return error < 0 ? error : TimeLayouts.TryWriteTimeSpec64(c, c.A1, time) ? 0 : -Errno.EFAULT;
+    }
+
+    private static long Resolution(in SyscallContext c, out TimeSpec time)
+    {
+        time = new TimeSpec { Nanoseconds = 1 };
+        if (c.I0 is ProcessCpu or ThreadCpu)
+            return 0;
+        if (c.I0 < 0)
+            return ReadCpuClock(c, c.I0, out _);
+        fixed (TimeSpec* p = &time)
+            return HostCalls.Call(HostSys.ClockGetres, c.I0, (nint)p);
+    }
+
+    private static long ClockResolution(in SyscallContext c)
+    {
+        var error = Resolution(c, out var time);
+        return error < 0 ? error : c.A1 == 0 || TimeLayouts.TryWriteTimeSpec(c, c.A1, time) ? 0 : -Errno.EFAULT;
+    }
+
+    private static long ClockResolution64(in SyscallContext c)
+    {
+        var error = Resolution(c, out var time);
+        return error < 0 ? error : c.A1 == 0 || TimeLayouts.TryWriteTimeSpec64(c, c.A1, time) ? 0 : -Errno.EFAULT;
+    }
+
+    private static long Nanosleep(in SyscallContext c)
+    {
+        const int Monotonic = 1;
+        return TimeLayouts.TryReadTimeSpec(c, c.A0, out var time) ? Sleep(c, Monotonic, 0, time, c.A1, wide: false) : -Errno.EFAULT;
+    }
+
+    private static long ClockNanosleep(in SyscallContext c) =>
+        TimeLayouts.TryReadTimeSpec(c, c.A2, out var time) ? Sleep(c, c.I0, c.I1, time, c.A3, wide: false) : -Errno.EFAULT;
+
+    private static long ClockNanosleep64(in SyscallContext c) =>
+        TimeLayouts.TryReadTimeSpec64(c, c.A2, out var time) ? Sleep(c, c.I0, c.I1, time, c.A3, wide: true) : -Errno.EFAULT;
+
+    private static long Sleep(in SyscallContext c, int clock, int flags, TimeSpec time, ulong remaining, bool wide)
+    {
+        const int Absolute = 1;
+        if (!time.IsValid)
+            return -Errno.EINVAL;
+        if (clock is ThreadCpu or < 0)
+            return -Errno.EINVAL;
+        if (clock == ProcessCpu)
+            return -Errno.ENOTSUP;
+        if ((flags & Absolute) != 0)
+            return SyscallContext.NoHand(c.Blocking(HostSys.ClockNanosleep, clock, Absolute, (nint)(&time), 0));
+        var probe = default(TimeSpec);
+        var error = HostCalls.Call(HostSys.ClockGetres, clock, (nint)(&probe));
+        if (error < 0)
+            return error;
+
+        // Relative to the monotonic clock, so that a restart after a stop goes on where it was.
+        const int Monotonic = 1;
+        var deadline = c.Thread.RestartDeadline;
+        if (deadline == 0)
+        {
+            var now = HostClock.Monotonic();
+            deadline = time.ToNanoseconds() > long.MaxValue - now ? long.MaxValue : now + time.ToNanoseconds();
+        }
+
+        var until = TimeSpec.FromNanoseconds(deadline);
+        var result = c.Blocking(HostSys.ClockNanosleep, Monotonic, Absolute, (nint)(&until), 0);
+        c.Thread.RestartDeadline = 0;
+        if (result != -Errno.ERESTARTSYS)
+            return result;
+        c.Thread.RestartDeadline = deadline;
+        if (remaining != 0)
+        {
+            var left = TimeSpec.FromNanoseconds(Math.Max(deadline - HostClock.Monotonic(), 0));
+            if (!(wide ? TimeLayouts.TryWriteTimeSpec64(c, remaining, left) : TimeLayouts.TryWriteTimeSpec(c, remaining, left)))
+                return -Errno.EFAULT;
+        }
+
+        return -Errno.ERESTARTNOHAND;
+    }
+
+    private static long Times(in SyscallContext c)
+    {
+        if (c.A0 != 0)
+        {
+            var own = (ulong)(c.Process.CpuTime() / (1_000_000_000 / TicksPerSecond));
+            var children = (ulong)(c.Process.ChildrenTime / (1_000_000_000 / TicksPerSecond));
+            var word = (uint)c.LongSize;
+            if (!c.TryWriteLong(c.A0, own) || !c.TryWriteLong(c.A0 + word, 0) || !c.TryWriteLong(c.A0 + (2 * word), children)
+                || !c.TryWriteLong(c.A0 + (3 * word), 0))
+                return -Errno.EFAULT;
+        }
+
+        return (c.Is32 ? (int)(HostClock.Monotonic() / 10_000_000) & int.MaxValue : HostClock.Monotonic() / 10_000_000);
+    }
+
+    private static long GetUsage(in SyscallContext c)
+    {
+        const int Self = 0, Children = -1, Thread = 1;
+        var time = c.I0 switch
+        {
+            Self => c.Process.CpuTime(),
+            Children => c.Process.ChildrenTime,
+            Thread => c.Thread.CpuTime(),
+            _ => -1,
+        };
+        if (time < 0)
+            return -Errno.EINVAL;
+        var resident = (long)c.Process.Memory.Space.MappedPages * 4;
+        return UsageLayout.TryWrite(c, c.A1, time, c.I0 == Self ? resident : 0) ? 0 : -Errno.EFAULT;
+    }
+}
