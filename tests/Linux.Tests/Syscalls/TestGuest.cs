@@ -100,7 +100,7 @@ internal sealed class TestGuest : IDisposable
     public void Dispose()
     {
         Process.Files.RemoveUser();
-        Process.FileSystem.Close();
+        Process.FileSystem.RemoveUser();
         Thread.Vcpu.Dispose();
         Process.Memory.RemoveUser();
         if (_ownsDirectory)
