@@ -13,6 +13,7 @@ public static unsafe class DefinedState
     /// <summary>CF, PF, AF, ZF, SF, DF, OF, NT and ID: the flags that are compared at all.</summary>
     public const ulong ComparedFlags = 0x204CD5;
 
+    private const int Rcx = 1, Rsi = 6, Rdi = 7;
     private const ulong SignBits = 0x8080808080808080;
     private const ulong Of = 0x800, Sf = 0x80, Zf = 0x40, Af = 0x10, Cf = 1, Pf = 4;
 
@@ -67,6 +68,18 @@ public static unsafe class DefinedState
     public static int UndefinedRegister(Encoding encoding, CaseData end) =>
         encoding.Instruction.Mnemonic is Mnemonic.Bsf or Mnemonic.Bsr && (end.State.Rflags & Zf) != 0 ? encoding.Instruction.Op0Register.GetNumber() : -1;
 
+    /// <summary>
+    /// The bits of a general register that are compared. A repeated string instruction with 32-bit addresses that made no step clears the
+    /// upper halves of RCX, RSI and RDI on the host or leaves them, depending on the operand size.
+    /// </summary>
+    public static ulong RegisterMask(Encoding encoding, CaseData start, CaseData end, int register)
+    {
+        ref readonly var instruction = ref encoding.Instruction;
+        var noStep = register is Rcx or Rsi or Rdi && !encoding.Is32 && instruction.IsStringInstruction && (instruction.HasRepPrefix || instruction.HasRepnePrefix)
+            && (uint)start.State.Gpr[Rcx] == (uint)end.State.Gpr[Rcx];
+        return noStep ? uint.MaxValue : ulong.MaxValue;
+    }
+
     /// <summary>Bytes of memory, as offsets from the returned address, that are model-specific in a state image the instruction wrote.</summary>
     public static (ulong Address, (int From, int To)[] Ranges) ModelSpecificBytes(Encoding encoding, CaseData start)
     {
@@ -96,6 +109,9 @@ public static unsafe class DefinedState
 
     /// <summary>True for the byte-masked stores: which of their bytes a page fault reports is model-specific.</summary>
     public static bool IsMaskedStore(Mnemonic mnemonic) => mnemonic is Mnemonic.Maskmovq or Mnemonic.Maskmovdqu;
+
+    /// <summary>True for POPA: the host has loaded some registers when it faults, which a restart loads again.</summary>
+    public static bool IsPopAll(Mnemonic mnemonic) => mnemonic is Mnemonic.Popa or Mnemonic.Popad;
 
     /// <summary>True for instructions with an MMX register operand.</summary>
     public static bool IsMmx(Encoding encoding)

@@ -184,13 +184,25 @@ public sealed unsafe class OperandGenerator(Rng rng)
             s.Gpr[register] = s.Gpr[register] & ~mask | offset & mask;
             _pinned |= 1u << register;
         }
-        if (instruction.Mnemonic == Mnemonic.Xlatb) _pinned |= 1u << Rax;
+        // A pointer that lies half outside the pages would be random, and a branch could then go anywhere.
+        if (instruction.FlowControl != FlowControl.Next && !rng.OneIn(16)) wanted = TestMemory.Data + 0x100 + (ulong)rng.Below(0x1C00);
         // RSP stays in the stack only where the instruction itself uses it.
         if (!(instruction.IsStackInstruction || instruction.StackPointerIncrement != 0)) _pinned &= ~(1u << Rsp);
-        var address = memory.Solve(ref s, wanted, _pinned, rng);
+        var address = instruction.Mnemonic == Mnemonic.Xlatb ? SolveTranslate(memory, ref s, wanted) : memory.Solve(ref s, wanted, _pinned, rng);
         if (memory.Base >= 0) _pinned |= 1u << memory.Base;
         if (memory.Index >= 0) _pinned |= 1u << memory.Index;
         FillOperand(instruction.MemorySize, data, address, memory.Size, lane);
+    }
+
+    // xlat's index is AL alone.
+    private ulong SolveTranslate(MemoryOperand memory, ref MachineState s, ulong wanted)
+    {
+        var (accumulator, index) = (s.Gpr[Rax], s.Gpr[Rax] & 0xFF);
+        s.Gpr[Rax] = index;
+        var address = memory.Solve(ref s, wanted, 1u << Rax, rng);
+        s.Gpr[Rax] = accumulator;
+        _pinned |= 1u << Rax;
+        return address;
     }
 
     private void FillOperand(MemorySize kind, CaseData data, ulong address, int size, Lane lane)
@@ -283,8 +295,7 @@ public sealed unsafe class OperandGenerator(Rng rng)
             case Mnemonic.Pcmpistri or Mnemonic.Pcmpistrm: FillText(encoding, data, address); break;
             case Mnemonic.Popf or Mnemonic.Popfd or Mnemonic.Popfq:
                 // TF would raise a debug trap, AC alignment checks: neither is what is compared here.
-                for (var i = 0UL; i < 2; i++) data.Put(s.Gpr[Rsp] + i, 1, 0);
-                data.Put(s.Gpr[Rsp], 8, rng.Next() & ~0x40100UL & (rng.OneIn(2) ? ulong.MaxValue : 0xCD5));
+                data.Put(s.Gpr[Rsp], instruction.StackPointerIncrement, rng.Next() & ~0x40100UL & (rng.OneIn(2) ? ulong.MaxValue : 0xCD5));
                 break;
             default: FillBranch(encoding, data, address); break;
         }
@@ -324,8 +335,8 @@ public sealed unsafe class OperandGenerator(Rng rng)
 
     private ulong CodeTarget() => TestMemory.Code + 0x40 + (ulong)rng.Below(0x600);
 
-    // Nothing is mapped there. Canonical: for the others see docs/quirks.md.
-    private ulong NoCode() => TestMemory.Base - 0x1000_0000 + (ulong)rng.Below(0x800_0000);
+    // Nothing is mapped there; half of the addresses are not canonical.
+    private ulong NoCode() => rng.OneIn(2) ? rng.Next() | 1UL << 63 : TestMemory.Base - 0x1000_0000 + (ulong)rng.Below(0x800_0000);
 
     private void FillBranch(Encoding encoding, CaseData data, ulong address)
     {

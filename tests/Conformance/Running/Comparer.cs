@@ -8,6 +8,7 @@ namespace DynaTrans.Conformance.Running;
 public static unsafe class Comparer
 {
     private const int PageFault = 14;
+    private const int StackPointer = 4;
     private const int SimdException = 19;
     private const uint Inexact = 0x20;
 
@@ -30,7 +31,7 @@ public static unsafe class Comparer
         if (e.Vector == PageFault && !DefinedState.IsMaskedStore(encoding.Instruction.Mnemonic) && e.FaultAddress != a.FaultAddress) return Hex("fault address", e.FaultAddress, a.FaultAddress);
         var undefined = DefinedState.UndefinedRegister(encoding, expected);
         for (var i = 0; i < (encoding.Is32 ? 8 : 16); i++)
-            if (e.Gpr[i] != a.Gpr[i] && i != undefined)
+            if (((e.Gpr[i] ^ a.Gpr[i]) & DefinedState.RegisterMask(encoding, start, expected, i)) != 0 && i != undefined && !(e.Vector >= 0 && i != StackPointer && DefinedState.IsPopAll(encoding.Instruction.Mnemonic)))
                 return Hex(s_names[i], e.Gpr[i], a.Gpr[i]);
         var flags = DefinedState.Flags(encoding, start);
         if (((e.Rflags ^ a.Rflags) & flags) != 0) return Hex("flags", e.Rflags & flags, a.Rflags & flags);
