@@ -43,14 +43,17 @@ internal static unsafe class FaultDetails
         var decoder = Decoder.Create(mode.Bitness(), new ByteArrayCodeReader(bytes, 0, length));
         decoder.IP = rip;
         decoder.Decode(out var instruction);
-        if (instruction.IsInvalid)
+        if (instruction.IsInvalid || instruction.IsPrivileged)
             return;
+
         // 64-bit mode ignores these prefixes; without one, Iced gives the segment that goes with the base register.
         if (mode.Is64() && instruction.SegmentPrefix is not (Register.FS or Register.GS))
             instruction.SegmentPrefix = Register.None;
         foreach (var memory in new InstructionInfoFactory().GetInfo(instruction).GetUsedMemory())
         {
             var address = memory.GetVirtualAddress(0, (register, _, _) => Value(vcpu, register));
+            if (!mode.Is64())
+                address = (uint)address;
             if (mayBeStack && (long)(address << 16) >> 16 != (long)address)
             {
                 if (memory.Segment == Register.SS && !IsMisaligned(instruction, memory.MemorySize, address))
@@ -59,7 +62,7 @@ internal static unsafe class FaultDetails
             }
 
             // arpl reads first, and writes only what it changes.
-            if (isRead && instruction.Mnemonic != Mnemonic.Arpl && memory.Access is OpAccess.ReadWrite or OpAccess.ReadCondWrite 
+            if (isRead && instruction.Mnemonic != Mnemonic.Arpl && memory.Access is OpAccess.ReadWrite or OpAccess.ReadCondWrite
                 && (IsBitString(instruction) || Covers(address, memory.MemorySize, s->FaultAddress)))
                 s->ExceptionError |= WriteAccess;
         }

@@ -33,6 +33,8 @@ public enum HelperEffects : byte
 /// <summary>Every helper by its <see cref="HelperId"/>: the function pointer for the interpreter and the method for the IL back end.</summary>
 public static unsafe class HelperTable
 {
+    private static readonly Type[] Signature = [typeof(CpuState*), typeof(ulong), typeof(ulong), typeof(ulong)];
+
     private static readonly HelperInfo[] Infos =
         [.. Enumerable.Repeat(new HelperInfo(typeof(HelperTable), nameof(NotImplemented), HelperEffects.MayFault), (int)HelperId.Count)];
 
@@ -49,7 +51,7 @@ public static unsafe class HelperTable
     public static MethodInfo Method(HelperId id)
     {
         var info = Infos[(int)id];
-        return info.Owner.GetMethod(info.Name, BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)
+        return info.Owner.GetMethod(info.Name, BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic, Signature)
             ?? throw new InvalidOperationException($"helper {id} has no method {info.Owner}.{info.Name}");
     }
 
