@@ -50,8 +50,11 @@ public unsafe struct CpuState
     public ushort Fcw;
 
     /// <summary>x87 status word, TOP in bits 13:11 (<see cref="X87State.Fsw"/>).</summary>
-    [FieldOffset(X87Offset + 2)]
-    public ushort Fsw;
+    public ushort Fsw
+    {
+        readonly get => X87.Fsw;
+        set => X87.Fsw = value;
+    }
 
     /// <summary>One bit per physical x87 register: 1 is not empty (<see cref="X87State.Valid"/>).</summary>
     [FieldOffset(X87Offset + 4)]

@@ -124,7 +124,7 @@ public sealed unsafe class X87HostComparisonTests(ITestOutputHelper output)
         if (operands.Next(2) == 0)
             status |= (uint)operands.Bits() & state->Fcw & Exceptions;
         state->Fsw = (ushort)status;
-        state->Valid = operands.Next(3) == 0 ? (byte)operands.Bits() : (byte)(0xFF & ~(1u << (int)X87State.Physical(status, 7)));
+        state->Valid = operands.Next(3) == 0 ? (byte)operands.Bits() : (byte)(0xFF & ~(1u << (int)((status >> 11) + 7 & 7)));
         Float80 last = operands.Extended();
         for (uint i = 0; i < 8; i++)
         {

@@ -75,27 +75,18 @@ public static class Float80Convert
         if ((uint)(exponent - 1) < 0x7FD && (long)value.Significand < 0)
         {
             ulong kept = (ulong)value.Sign << 48 | (ulong)(uint)exponent << 52 | value.Significand << 1 >> 12;
-            if ((value.Significand & 0x7FF) == 0)
-            {
-                flags = 0;
-                return kept;
-            }
-            flags = PE;
             ulong rest = value.Significand & 0x7FF;
-            bool up = (control & RoundingMask) switch
+            uint inexact = rest != 0 ? 1u : 0u;
+            uint up = (control & RoundingMask) switch
             {
-                RoundNearest => rest > 0x400 - (kept & 1),
-                RoundDown => value.Sign != 0,
-                RoundUp => value.Sign == 0,
-                _ => false,
+                RoundNearest => rest > 0x400 - (kept & 1) ? 1u : 0u,
+                RoundDown => value.Sign != 0 ? inexact : 0u,
+                RoundUp => value.Sign == 0 ? inexact : 0u,
+                _ => 0u,
             };
-            if (up)
-            {
-                // A carry out of the fraction correctly enters the exponent.
-                flags = PE | C1;
-                kept++;
-            }
-            return kept;
+            // A carry out of the fraction correctly enters the exponent.
+            flags = inexact * PE | up * C1;
+            return kept + up;
         }
         return ToNarrowSpecial(value, control, 53, 11, out flags);
     }

@@ -156,11 +156,14 @@ public static class Float80Math
 
     private static Float80Result AddNormal(ulong aSig, uint aSe, ulong bSig, uint bSe, uint control)
     {
-        if ((aSe & 0x7FFF) < (bSe & 0x7FFF))
-        {
-            (aSig, bSig) = (bSig, aSig);
-            (aSe, bSe) = (bSe, aSe);
-        }
+        // The greater exponent goes first; by masks, as the order cannot be predicted.
+        long swap = (long)(int)((aSe & 0x7FFF) - (bSe & 0x7FFF)) >> 63;
+        ulong sigs = (aSig ^ bSig) & (ulong)swap;
+        uint ses = (aSe ^ bSe) & (uint)swap;
+        aSig ^= sigs;
+        bSig ^= sigs;
+        aSe ^= ses;
+        bSe ^= ses;
         return AddFinite(aSe & Float80.SignBit, (int)(aSe & 0x7FFF), aSig, bSe & Float80.SignBit, (int)(bSe & 0x7FFF), bSig, control);
     }
 
@@ -171,15 +174,10 @@ public static class Float80Math
     {
         int shift = aExponent - bExponent;
         ulong high, low;
-        if (shift == 0)
-        {
-            high = bSig;
-            low = 0;
-        }
-        else if (shift < 64)
+        if (shift < 64)
         {
             high = bSig >> shift;
-            low = bSig << (64 - shift);
+            low = bSig << 1 << (63 - shift);
         }
         else
         {
@@ -190,13 +188,10 @@ public static class Float80Math
         if (aSign == bSign)
         {
             high += aSig;
-            if (high < aSig)
-            {
-                low = low >> 1 | low & 1 | high << 63;
-                high = high >> 1 | Float80.IntegerBit;
-                aExponent++;
-            }
-            return Float80Rounding.Round(aSign, aExponent, high, low, control);
+            int carry = high < aSig ? 1 : 0;
+            low = low >> carry | low & (uint)carry | high << 63 & (ulong)-(long)carry;
+            high = high >> carry | (ulong)carry << 63;
+            return Float80Rounding.Round(aSign, aExponent + carry, high, low, control);
         }
 
         // A difference with a far smaller number loses at most one leading bit, so a sticky bit at the bottom of low is enough.
@@ -211,24 +206,18 @@ public static class Float80Math
             low = 0 - low;
             high = aSig - high - borrow;
         }
-        if ((long)high >= 0)
+        if (high == 0)
         {
-            if (high == 0)
-            {
-                if (low == 0)
-                    return new(0, (control & RoundingMask) == RoundDown ? Float80.SignBit : 0);
-                high = low;
-                low = 0;
-                aExponent -= 64;
-            }
-            int lead = (int)ulong.LeadingZeroCount(high);
-            if (lead != 0)
-            {
-                high = high << lead | low >> (64 - lead);
-                low <<= lead;
-                aExponent -= lead;
-            }
+            if (low == 0)
+                return new(0, (control & RoundingMask) == RoundDown ? Float80.SignBit : 0);
+            high = low;
+            low = 0;
+            aExponent -= 64;
         }
+        int lead = (int)ulong.LeadingZeroCount(high);
+        high = high << lead | low >> 1 >> (63 - lead);
+        low <<= lead;
+        aExponent -= lead;
         return Float80Rounding.Round(aSign, aExponent, high, low, control);
     }
 
@@ -268,14 +257,10 @@ public static class Float80Math
     private static Float80Result MultiplyFinite(uint sign, int exponents, ulong aSig, ulong bSig, uint control)
     {
         ulong high = Math.BigMul(aSig, bSig, out ulong low);
-        int exponent = exponents - (Float80.Bias - 1);
-        if ((long)high >= 0)
-        {
-            high = high << 1 | low >> 63;
-            low <<= 1;
-            exponent--;
-        }
-        return Float80Rounding.Round(sign, exponent, high, low, control);
+        int lead = (int)(~high >> 63);
+        high = high << lead | low >> 1 >> (63 - lead);
+        low <<= lead;
+        return Float80Rounding.Round(sign, exponents - (Float80.Bias - 1) - lead, high, low, control);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -300,22 +285,11 @@ public static class Float80Math
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Float80Result DivideFinite(uint sign, int exponents, ulong aSig, ulong bSig, uint control)
     {
-        int exponent = exponents + Float80.Bias;
-        ulong high = aSig, low = 0;
-        if (aSig >= bSig)
-        {
-            high = aSig >> 1;
-            low = aSig << 63;
-        }
-        else
-        {
-            exponent--;
-        }
-        (ulong quotient, ulong remainder) = DivideWide(high, low, bSig);
+        int shift = aSig >= bSig ? 1 : 0;
+        (ulong quotient, ulong remainder) = DivideWide(aSig >> shift, aSig << 63 & (ulong)-(long)shift, bSig);
         // Only where the rest lies relative to one half matters; exactly one half cannot occur.
-        if (remainder != 0)
-            remainder = remainder > bSig - remainder ? ulong.MaxValue : 1;
-        return Float80Rounding.Round(sign, exponent, quotient, remainder, control);
+        ulong low = (remainder > bSig - remainder ? 1ul : 0) << 63 | (remainder != 0 ? 1ul : 0);
+        return Float80Rounding.Round(sign, exponents + Float80.Bias - 1 + shift, quotient, low, control);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

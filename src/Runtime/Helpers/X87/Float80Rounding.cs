@@ -21,17 +21,16 @@ internal static class Float80Rounding
     {
         if ((control & (RoundingMask | PrecisionMask)) == PrecisionExtended && (uint)(exponent - 1) < 0x7FFD)
         {
-            if (low == 0)
-                return new(high, sign | (uint)exponent);
-            if (low <= Half - (high & 1))
-                return new(high, sign | (uint)exponent, PE);
-            high++;
+            // Without branches: which way a result rounds cannot be predicted.
+            uint up = low > Half - (high & 1) ? 1u : 0u;
+            uint inexact = low != 0 ? 1u : 0u;
+            high += up;
             if (high == 0)
             {
                 high = Float80.IntegerBit;
                 exponent++;
             }
-            return new(high, sign | (uint)exponent, PE | C1);
+            return new(high, sign | (uint)exponent, inexact * PE | up * C1);
         }
         return RoundSlow(sign, exponent, high, low, control);
     }

@@ -14,7 +14,7 @@ internal static unsafe class X87Access
 
     /// <summary>True when a waiting instruction may execute; else #NM or #MF is pending.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Begin(CpuState* s) => ((s->X87.Fsw & ES) | (s->X87.Guard & (uint)X87State.GuardInstructions)) == 0 || Refuse(s);
+    public static bool Begin(CpuState* s) => ((s->X87.Status & ES) | (s->X87.Guard & (uint)X87State.GuardInstructions)) == 0 || Refuse(s);
 
     /// <summary>True when an instruction that does not wait may execute; else #NM is pending.</summary>
     public static bool BeginWithoutWait(CpuState* s)

@@ -72,8 +72,8 @@ public static unsafe class X87Arithmetic
     public static void Register<T>(X87State* s, uint destination, uint source, bool pop)
         where T : struct, IX87Operation
     {
-        uint d = X87State.Physical(s->Fsw, destination);
-        uint r = X87State.Physical(s->Fsw, source);
+        uint d = X87State.Physical(s, destination);
+        uint r = X87State.Physical(s, source);
         uint needed = 1u << (int)d | 1u << (int)r;
         if ((s->Valid & needed) != needed)
         {
@@ -145,7 +145,7 @@ public static unsafe class X87Arithmetic
     /// <summary>FPREM, or FPREM1 when <paramref name="nearest"/>.</summary>
     public static void Remainder(X87State* s, bool nearest)
     {
-        s->Fsw = (ushort)(s->Fsw & ~C2);
+        s->Status = (ushort)(s->Status & ~C2);
         if (!X87State.IsValid(s, 0) || !X87State.IsValid(s, 1))
         {
             Underflow(s, 0, false);
@@ -154,7 +154,7 @@ public static unsafe class X87Arithmetic
         Float80* target = X87State.St(s, 0);
         Float80Result result = Float80Remainder.Remainder(Float80.Read(target), Float80.Read(X87State.St(s, 1)), nearest, s->Fcw, out bool hasCodes);
         if (hasCodes)
-            s->Fsw = (ushort)(s->Fsw & ~ConditionCodes);
+            s->Status = (ushort)(s->Status & ~ConditionCodes);
         Finish(s, target, result, false);
     }
 
@@ -167,7 +167,7 @@ public static unsafe class X87Arithmetic
                 return;
             Float80.Write(X87State.St(s, 0), Float80.Indefinite);
             X87Load.PushUnchecked(s, Float80.Indefinite);
-            s->Valid |= (byte)(1u << (int)X87State.Physical(s->Fsw, 1));
+            s->Valid |= (byte)(1u << (int)X87State.Physical(s, 1));
             return;
         }
         if (X87State.IsValid(s, 7))
@@ -195,7 +195,7 @@ public static unsafe class X87Arithmetic
             return;
         }
         X87State.St(s, 0)->SignExponent &= 0x7FFF;
-        s->Fsw = (ushort)(s->Fsw & ~C1);
+        s->Status = (ushort)(s->Status & ~C1);
     }
 
     /// <summary>FCHS.</summary>
@@ -207,7 +207,7 @@ public static unsafe class X87Arithmetic
             return;
         }
         X87State.St(s, 0)->SignExponent ^= 0x8000;
-        s->Fsw = (ushort)(s->Fsw & ~C1);
+        s->Status = (ushort)(s->Status & ~C1);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -233,7 +233,7 @@ public static unsafe class X87Arithmetic
     {
         if (!X87State.StackFault(s, false))
             return;
-        uint d = X87State.Physical(s->Fsw, destination);
+        uint d = X87State.Physical(s, destination);
         Float80.Write((Float80*)s + d, Float80.Indefinite);
         s->Valid |= (byte)(1u << (int)d);
         if (pop)

@@ -52,7 +52,7 @@ public static unsafe class X87Compare
         uint codes = X87State.IsValid(s, 0)
             ? Float80Compare.Examine(value)
             : C3 | C0 | (value.Sign != 0 ? C1 : 0);
-        s->Fsw = (ushort)(s->Fsw & ~ConditionCodes | codes);
+        s->Status = (ushort)(s->Status & ~ConditionCodes | codes);
     }
 
     /// <summary>FCOMI, FUCOMI.</summary>
@@ -71,7 +71,7 @@ public static unsafe class X87Compare
         // C1 stays as it is unless a stack fault clears it.
         uint flags = outcome & (Exceptions | SF);
         if ((outcome & SF) == 0)
-            flags |= s->Fsw & C1;
+            flags |= s->Status & C1;
         if (!X87State.SetStatus(s, flags) && pop)
             X87State.Pop(s);
         // C0, C2 and C3 are eight bits above CF, PF and ZF.
@@ -82,7 +82,7 @@ public static unsafe class X87Compare
     private static void Finish(X87State* s, uint outcome, int pops)
     {
         // The condition codes are set even when an unmasked exception prevents the pop.
-        s->Fsw = (ushort)(s->Fsw & ~ConditionCodes | outcome);
+        s->Status = (ushort)(s->Status & ~ConditionCodes | outcome);
         if ((outcome & Exceptions) != 0 && X87State.SetStatus(s, outcome))
             return;
         if (pops > 0)

@@ -77,7 +77,7 @@ internal static unsafe class X87ControlHelpers
     {
         if ((s->X87.Guard & X87State.GuardWait) != 0)
             CpuAccess.Raise(s, ExceptionVector.DeviceNotAvailable);
-        else if ((s->X87.Fsw & ES) != 0)
+        else if ((s->X87.Status & ES) != 0)
             CpuAccess.Raise(s, ExceptionVector.FloatingPoint);
         return 0;
     }

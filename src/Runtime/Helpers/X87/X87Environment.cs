@@ -38,7 +38,7 @@ public static unsafe class X87Environment
     /// <summary>FNCLEX.</summary>
     public static void ClearExceptions(X87State* s)
     {
-        s->Fsw = (ushort)(s->Fsw & ~(Exceptions | SF | ES | Busy));
+        s->Status = (ushort)(s->Status & ~(Exceptions | SF | ES | Busy));
         X87State.UpdateSummary(s);
     }
 
@@ -50,14 +50,17 @@ public static unsafe class X87Environment
     }
 
     /// <summary>FINCSTP (+1) and FDECSTP (-1).</summary>
-    public static void RotateStack(X87State* s, int change) =>
-        s->Fsw = (ushort)(X87State.MoveTop(s->Fsw, change) & ~C1);
+    public static void RotateStack(X87State* s, int change)
+    {
+        s->Top = (byte)(s->Top + change & 7);
+        s->Status = (ushort)(s->Status & ~C1);
+    }
 
     /// <summary>FFREE, and FFREEP when <paramref name="pop"/>.</summary>
     public static void Free(X87State* s, uint index, bool pop)
     {
-        s->Valid &= (byte)~(1u << (int)X87State.Physical(s->Fsw, index));
-        s->Fsw = (ushort)(s->Fsw & ~C1);
+        s->Valid &= (byte)~(1u << (int)X87State.Physical(s, index));
+        s->Status = (ushort)(s->Status & ~C1);
         if (pop)
             X87State.Pop(s);
     }

@@ -13,16 +13,17 @@ public static unsafe class X87Load
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Push(X87State* s, Float80 value)
     {
-        uint fsw = X87State.MoveTop(s->Fsw, -1) & ~C1;
-        uint bit = 1u << (int)X87State.Physical(fsw, 0);
+        uint top = s->Top - 1u & 7;
+        uint bit = 1u << (int)top;
         if ((s->Valid & bit) != 0)
         {
             PushOverflow(s);
             return;
         }
-        s->Fsw = (ushort)fsw;
+        s->Top = (byte)top;
+        s->Status = (ushort)(s->Status & ~C1);
         s->Valid |= (byte)bit;
-        Float80.Write(X87State.St(s, 0), value);
+        Float80.Write((Float80*)s + top, value);
     }
 
     /// <summary>FLD m32.</summary>
@@ -81,10 +82,10 @@ public static unsafe class X87Load
     /// <summary>Decrements TOP and writes the new ST(0) whatever was there; the status bits have been set.</summary>
     internal static void PushUnchecked(X87State* s, Float80 value)
     {
-        uint fsw = X87State.MoveTop(s->Fsw, -1);
-        s->Fsw = (ushort)fsw;
-        s->Valid |= (byte)(1u << (int)X87State.Physical(fsw, 0));
-        Float80.Write(X87State.St(s, 0), value);
+        uint top = s->Top - 1u & 7;
+        s->Top = (byte)top;
+        s->Valid |= (byte)(1u << (int)top);
+        Float80.Write((Float80*)s + top, value);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -29,9 +29,11 @@ public unsafe struct X87State
     [FieldOffset(ControlOffset)]
     public ushort Fcw;
 
-    /// <summary>Status word exactly as software reads it, TOP, ES and B included.</summary>
+    /// <summary>
+    /// Status word without TOP. TOP is apart, so that finding a register never waits for the flags of the instruction before.
+    /// </summary>
     [FieldOffset(ControlOffset + 2)]
-    public ushort Fsw;
+    internal ushort Status;
 
     /// <summary>One bit per physical register: 1 is not empty. The full tag word is computed where it is read.</summary>
     [FieldOffset(ControlOffset + 4)]
@@ -40,6 +42,10 @@ public unsafe struct X87State
     /// <summary>What CR0 forbids (the Guard... constants). Whoever changes CR0 keeps it.</summary>
     [FieldOffset(ControlOffset + 5)]
     public byte Guard;
+
+    /// <summary>Number of the physical register that is ST(0).</summary>
+    [FieldOffset(ControlOffset + 6)]
+    internal byte Top;
 
     /// <summary>
     /// The last instruction that was not a control instruction, as <see cref="Pack"/> makes it: one store keeps both FIP and FOP.
@@ -50,6 +56,17 @@ public unsafe struct X87State
     /// <summary>Offset of the last memory operand; in real mode its linear address.</summary>
     [FieldOffset(ControlOffset + 16)]
     public ulong Fdp;
+
+    /// <summary>Status word as software sees it: TOP, ES and B included. Setting it does not recompute ES and B.</summary>
+    public ushort Fsw
+    {
+        readonly get => (ushort)(Status | (uint)Top << TopShift);
+        set
+        {
+            Status = (ushort)(value & ~TopMask);
+            Top = (byte)(value >> TopShift & 7);
+        }
+    }
 
     /// <summary>Offset of the last instruction.</summary>
     public readonly ulong Fip => (ulong)((long)(Last << (64 - OpcodeShift)) >> (64 - OpcodeShift));
@@ -66,27 +83,23 @@ public unsafe struct X87State
 
     /// <summary>Number of the physical register that is ST(index).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static uint Physical(uint fsw, uint index) => (fsw >> TopShift) + index & 7;
+    internal static uint Physical(X87State* s, uint index) => s->Top + index & 7;
 
     /// <summary>The register ST(index).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Float80* St(X87State* s, uint index) => (Float80*)s + Physical(s->Fsw, index);
+    public static Float80* St(X87State* s, uint index) => (Float80*)s + Physical(s, index);
 
     /// <summary>True when ST(index) is not empty.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool IsValid(X87State* s, uint index) => (s->Valid >> (int)Physical(s->Fsw, index) & 1) != 0;
-
-    /// <summary>The status word with TOP changed by <paramref name="change"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static uint MoveTop(uint fsw, int change) => fsw & ~TopMask | fsw + (uint)(change << TopShift) & TopMask;
+    public static bool IsValid(X87State* s, uint index) => (s->Valid >> (int)Physical(s, index) & 1) != 0;
 
     /// <summary>Marks ST(0) empty and increments TOP.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Pop(X87State* s)
     {
-        uint fsw = s->Fsw;
-        s->Valid &= (byte)~(1u << (int)Physical(fsw, 0));
-        s->Fsw = (ushort)MoveTop(fsw, 1);
+        uint top = s->Top;
+        s->Valid &= (byte)~(1u << (int)top);
+        s->Top = (byte)(top + 1 & 7);
     }
 
     /// <summary>Sets the status bits of an instruction: exceptions accumulate, C1 is replaced.</summary>
@@ -94,7 +107,7 @@ public unsafe struct X87State
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static bool SetStatus(X87State* s, uint flags)
     {
-        s->Fsw = (ushort)(s->Fsw & ~C1 | flags);
+        s->Status = (ushort)(s->Status & ~C1 | flags);
         if ((flags & ~(uint)s->Fcw & Exceptions) == 0)
             return false;
         MakePending(s);
@@ -106,10 +119,10 @@ public unsafe struct X87State
     /// </summary>
     public static void UpdateSummary(X87State* s)
     {
-        if ((s->Fsw & ~(uint)s->Fcw & Exceptions) != 0)
+        if ((s->Status & ~(uint)s->Fcw & Exceptions) != 0)
             MakePending(s);
         else
-            s->Fsw = (ushort)(s->Fsw & ~(ES | Busy));
+            s->Status = (ushort)(s->Status & ~(ES | Busy));
     }
 
     /// <summary>Stack fault of an instruction that has a register destination: IE and SF, C1 set on overflow.</summary>
@@ -117,5 +130,5 @@ public unsafe struct X87State
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static bool StackFault(X87State* s, bool overflow) => !SetStatus(s, IE | SF | (overflow ? C1 : 0));
 
-    private static void MakePending(X87State* s) => s->Fsw |= (ushort)(ES | Busy);
+    private static void MakePending(X87State* s) => s->Status |= (ushort)(ES | Busy);
 }

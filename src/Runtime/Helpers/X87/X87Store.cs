@@ -113,7 +113,7 @@ public static unsafe class X87Store
         if (X87State.IsValid(s, 0))
         {
             value = Float80.Read(X87State.St(s, 0));
-            s->Fsw = (ushort)(s->Fsw & ~C1);
+            s->Status = (ushort)(s->Status & ~C1);
         }
         else
         {
@@ -121,7 +121,7 @@ public static unsafe class X87Store
                 return;
             value = Float80.Indefinite;
         }
-        uint d = X87State.Physical(s->Fsw, index);
+        uint d = X87State.Physical(s, index);
         Float80.Write((Float80*)s + d, value);
         s->Valid |= (byte)(1u << (int)d);
         if (pop)
@@ -136,7 +136,7 @@ public static unsafe class X87Store
             Register(s, index, true);
             return;
         }
-        s->Fsw = (ushort)(s->Fsw & ~C1);
+        s->Status = (ushort)(s->Status & ~C1);
         X87State.Pop(s);
     }
 
@@ -149,7 +149,7 @@ public static unsafe class X87Store
             ExchangeEmpty(s, index);
             return;
         }
-        s->Fsw = (ushort)(s->Fsw & ~C1);
+        s->Status = (ushort)(s->Status & ~C1);
         Float80* a = X87State.St(s, 0);
         Float80* b = X87State.St(s, index);
         Float80 first = Float80.Read(a);
@@ -165,7 +165,7 @@ public static unsafe class X87Store
             if (!X87State.StackFault(s, false))
                 return;
             Float80.Write(X87State.St(s, 0), Float80.Indefinite);
-            s->Valid |= (byte)(1u << (int)X87State.Physical(s->Fsw, 0));
+            s->Valid |= (byte)(1u << (int)X87State.Physical(s, 0));
             return;
         }
         if (condition)
@@ -186,7 +186,7 @@ public static unsafe class X87Store
             Float80.Write(a, Float80.Indefinite);
         if (!X87State.IsValid(s, index))
             Float80.Write(b, Float80.Indefinite);
-        s->Valid |= (byte)(1u << (int)X87State.Physical(s->Fsw, 0) | 1u << (int)X87State.Physical(s->Fsw, index));
+        s->Valid |= (byte)(1u << (int)X87State.Physical(s, 0) | 1u << (int)X87State.Physical(s, index));
         Float80 first = Float80.Read(a);
         Float80.Write(a, Float80.Read(b));
         Float80.Write(b, first);

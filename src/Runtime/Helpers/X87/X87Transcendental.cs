@@ -33,7 +33,7 @@ public static unsafe class X87Transcendental
     {
         Kind kind = KindOf(index);
         if (index <= 3)
-            s->Fsw = (ushort)(s->Fsw & ~C2);
+            s->Status = (ushort)(s->Status & ~C2);
         if (!X87State.IsValid(s, 0) || (kind == Kind.Pop && !X87State.IsValid(s, 1)))
         {
             StackFault(s, kind, false);
@@ -94,12 +94,12 @@ public static unsafe class X87Transcendental
         else if (kind == Kind.Push)
         {
             Float80.Write(X87State.St(s, 0), Float80.Indefinite);
-            s->Valid |= (byte)(UnderflowedResult << (int)X87State.Physical(s->Fsw, 0));
+            s->Valid |= (byte)(UnderflowedResult << (int)X87State.Physical(s, 0));
             X87Load.PushUnchecked(s, Float80.Indefinite);
             return;
         }
         Float80.Write(X87State.St(s, 0), Float80.Indefinite);
-        s->Valid |= (byte)(UnderflowedResult << (int)X87State.Physical(s->Fsw, 0));
+        s->Valid |= (byte)(UnderflowedResult << (int)X87State.Physical(s, 0));
     }
 
     private static delegate* unmanaged[SuppressGCTransition]<Exchange*, void>[] BuildRoutines()
