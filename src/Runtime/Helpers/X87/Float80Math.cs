@@ -156,14 +156,11 @@ public static class Float80Math
 
     private static Float80Result AddNormal(ulong aSig, uint aSe, ulong bSig, uint bSe, uint control)
     {
-        // The greater exponent goes first; by masks, as the order cannot be predicted.
-        long swap = (long)(int)((aSe & 0x7FFF) - (bSe & 0x7FFF)) >> 63;
-        ulong sigs = (aSig ^ bSig) & (ulong)swap;
-        uint ses = (aSe ^ bSe) & (uint)swap;
-        aSig ^= sigs;
-        bSig ^= sigs;
-        aSe ^= ses;
-        bSe ^= ses;
+        if ((aSe & 0x7FFF) < (bSe & 0x7FFF))
+        {
+            (aSig, bSig) = (bSig, aSig);
+            (aSe, bSe) = (bSe, aSe);
+        }
         return AddFinite(aSe & Float80.SignBit, (int)(aSe & 0x7FFF), aSig, bSe & Float80.SignBit, (int)(bSe & 0x7FFF), bSig, control);
     }
 
