@@ -198,7 +198,7 @@ public static unsafe class X87Environment
     public static void ReadRegisters(X87State* s, byte* image)
     {
         for (uint i = 0; i < 8; i++, image += 10)
-            *X87State.St(s, i) = new(*(ulong*)image, *(ushort*)(image + 8));
+            Float80.Write(X87State.St(s, i), new(*(ulong*)image, *(ushort*)(image + 8)));
     }
 
     /// <summary>Writes the x87 part of an FXSAVE image: bytes 0 to 23 and 32 to 159.</summary>
@@ -230,6 +230,6 @@ public static unsafe class X87Environment
         s->Fdp = wide ? *(ulong*)(image + 16) : *(uint*)(image + 16);
         LoadControl(s, *(ushort*)image);
         for (uint i = 0; i < 8; i++)
-            *X87State.St(s, i) = new(*(ulong*)(image + 32 + 16 * i), *(ushort*)(image + 40 + 16 * i));
+            Float80.Write(X87State.St(s, i), new(*(ulong*)(image + 32 + 16 * i), *(ushort*)(image + 40 + 16 * i)));
     }
 }
