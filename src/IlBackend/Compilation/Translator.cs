@@ -15,8 +15,9 @@ namespace DynaTrans.IlBackend.Compilation;
 /// <param name="Background">Compile on a thread of its own while the interpreter goes on.</param>
 /// <param name="CountInstructions">Translated code counts instructions (statistics).</param>
 /// <param name="MaxDeadRegions">Dropped regions kept before the cache is flushed to free them.</param>
+/// <param name="Verify">Run every block in lock-step with the interpreter and compare.</param>
 public sealed record TranslatorOptions(
-    int Threshold = 1500, bool Background = true, bool CountInstructions = false, int MaxDeadRegions = 4096);
+    int Threshold = 1500, bool Background = true, bool CountInstructions = false, int MaxDeadRegions = 4096, bool Verify = false);
 
 /// <summary>
 /// The IL back end of one block cache: builds regions, compiles them, publishes their entries in cells, and takes them out when their bytes
@@ -57,6 +58,9 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
 
     /// <inheritdoc/>
     public int Threshold => _options.Threshold;
+
+    /// <inheritdoc/>
+    public bool Verifies => _options.Verify;
 
     /// <summary>Counters.</summary>
     public TranslatorStatistics Statistics { get; } = new();

@@ -27,6 +27,7 @@ public sealed unsafe class Vcpu : IDisposable
     private readonly IrBlock _ir = new();
     private readonly GCHandle _handle;
     private readonly Dictionary<nint, nint> _aloneCode = [];
+    private readonly LockStep? _lockStep;
     private bool _isOutside = true;
     private ushort _cachedMode;
     private byte[] _aloneBuffer = GC.AllocateUninitializedArray<byte>(1 << 16, pinned: true);
@@ -53,6 +54,8 @@ public sealed unsafe class Vcpu : IDisposable
         ForgetBlocks();
         if (cache.Translator != null)
             HeatThreshold = Math.Max(1, cache.Translator.Threshold);
+        if (cache.Translator is { Verifies: true })
+            _lockStep = new LockStep(this);
         cache.Add(this);
     }
 
@@ -64,6 +67,12 @@ public sealed unsafe class Vcpu : IDisposable
 
     /// <summary>When not null, every store is entered here (address, old byte) before it happens: lock-step verification.</summary>
     public List<(ulong Address, byte Old)>? UndoLog { get; set; }
+
+    /// <summary>Called, on the vCPU's thread, when a lock-step run finds a difference, before <see cref="Run"/> throws it.</summary>
+    public Action<LockStepException>? DifferenceFound { get; set; }
+
+    /// <summary>How often <see cref="Run"/> returned for each <see cref="ExitCause"/>.</summary>
+    public long[] Exits { get; } = new long[(int)ExitCause.Budget + 1];
 
     /// <summary>True while one instruction is executed alone: its stores may drop translations.</summary>
     internal bool IsStepping { get; private set; }
@@ -109,7 +118,10 @@ public sealed unsafe class Vcpu : IDisposable
                 }
 
                 if (cause != ExitCause.Continue)
+                {
+                    Exits[(int)cause]++;
                     return cause;
+                }
             }
         }
         finally
@@ -150,6 +162,7 @@ public sealed unsafe class Vcpu : IDisposable
     public void Dispose()
     {
         Cache.Remove(this);
+        _lockStep?.Dispose();
         NativeMemory.Free(_jumpCache);
         NativeMemory.Free(_entryCache);
         NativeMemory.AlignedFree(State);
@@ -199,6 +212,8 @@ public sealed unsafe class Vcpu : IDisposable
         }
 
         var translator = Cache.Translator;
+        if (_lockStep != null && s->InstructionLimit == ulong.MaxValue)
+            return RunLockStep(translator!, block);
         if (translator != null)
         {
             if (s->InstructionLimit != ulong.MaxValue)
@@ -278,6 +293,13 @@ public sealed unsafe class Vcpu : IDisposable
 
     private ExitCause FinishTranslated()
     {
+        var cause = LeaveTranslated();
+        return cause == ExitCause.SingleStep ? RunAlone(1) : cause;
+    }
+
+    // Makes the state exact after translated code has returned.
+    private ExitCause LeaveTranslated()
+    {
         var s = State;
         var site = (FaultSite*)s->FaultSite;
         if (site != null)
@@ -288,7 +310,18 @@ public sealed unsafe class Vcpu : IDisposable
         if (cause != ExitCause.Exception || s->ExceptionVector != CpuState.RestartAlone)
             return cause;
         s->ExceptionVector = -1;
-        return RunAlone(1);
+        return ExitCause.SingleStep;
+    }
+
+    private ExitCause RunLockStep(ITranslator translator, Block* block)
+    {
+        var cause = _lockStep!.Run(block, b =>
+        {
+            State->ExitCauseValue = (int)ExitCause.Continue;
+            ((delegate*<CpuState*, EntryCell*, nint, void>)AloneCode(translator, (Block*)b))(State, null, 0);
+            return LeaveTranslated();
+        });
+        return cause == ExitCause.SingleStep ? RunAlone(1) : cause;
     }
 
     // The interpreter executes the block from the instruction on, whatever code there is for it, and goes on from there.

@@ -52,6 +52,9 @@ public sealed unsafe class AddressSpace : IDisposable
     /// <summary>Called, under <see cref="Lock"/>, before bytes of pages that hold translated code change or lose their permission: (address, length).</summary>
     public Action<ulong, ulong>? CodeChanged { get; set; }
 
+    /// <summary>True to send every store through the slow path, where it can be logged. Set before anything is mapped.</summary>
+    public bool WatchWrites { get; set; }
+
     /// <summary>Pages mapped now.</summary>
     public ulong MappedPages { get; private set; }
 
@@ -298,7 +301,7 @@ public sealed unsafe class AddressSpace : IDisposable
         var fast = PagePermission.None;
         if ((both & PagePermission.Read) != 0)
             fast |= PagePermission.FastRead;
-        if ((both & PagePermission.Write) != 0 && ((here | next) & PagePermission.HasCode) == 0)
+        if (!WatchWrites && (both & PagePermission.Write) != 0 && ((here | next) & PagePermission.HasCode) == 0)
             fast |= PagePermission.FastWrite;
         Permissions[page] = (byte)((here & ~(PagePermission.FastRead | PagePermission.FastWrite)) | fast);
     }

@@ -35,6 +35,8 @@ public sealed unsafe class BlockCache : IDisposable
         Translator = translator;
         _buckets = (Block**)NativeMemory.AllocZeroed(BucketCount, (nuint)sizeof(Block*));
         memory.CodeChanged = Invalidate;
+        if (translator is { Verifies: true })
+            memory.WatchWrites = true;
     }
 
     /// <summary>The address space.</summary>
@@ -57,6 +59,9 @@ public sealed unsafe class BlockCache : IDisposable
 
     /// <summary>Guards <see cref="FlushWanted"/>; vCPUs that want in wait on it. Never taken while the memory's lock is held.</summary>
     internal object FlushGate { get; } = new();
+
+    /// <summary>Held while a block is executed in lock-step: threads take turns.</summary>
+    internal Lock VerifyGate { get; } = new();
 
     /// <summary>The vCPUs that use this cache. Under the memory's lock.</summary>
     internal IReadOnlyList<Vcpu> Vcpus => _vcpus;
@@ -252,6 +257,12 @@ public sealed class CacheStatistics
 
     /// <summary>Times the whole cache was dropped.</summary>
     public long Flushes { get; set; }
+
+    /// <summary>Block executions compared in lock-step.</summary>
+    public long BlocksCompared { get; set; }
+
+    /// <summary>Block executions in lock-step that could not be repeated and were interpreted only.</summary>
+    public long BlocksNotCompared { get; set; }
 
     /// <summary>Stopwatch ticks spent decoding and lifting.</summary>
     public long LiftTicks { get; set; }
