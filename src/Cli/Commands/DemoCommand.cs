@@ -1,0 +1,39 @@
+using System.CommandLine;
+using DynaTrans.Cli.Guests;
+using DynaTrans.Linux;
+using Spectre.Console;
+
+namespace DynaTrans.Cli.Commands;
+
+/// <summary><c>dynatrans demo</c>: the guest that comes with DynaTrans by both executors, and one of its blocks dumped.</summary>
+internal static class DemoCommand
+{
+    private const string Rounds = "20";
+
+    /// <summary>Describes the verb.</summary>
+    public static Verb Create()
+    {
+        var command = new Command("demo", "Runs the guest that comes with DynaTrans by interpreter and translator, and dumps one of its blocks.");
+        return new Verb(command, (_, _) => Run(), TakesGuest: false);
+    }
+
+    private static int Run()
+    {
+        using var demo = new DemoGuest("demo-i386");
+        AnsiConsole.WriteLine("A 32-bit Linux program (src/Cli/Guests/demo.c), as it runs here:");
+        var status = LinuxHost.Run(new LinuxOptions
+        {
+            Program = demo.Path,
+            Arguments = [Rounds],
+            TranslatorFactory = Engines.Factory(Engines.Auto),
+        });
+        if (status != 0)
+            throw new CommandException(ExitStatus.Failed, $"the guest ended with status {status}");
+        AnsiConsole.WriteLine();
+        AnsiConsole.WriteLine("The same in a process of its own by each executor, from start to end:");
+        var benchmark = new Benchmark(demo.Path, [Rounds], null, withOthers: true);
+        benchmark.Run(1);
+        AnsiConsole.Write(benchmark.ToTable(Console.IsOutputRedirected));
+        return ExitStatus.Ok;
+    }
+}
