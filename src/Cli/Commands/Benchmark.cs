@@ -49,7 +49,7 @@ internal sealed class Benchmark
     {
         var table = new Table().Border(markdown ? TableBorder.Markdown : TableBorder.Rounded);
         table.AddColumn("executor");
-        foreach (var name in new[] { "wall s", "MIPS", "x interpreter", "x QEMU", "x native", "compile share" })
+        foreach (var name in new[] { "wall s", "MIPS", "vs interp.", "vs QEMU", "vs native", "compile" })
             table.AddColumn(new TableColumn(name).RightAligned());
         var instructions = Find("interpreter")!.Measurements[0].Counters?.Instructions;
         foreach (var contender in _contenders)

@@ -178,6 +178,7 @@ public sealed unsafe class BlockCache : IDisposable
                 Monitor.Wait(FlushGate, 1);
             lock (Memory.Lock)
                 Flush();
+            Statistics.Flushes++;
             FlushWanted = false;
             Monitor.PulseAll(FlushGate);
         }
@@ -195,7 +196,6 @@ public sealed unsafe class BlockCache : IDisposable
         Translator?.Flush();
         foreach (var vcpu in _vcpus)
             vcpu.ForgetBlocks();
-        Statistics.Flushes++;
     }
 
     /// <inheritdoc/>
