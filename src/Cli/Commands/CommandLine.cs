@@ -10,6 +10,9 @@ internal static class CommandLine
     /// <summary>Runs a command line and returns the exit status. Never throws.</summary>
     public static int Run(string[] args)
     {
+        // Of threads other than this one.
+        AppDomain.CurrentDomain.UnhandledException += static (_, e) =>
+            Environment.Exit(Fail(ExitStatus.Usage, e.ExceptionObject is Exception exception ? Describe(exception) : "internal error"));
         try
         {
             return Invoke(args);

@@ -72,7 +72,7 @@ public sealed unsafe class Vcpu : IDisposable
     public Action<LockStepException>? DifferenceFound { get; set; }
 
     /// <summary>How often <see cref="Run"/> returned for each <see cref="ExitCause"/>.</summary>
-    public long[] Exits { get; } = new long[(int)ExitCause.Budget + 1];
+    public long[] Exits { get; } = new long[16];
 
     /// <summary>True while one instruction is executed alone: its stores may drop translations.</summary>
     internal bool IsStepping { get; private set; }
