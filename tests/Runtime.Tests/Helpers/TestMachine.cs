@@ -1,0 +1,65 @@
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.Runtime.Tests.Helpers;
+
+/// <summary>
+/// One address space with code at <see cref="Code"/> (one page, writable) and data at <see cref="Data"/> (four pages, the page behind them not
+/// mapped), and a vCPU at the start of the code.
+/// </summary>
+internal sealed unsafe class TestMachine : IDisposable
+{
+    public const ulong Code = 0x10000;
+    public const ulong Data = 0x20000;
+    public const ulong DataSize = 4 * AddressSpace.PageSize;
+    public const ulong DataEnd = Data + DataSize;
+    private const PagePermission All = PagePermission.Read | PagePermission.Write | PagePermission.Execute;
+
+    public TestMachine(string code, GuestMode mode)
+    {
+        Space = new AddressSpace(mode.Is64() ? 39 : 32);
+        Space.Map(Code, AddressSpace.PageSize, All);
+        Space.Map(Data, DataSize, PagePermission.Read | PagePermission.Write);
+        Space.Write(Code, Convert.FromHexString(code.Replace(" ", "")));
+        Cache = new BlockCache(Space, null);
+        Vcpu = new Vcpu(Cache);
+        State->Mode = (ushort)mode;
+        State->Slots[Slot.Rip] = Code;
+        State->Slots[Slot.Rsp] = DataEnd - 64;
+    }
+
+    public AddressSpace Space { get; }
+
+    public BlockCache Cache { get; }
+
+    public Vcpu Vcpu { get; }
+
+    public CpuState* State => Vcpu.State;
+
+    public ref ulong this[ushort slot] => ref State->Slots[slot];
+
+    public byte[] Bytes(ulong address, int count)
+    {
+        var bytes = new byte[count];
+        Assert.Equal(count, Space.Read(address, bytes));
+        return bytes;
+    }
+
+    /// <summary>Runs until an exception, which must have the vector.</summary>
+    public void RunToException(int vector)
+    {
+        Assert.Equal(ExitCause.Exception, Vcpu.Run(1_000_000));
+        Assert.Equal(vector, State->ExceptionVector);
+    }
+
+    public void Dispose()
+    {
+        Vcpu.Dispose();
+        Cache.Dispose();
+        Space.Dispose();
+    }
+}
