@@ -10,7 +10,8 @@ public sealed unsafe class DirectoryPosition
 {
     private readonly Lock _gate = new();
     private readonly List<long> _cookies = [];
-    private readonly IReadOnlyList<DirectoryEntry>? _entries;
+    private readonly Func<IEnumerable<DirectoryEntry>>? _source;
+    private List<DirectoryEntry>? _entries;
     private int _position;
 
     /// <summary>A directory of the host.</summary>
@@ -18,9 +19,8 @@ public sealed unsafe class DirectoryPosition
     {
     }
 
-    /// <summary>A directory with the given entries; their offsets are set here.</summary>
-    public DirectoryPosition(IEnumerable<DirectoryEntry> entries) =>
-        _entries = entries.Select((entry, index) => entry with { Offset = index + 1 }).ToList();
+    /// <summary>A directory whose entries are made when it is first read, and again after a rewind; their offsets are set here.</summary>
+    public DirectoryPosition(Func<IEnumerable<DirectoryEntry>> source) => _source = source;
 
     /// <summary>lseek(2) on the directory.</summary>
     public long Seek(int hostFd, long offset, int whence)
@@ -31,9 +31,14 @@ public sealed unsafe class DirectoryPosition
                 offset += _position;
             else if (whence != 0)
                 return -Errno.EINVAL;
-            if (offset < 0 || offset > (_entries?.Count ?? _cookies.Count))
+            if (offset < 0 || offset > (_source != null ? Entries.Count : _cookies.Count))
                 return -Errno.EINVAL;
-            if (_entries == null)
+            if (_source != null)
+            {
+                if (offset == 0)
+                    _entries = null;
+            }
+            else
             {
                 var error = HostCalls.Call(HostSys.Lseek, hostFd, offset == 0 ? 0 : _cookies[(int)offset - 1], 0);
                 if (error < 0)
@@ -56,8 +61,8 @@ public sealed unsafe class DirectoryPosition
     {
         lock (_gate)
         {
-            if (_entries != null)
-                return Write(_entries.Skip(_position), layout, buffer);
+            if (_source != null)
+                return Write(Entries.Skip(_position), layout, buffer);
             Span<byte> host = new byte[Math.Min(buffer.Length, 32768)];
             long read;
             fixed (byte* p = host)
@@ -77,6 +82,9 @@ public sealed unsafe class DirectoryPosition
             return Write(entries, layout, buffer);
         }
     }
+
+    private List<DirectoryEntry> Entries =>
+        _entries ??= _source!().Select((entry, index) => entry with { Offset = index + 1 }).ToList();
 
     private long Write(IEnumerable<DirectoryEntry> entries, DirectoryLayout layout, Span<byte> buffer)
     {

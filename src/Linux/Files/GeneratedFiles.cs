@@ -40,24 +40,24 @@ internal static unsafe class GeneratedFiles
         return true;
     }
 
-    private static List<DirectoryEntry>? Entries(GuestProcess process, string rest)
+    private static Func<IEnumerable<DirectoryEntry>>? Entries(GuestProcess process, string rest) =>
+        rest is "fd" or "task" ? () => List(process, rest == "fd") : null;
+
+    private static IEnumerable<DirectoryEntry> List(GuestProcess process, bool descriptors)
     {
         List<(string Name, byte Type)> names;
-        switch (rest)
+        if (descriptors)
         {
-            case "fd":
-                names = process.Files.Numbers().Select(fd => (fd.ToString(CultureInfo.InvariantCulture), LinkType)).ToList();
-                break;
-            case "task":
-                lock (process.Kernel.Gate)
-                    names = process.Threads.Select(t => (t.Tid.ToString(CultureInfo.InvariantCulture), DirectoryType)).ToList();
-                break;
-            default:
-                return null;
+            names = process.Files.Numbers().Select(fd => (fd.ToString(CultureInfo.InvariantCulture), LinkType)).ToList();
+        }
+        else
+        {
+            lock (process.Kernel.Gate)
+                names = process.Threads.Select(t => (t.Tid.ToString(CultureInfo.InvariantCulture), DirectoryType)).ToList();
         }
 
         names.InsertRange(0, [(".", DirectoryType), ("..", DirectoryType)]);
-        return names.Select((e, i) => new DirectoryEntry((ulong)i + 1, 0, e.Type, Encoding.Latin1.GetBytes(e.Name))).ToList();
+        return names.Select((e, i) => new DirectoryEntry((ulong)i + 1, 0, e.Type, Encoding.Latin1.GetBytes(e.Name)));
     }
 
     private static byte[]? Contents(GuestThread thread, GuestProcess process, string rest) => rest switch

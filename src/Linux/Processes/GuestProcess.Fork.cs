@@ -12,13 +12,17 @@ namespace DynaTrans.Linux.Processes;
 /// <summary>How processes, threads and programs begin.</summary>
 public sealed unsafe partial class GuestProcess
 {
+    private const int MaxInherited = 256;
+
     /// <summary>Makes the first process of a kernel, with a program loaded; its thread is not started.</summary>
     internal static GuestThread CreateFirst(
         LinuxKernel kernel, string path, IReadOnlyList<string> arguments, IReadOnlyList<string> environment)
     {
         var files = new FdTable();
-        for (var fd = 0; fd < 3; fd++)
-            if (Host.HostCalls.Call(Host.HostSys.Fcntl, fd, 1) >= 0)
+
+        // What the host process was given: descriptors that are not closed at exec. Those that the .NET runtime opens are.
+        for (var fd = 0; fd < MaxInherited; fd++)
+            if (Host.HostCalls.Call(Host.HostSys.Fcntl, fd, 1) == 0)
                 files.Set(fd, new OpenFile(fd) { OwnsHostFd = false }, closeOnExec: false);
         var umask = (int)Host.HostCalls.Call(Host.HostSys.Umask, 0);
         var process = new GuestProcess(kernel, kernel.HostProcessId, null!, files, FileSystemContext.FromHost(umask))

@@ -1,5 +1,6 @@
 using DynaTrans.Linux.Files;
 using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Signals;
 
 namespace DynaTrans.Linux.Syscalls;
 
@@ -62,7 +63,7 @@ internal static class FileAccess
     public static long BrokenPipe(this in SyscallContext c, long result)
     {
         if (result == -Errno.EPIPE)
-            c.Thread.SendBrokenPipe();
+            c.Process.Send(c.Thread, SignalInfo.Sent(Signal.Pipe, SignalInfo.FromUser, c.Process.Pid, c.Process.Credentials.User));
         return result;
     }
 }
@@ -77,20 +78,4 @@ public interface IReadable
     /// <param name="nonBlocking">True: -EAGAIN instead of waiting.</param>
     /// <returns>Bytes read or a negative error number.</returns>
     long Read(in SyscallContext c, ulong address, ulong length, bool nonBlocking);
-}
-
-/// <summary>Signal masks of calls; the thread's own methods of these names take their place.</summary>
-internal static class ThreadMasks
-{
-    public static void SetTemporaryMask(this Processes.GuestThread thread, ulong mask)
-    {
-    }
-
-    public static void RestoreMask(this Processes.GuestThread thread)
-    {
-    }
-
-    public static void SendBrokenPipe(this Processes.GuestThread thread)
-    {
-    }
 }
