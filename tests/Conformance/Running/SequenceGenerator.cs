@@ -84,6 +84,9 @@ internal sealed class SequenceGenerator
             or Mnemonic.Fnstsw or Mnemonic.Fchs or Mnemonic.Fabs or Mnemonic.Ffree or Mnemonic.Fincstp or Mnemonic.Fdecstp;
         return family switch
         {
+            "nan" => code.Mnemonic() is Mnemonic.Addps or Mnemonic.Addpd or Mnemonic.Mulps or Mnemonic.Mulpd or Mnemonic.Addss or Mnemonic.Mulsd
+                or Mnemonic.Subps or Mnemonic.Divpd or Mnemonic.Movaps or Mnemonic.Pshufd or Mnemonic.Minps or Mnemonic.Maxpd or Mnemonic.Dpps
+                or Mnemonic.Dppd or Mnemonic.Haddps or Mnemonic.Hsubpd or Mnemonic.Addsubps or Mnemonic.Maxss or Mnemonic.Sqrtsd or Mnemonic.Cvtsd2ss,
             "sse" => isSse && !isMmx,
             "mmx" => isMmx || isSimple,
             "integer" => !isSse && !isMmx && !isX87,

@@ -9,7 +9,9 @@ using V = System.Runtime.Intrinsics.Vector128<byte>;
 
 namespace DynaTrans.Runtime.Helpers.Vector;
 
-/// <content>Packed single and double precision arithmetic.</content>
+/// <content>Packed single and double precision arithmetic. Of two NaNs the first operand must win, but RyuJIT takes packed addition and
+/// multiplication for commutative and swaps operands as suits it. It does not when the first is a blend of both (of which all comes from the
+/// first); the blends differ so that one is not shared by an addition and a multiplication, as a variable then could be swapped.</content>
 public static unsafe partial class VectorMethods
 {
     internal static void RegisterPackedFloat()
@@ -46,7 +48,8 @@ public static unsafe partial class VectorMethods
 
     /// <summary>addps.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V AddPs(V a, V b) => Sse.Add(First(a.AsSingle()), b.AsSingle()).AsByte();
+    public static V AddPs(V a, V b) =>
+        Sse.Add(Sse41.Blend(a.AsSingle(), b.AsSingle(), 0), b.AsSingle()).AsByte();
 
     /// <summary>subps.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -54,7 +57,8 @@ public static unsafe partial class VectorMethods
 
     /// <summary>mulps.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V MulPs(V a, V b) => Sse.Multiply(First(a.AsSingle()), b.AsSingle()).AsByte();
+    public static V MulPs(V a, V b) =>
+        Sse.Multiply(Sse41.Blend(b.AsSingle(), a.AsSingle(), 15), b.AsSingle()).AsByte();
 
     /// <summary>divps.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -116,7 +120,8 @@ public static unsafe partial class VectorMethods
 
     /// <summary>addpd.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V AddPd(V a, V b) => Sse2.Add(First(a.AsDouble()), b.AsDouble()).AsByte();
+    public static V AddPd(V a, V b) =>
+        Sse2.Add(Sse41.Blend(a.AsDouble(), b.AsDouble(), 0), b.AsDouble()).AsByte();
 
     /// <summary>subpd.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -124,7 +129,8 @@ public static unsafe partial class VectorMethods
 
     /// <summary>mulpd.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V MulPd(V a, V b) => Sse2.Multiply(First(a.AsDouble()), b.AsDouble()).AsByte();
+    public static V MulPd(V a, V b) =>
+        Sse2.Multiply(Sse41.Blend(b.AsDouble(), a.AsDouble(), 3), b.AsDouble()).AsByte();
 
     /// <summary>divpd.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -191,12 +197,4 @@ public static unsafe partial class VectorMethods
     /// <summary>rsqrtps: the approximation of the host.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V RsqrtPs(V b) => Sse.ReciprocalSqrt(b.AsSingle()).AsByte();
-
-    // RyuJIT takes packed addition and multiplication for commutative and puts an operand that is in memory second, but of two NaNs the
-    // first must win. It does not look through a blend of a register with itself.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> First(Vector128<float> a) => Sse41.Blend(a, a, 0);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<double> First(Vector128<double> a) => Sse41.Blend(a, a, 0);
 }
