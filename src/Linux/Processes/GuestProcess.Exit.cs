@@ -84,6 +84,7 @@ public sealed partial class GuestProcess
         if (!last)
             return;
         Timers.Clear();
+        DropAllRecordLocks();
         Files.RemoveUser();
         FileSystem.RemoveUser();
         ReleaseParent();

@@ -41,6 +41,10 @@ public sealed unsafe partial class GuestThread
         }
     }
 
+    /// <summary>Sends SIGPIPE to the thread: a write found its reader gone.</summary>
+    internal void SendBrokenPipe() =>
+        Process.Send(this, SignalInfo.Sent(Signal.Pipe, SignalInfo.FromUser, Process.Pid, Process.Credentials.User));
+
     /// <summary>Ends a temporary mask when the call was not interrupted.</summary>
     internal void RestoreMask()
     {
