@@ -1,0 +1,59 @@
+using DynaTrans.Linux.Host;
+using Iced.Intel;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace DynaTrans.Linux.Tests.Loading;
+
+/// <summary>Writes a program to a file and runs it to its end.</summary>
+internal static class TestPrograms
+{
+    /// <summary>Appends a system call with constant arguments.</summary>
+    public static void Call(this Assembler a, bool is32, int number, params ulong[] arguments)
+    {
+        AssemblerRegister32[] registers32 = [ebx, ecx, edx, esi, edi];
+        AssemblerRegister64[] registers64 = [rdi, rsi, rdx, r10, r8];
+        for (var i = 0; i < arguments.Length; i++)
+        {
+            if (is32)
+                a.mov(registers32[i], (uint)arguments[i]);
+            else
+                a.mov(registers64[i], arguments[i]);
+        }
+
+        a.mov(eax, number);
+        if (is32)
+            a.@int(0x80);
+        else
+            a.syscall();
+    }
+
+    /// <summary>Appends exit with a constant.</summary>
+    public static void Exit(this Assembler a, bool is32, int status) => a.Call(is32, is32 ? 1 : HostSys.Exit, (ulong)status);
+
+    /// <summary>Runs an image. The messages are what DynaTrans itself reports.</summary>
+    public static (int Status, string Messages) Run(byte[] image, params string[] arguments)
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllBytes(file, image);
+            File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            return RunFile(file, arguments);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    /// <summary>Runs a file.</summary>
+    public static (int Status, string Messages) RunFile(string file, params string[] arguments)
+    {
+        var messages = new StringWriter();
+        var status = LinuxHost.Run(new LinuxOptions
+        {
+            Program = file, Arguments = arguments, Environment = ["HOME=/"], Error = messages, ForwardSignals = false,
+        });
+        return (status, messages.ToString());
+    }
+}
