@@ -300,7 +300,7 @@ public sealed unsafe partial class RegionEmitter
         Cold(() =>
         {
             _il.MarkLabel(slow);
-            Ldc((long)site);
+            _il.EmitFaultSite((FaultSite*)site);
             StLoc(_site);
             _il.EmitBranch(OpCodes.Br, _slowExit);
         });

@@ -39,9 +39,9 @@ public static unsafe class AssemblyExport
         var translations = new TypeDefinition(Namespace, "Translations", staticClass, module.TypeSystem.Object);
         module.Types.Add(translations);
         var links = new AssemblyLinks(module, Namespace);
-        using var cells = new DetachedCells();
         foreach (var dump in dumps)
         {
+            using var cells = new DetachedCells(dump.Input.OftenSlow);
             var sink = new CecilSink(module, dump.Name, links);
             var emitter = RegionEmitter.Emit(sink, dump.Region, cells, options);
             sink.Finish();

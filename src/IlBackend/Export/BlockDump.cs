@@ -39,16 +39,19 @@ public sealed record DumpedBlock(ulong Start, ulong Next, IReadOnlyList<DumpedIn
 /// </summary>
 public sealed unsafe class BlockDump
 {
-    private BlockDump(string name, Region region, IReadOnlyList<DumpedBlock> blocks, RecordingSink il)
+    private BlockDump(string name, DumpInput input, IReadOnlyList<DumpedBlock> blocks, RecordingSink il)
     {
-        (Name, Region, Blocks, Il, Locals) = (name, region, blocks, il.Statements, il.Locals);
+        (Name, Input, Blocks, Il, Locals) = (name, input, blocks, il.Statements, il.Locals);
     }
 
     /// <summary>Name of the translation.</summary>
     public string Name { get; }
 
     /// <summary>What was translated.</summary>
-    public Region Region { get; }
+    public DumpInput Input { get; }
+
+    /// <summary>The region.</summary>
+    public Region Region => Input.Region;
 
     /// <summary>Guest instructions and IR, by block.</summary>
     public IReadOnlyList<DumpedBlock> Blocks { get; }
@@ -86,7 +89,8 @@ public sealed unsafe class BlockDump
         var queue = new Queue<ulong>([rip]);
         while (blocks.Count < maxBlocks && queue.TryDequeue(out var address))
         {
-            if (LiftBlock(memory, address, mode, IrBlock.MaxInstructions) is not { } ir)
+            var mayRun = memory.Allows(address, 1, PagePermission.Execute);
+            if (!mayRun || LiftBlock(memory.Read, address, mode, IrBlock.MaxInstructions) is not { } ir)
             {
                 if (address == rip)
                     throw new ArgumentException($"there is no code at 0x{rip:x}");
@@ -120,23 +124,23 @@ public sealed unsafe class BlockDump
     }
 
     /// <summary>Dumps regions.</summary>
-    /// <param name="memory">The guest's memory, to read the bytes from.</param>
-    /// <param name="regions">What to dump.</param>
+    /// <param name="inputs">What to dump.</param>
     /// <param name="options">How they are emitted.</param>
-    public static IReadOnlyList<BlockDump> Create(AddressSpace memory, IReadOnlyList<Region> regions, EmitOptions options = default)
+    public static IReadOnlyList<BlockDump> Create(IReadOnlyList<DumpInput> inputs, EmitOptions options = default)
     {
         HelperFamilies.Register();
         var dumps = new List<BlockDump>();
-        using var cells = new DetachedCells();
         var compiled = new List<Compiled>();
         using (var session = JitSession.TryStart())
         {
-            foreach (var region in regions)
+            foreach (var input in inputs)
             {
+                var region = input.Region;
+                var cells = new DetachedCells(input.OftenSlow);
                 var sink = new RecordingSink();
                 Free(RegionEmitter.Emit(sink, region, cells, options));
                 var name = $"guest_{region.Blocks[0].Start:x}";
-                dumps.Add(new BlockDump(name, region, [.. region.Blocks.Select(block => DumpGuest(memory, block, region.Mode))], sink));
+                dumps.Add(new BlockDump(name, input, [.. region.Blocks.Select(block => DumpGuest(input.Code, block, region.Mode))], sink));
                 compiled.Add(Compile(name, region, sink, cells, options));
             }
 
@@ -149,6 +153,7 @@ public sealed unsafe class BlockDump
         {
             GC.KeepAlive(one.Method);
             Free(one.Emitter);
+            one.Cells.Dispose();
         }
 
         return dumps;
@@ -177,14 +182,14 @@ public sealed unsafe class BlockDump
             names[(ulong)site] = $"site_{((FaultSite*)site)->Rip:x}";
         foreach (var method in recorded.Called.Distinct())
             HostListing.AddNames(names, method);
-        return new Compiled(sink.Method, emitter, (ulong)handle.Value, twinHandle, (ulong)handle.GetFunctionPointer(), twin.Places, names);
+        return new Compiled(sink.Method, emitter, (ulong)handle.Value, twinHandle, (ulong)handle.GetFunctionPointer(), twin.Places, names, cells);
     }
 
-    private static DumpedBlock DumpGuest(AddressSpace memory, RegionBlock block, GuestMode mode)
+    private static DumpedBlock DumpGuest(GuestCodeReader code, RegionBlock block, GuestMode mode)
     {
-        var lifted = LiftBlock(memory, block.Start, mode, block.Addresses.Length);
+        var lifted = LiftBlock(code, block.Start, mode, block.Addresses.Length);
         var bytes = new byte[block.Next - block.Start];
-        var got = memory.Read(block.Start, bytes);
+        var got = code(block.Start, bytes);
         var decoder = Decoder.Create(mode.Bitness(), new ByteArrayCodeReader(bytes, 0, got));
         decoder.IP = block.Start;
         var formatter = new GuestFormatter();
@@ -229,13 +234,11 @@ public sealed unsafe class BlockDump
         return MemoryMarshal.AsBytes(new ReadOnlySpan<IrOp>(in a)).SequenceEqual(MemoryMarshal.AsBytes(new ReadOnlySpan<IrOp>(in b)));
     }
 
-    private static IrBlock? LiftBlock(AddressSpace memory, ulong rip, GuestMode mode, int count)
+    private static IrBlock? LiftBlock(GuestCodeReader reader, ulong rip, GuestMode mode, int count)
     {
         const int longest = 15;
         var bytes = new byte[IrBlock.MaxInstructions * longest];
-        if (!memory.Allows(rip, 1, PagePermission.Execute))
-            return null;
-        var available = memory.Read(rip, bytes);
+        var available = reader(rip, bytes);
         var block = new IrBlock();
         fixed (byte* code = bytes)
             return new Lifter().Lift(block, code, available, rip, mode, count) ? block : null;
@@ -249,5 +252,5 @@ public sealed unsafe class BlockDump
 
     private sealed record Compiled(
         DynamicMethod Method, RegionEmitter Emitter, ulong Handle, ulong TwinHandle, ulong Code, IReadOnlyList<IlPlace> Places,
-        IReadOnlyDictionary<ulong, string> Names);
+        IReadOnlyDictionary<ulong, string> Names, DetachedCells Cells);
 }

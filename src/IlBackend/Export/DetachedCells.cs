@@ -9,7 +9,8 @@ namespace DynaTrans.IlBackend.Export;
 /// Cells for translations that are only looked at or tried out: jumps out of them return to the caller, and nothing that runs is touched.
 /// Must outlive the code made with it.
 /// </summary>
-public sealed unsafe class DetachedCells : ICellSource, IDisposable
+/// <param name="oftenSlow">Instructions whose accesses get a slow path in the code.</param>
+public sealed unsafe class DetachedCells(IReadOnlySet<ulong> oftenSlow) : ICellSource, IDisposable
 {
     private readonly Dictionary<ulong, nint> _cells = [];
 
@@ -23,6 +24,9 @@ public sealed unsafe class DetachedCells : ICellSource, IDisposable
             _cells[rip] = cell = (nint)DetachedLinks.Cell(rip);
         return (EntryCell*)cell;
     }
+
+    /// <inheritdoc/>
+    public bool OftenSlow(ulong rip) => oftenSlow.Contains(rip);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -25,15 +25,23 @@ public sealed unsafe class AssemblyExportTests(ITestOutputHelper output)
     private const int Seed = 20250714;
 
     [Theory]
-    [InlineData("48 8B 44 F7 10 48 83 C0 05 39 C8 88 44 24 F8 7C 7F", GuestMode.Linux64)] // load, add, cmp, store, jl
-    [InlineData("01 D8 11 CA 19 F7 0F 94 C1 0F 4F C3 C3", GuestMode.Linux64)] // add, adc, sbb, sete, cmovg, ret
-    [InlineData("41 54 50 48 0F AF C3 D3 E2 48 D1 F8 C1 C6 07 58 41 5C 0F 85 10 00 00 00", GuestMode.Linux64)] // push, imul, shifts, pop, jne
-    [InlineData("F3 0F 6F 06 66 0F FE C1 66 0F EF D3 0F 29 07 0F 11 4F 11 EB 10", GuestMode.Linux64)] // SSE: an aligned store may raise #GP
-    [InlineData("F7 F1 0F B6 C8 FF C3 75 10", GuestMode.Linux64)] // div may raise #DE
-    [InlineData("8B 44 B7 10 83 C0 05 66 01 C3 FE C1 89 06 55 89 E5 E8 10 00 00 00", GuestMode.Linux32)] // 16- and 8-bit parts, call
-    [InlineData("8B 03 A8 04 0F 45 C1 99 F7 D9 0F BC D0 31 C9 E2 10", GuestMode.Linux32)] // test, cmov, cdq, neg, bsf, loop
-    [InlineData("CD 80", GuestMode.Linux32)] // an exit to the kernel
-    public void LoadedBackComputesTheSame(string bytes, GuestMode mode)
+    [InlineData("48 8B 44 F7 10 48 83 C0 05 39 C8 88 44 24 F8 7C 7F", GuestMode.Linux64, true)] // load, add, cmp, store, jl
+    [InlineData("48 8B 44 F7 10 48 83 C0 05 39 C8 88 44 24 F8 7C 7F", GuestMode.Linux64, false)]
+    [InlineData("01 D8 11 CA 19 F7 0F 94 C1 0F 4F C3 C3", GuestMode.Linux64, true)] // add, adc, sbb, sete, cmovg, ret
+    [InlineData("01 D8 11 CA 19 F7 0F 94 C1 0F 4F C3 C3", GuestMode.Linux64, false)]
+    [InlineData("41 54 50 48 0F AF C3 D3 E2 48 D1 F8 C1 C6 07 58 41 5C 0F 85 10 00 00 00", GuestMode.Linux64, true)] // push, imul, shifts, pop, jne
+    [InlineData("41 54 50 48 0F AF C3 D3 E2 48 D1 F8 C1 C6 07 58 41 5C 0F 85 10 00 00 00", GuestMode.Linux64, false)]
+    [InlineData("F3 0F 6F 06 66 0F FE C1 66 0F EF D3 0F 29 07 0F 11 4F 11 EB 10", GuestMode.Linux64, true)] // SSE: an aligned store may raise #GP
+    [InlineData("F3 0F 6F 06 66 0F FE C1 66 0F EF D3 0F 29 07 0F 11 4F 11 EB 10", GuestMode.Linux64, false)]
+    [InlineData("F7 F1 0F B6 C8 FF C3 75 10", GuestMode.Linux64, true)] // div may raise #DE
+    [InlineData("F7 F1 0F B6 C8 FF C3 75 10", GuestMode.Linux64, false)]
+    [InlineData("8B 44 B7 10 83 C0 05 66 01 C3 FE C1 89 07 55 89 E5 E8 10 00 00 00", GuestMode.Linux32, true)] // 16- and 8-bit parts, call
+    [InlineData("8B 44 B7 10 83 C0 05 66 01 C3 FE C1 89 07 55 89 E5 E8 10 00 00 00", GuestMode.Linux32, false)]
+    [InlineData("8B 03 A8 04 0F 45 C1 99 F7 D9 0F BC D0 31 C9 E2 10", GuestMode.Linux32, true)] // test, cmov, cdq, neg, bsf, loop
+    [InlineData("8B 03 A8 04 0F 45 C1 99 F7 D9 0F BC D0 31 C9 E2 10", GuestMode.Linux32, false)]
+    [InlineData("CD 80", GuestMode.Linux32, true)] // an exit to the kernel
+    [InlineData("CD 80", GuestMode.Linux32, false)]
+    public void LoadedBackComputesTheSame(string bytes, GuestMode mode, bool slowPaths)
     {
         output.WriteLine($"seed {Seed}");
         using var memory = new AddressSpace(32);
@@ -41,8 +49,9 @@ public sealed unsafe class AssemblyExportTests(ITestOutputHelper output)
         memory.Map(Data, DataSize, PagePermission.Read | PagePermission.Write);
         memory.Write(Code, Convert.FromHexString(bytes.Replace(" ", "")));
         var region = BlockDump.Lift(memory, Code, mode);
-        var loaded = LoadBack(BlockDump.Create(memory, [region]));
-        using var cells = new DetachedCells();
+        var slow = region.Blocks[0].Addresses.Where(_ => slowPaths).ToHashSet();
+        var loaded = LoadBack(BlockDump.Create([new DumpInput(region, memory.Read) { OftenSlow = slow }]));
+        using var cells = new DetachedCells(slow);
         var compiled = CompiledRegion.TryCompile(region, cells, default)!;
         using var cache = new BlockCache(memory);
         using var vcpu = new Vcpu(cache);
@@ -60,13 +69,16 @@ public sealed unsafe class AssemblyExportTests(ITestOutputHelper output)
             Restore(start, s, memory);
             Execute((delegate*<CpuState*, EntryCell*, nint, void>)compiled.Code, s);
             var translated = Snapshot(s, memory);
-            faults += s->ExceptionVector >= 0 ? 1 : 0;
+            var left = s->ExitCauseValue is (int)ExitCause.Exception or (int)ExitCause.SlowAccess;
+            faults += left ? 1 : 0;
 
             Restore(start, s, memory);
             Execute((delegate*<CpuState*, EntryCell*, nint, void>)loaded, s);
             var exported = Snapshot(s, memory);
 
-            Assert.Equal(Visible(interpreted), Visible(translated));
+            // Without slow paths the code leaves at an access that needs one, before it.
+            if (slowPaths || !left)
+                Assert.Equal(Visible(interpreted), Visible(translated));
             Assert.Equal(translated.Memory, exported.Memory);
             Assert.Equal(translated.State, exported.State);
         }
@@ -78,6 +90,7 @@ public sealed unsafe class AssemblyExportTests(ITestOutputHelper output)
     private static void Execute(delegate*<CpuState*, EntryCell*, nint, void> code, CpuState* s)
     {
         s->ExceptionVector = -1;
+        s->ExitCauseValue = (int)ExitCause.Continue;
         code(s, null, 0);
         if (s->FaultSite != 0)
             FaultSite.Repair(s);

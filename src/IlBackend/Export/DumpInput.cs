@@ -1,0 +1,15 @@
+using DynaTrans.IlBackend.Regions;
+
+namespace DynaTrans.IlBackend.Export;
+
+/// <summary>Reads guest code: copies bytes from an address on and returns their number, fewer than asked at the end of what is known.</summary>
+public delegate int GuestCodeReader(ulong address, Span<byte> destination);
+
+/// <summary>A region to be dumped, with what its translation depends on.</summary>
+/// <param name="Region">The region.</param>
+/// <param name="Code">Its bytes.</param>
+public sealed record DumpInput(Region Region, GuestCodeReader Code)
+{
+    /// <summary>Instructions whose accesses have a slow path in the code, because they need it often.</summary>
+    public IReadOnlySet<ulong> OftenSlow { get; init; } = new HashSet<ulong>();
+}
