@@ -25,7 +25,7 @@ public static partial class DumpHtml
         to.WriteLine($"<style>{Resource("dump.css")}</style></head><body>");
         to.WriteLine($"<header><h1>DynaTrans</h1><p>{Escape(title)}</p><nav>");
         foreach (var dump in dumps)
-            to.WriteLine($"<a href=\"#{dump.Name}\">{dump.Name[6..]}</a>");
+            to.WriteLine($"<a href=\"#{dump.Name}\">{Escape(dump.Input.Symbol ?? dump.Name[6..])}</a>");
         to.WriteLine("</nav></header>");
         foreach (var dump in dumps)
             WriteRegion(to, dump);
@@ -39,7 +39,7 @@ public static partial class DumpHtml
         var hues = new Dictionary<ulong, int>();
         foreach (var instruction in dump.Blocks.SelectMany(block => block.Instructions))
             hues[instruction.Rip] = (int)(hues.Count * HueStep % 360);
-        to.WriteLine($"<section id=\"{dump.Name}\"><h2>{dump.Name}</h2><p class=\"sum\">{Summary(dump)}</p><div class=\"cols\">");
+        to.WriteLine($"<section id=\"{dump.Name}\"><h2>{dump.Name}{(dump.Input.Symbol is { } symbol ? $" <span>{Escape(symbol)}</span>" : "")}</h2><p class=\"sum\">{Summary(dump)}</p><div class=\"cols\">");
         WriteColumn(to, "Guest", "guest", () => WriteGuest(to, dump, hues));
         WriteColumn(to, "IR", "ir", () => WriteIr(to, dump, hues));
         WriteColumn(to, "IL", "il", () => WriteIl(to, dump, hues));

@@ -10,6 +10,9 @@ public delegate int GuestCodeReader(ulong address, Span<byte> destination);
 /// <param name="Code">Its bytes.</param>
 public sealed record DumpInput(Region Region, GuestCodeReader Code)
 {
+    /// <summary>Where the region begins, in the program's own words, or null.</summary>
+    public string? Symbol { get; init; }
+
     /// <summary>Instructions whose accesses have a slow path in the code, because they need it often.</summary>
     public IReadOnlySet<ulong> OftenSlow { get; init; } = new HashSet<ulong>();
 }

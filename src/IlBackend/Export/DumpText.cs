@@ -14,7 +14,7 @@ public static class DumpText
     {
         var instructions = dump.Blocks.Sum(block => block.Instructions.Count);
         to.WriteLine(Invariant(
-            $"{dump.Name}: {Count(dump.Blocks.Count, "block")}, {Count(instructions, "guest instruction")}, {dump.Region.Mode.ToString().ToLowerInvariant()}, {Count(dump.Il.Count, "IL statement")}, {dump.HostSize} bytes of host code"));
+            $"{dump.Name}{(dump.Input.Symbol is { } symbol ? $" ({symbol})" : "")}: {Count(dump.Blocks.Count, "block")}, {Count(instructions, "guest instruction")}, {dump.Region.Mode.ToString().ToLowerInvariant()}, {Count(dump.Il.Count, "IL statement")}, {dump.HostSize} bytes of host code"));
         to.WriteLine("IR: !f writes the flags record, (!f) the record is dead and not written, [removed] the op is not executed");
         to.WriteLine();
         Row(to, "IR", "IL", dump.HostIsAligned ? "host" : "");

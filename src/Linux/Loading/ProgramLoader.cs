@@ -26,7 +26,10 @@ internal sealed record LoadedProgram(
 internal sealed class ProgramLoader(LinuxKernel kernel)
 {
     private const int ORdonlyCloexec = 0x80000, ScriptDepth = 5, WorkingDirectory = -100;
-    private const ulong PieBase32 = 0x5655_5000, PieBase64 = 0x5555_5000, StackTop32 = 0xFFFF_E000, MostStack = 56UL << 20;
+    /// <summary>Where a position-independent program begins.</summary>
+    internal const ulong PieBase32 = 0x5655_5000, PieBase64 = 0x5555_5000;
+
+    private const ulong StackTop32 = 0xFFFF_E000, MostStack = 56UL << 20;
     private const uint ReadImpliesExecute = 0x0040_0000;
 
     /// <summary>Loads a program.</summary>
