@@ -16,6 +16,11 @@ public sealed record HostInstruction(int Offset, int Length, ulong? Rip, bool Ou
 /// <summary>Disassembles what RyuJIT made, and says which guest instruction each host instruction came from. x86-64 hosts only.</summary>
 internal static unsafe class HostListing
 {
+    // IL offsets with a meaning of their own in the runtime's maps (clr-abi: ICorDebugInfo::MappingTypes).
+    private const int NoPlace = -1;
+    private const int Prologue = -2;
+    private const int Epilogue = -3;
+
     /// <summary>The listing of a method.</summary>
     /// <param name="code">The method that executes.</param>
     /// <param name="twin">The same IL compiled as an ordinary method, with a map; or null.</param>
@@ -80,7 +85,7 @@ internal static unsafe class HostListing
     // The state pointer arrives in RDI; the prologue copies it to a register that calls preserve, where it stays.
     private static Register StateRegister(List<Instruction> instructions)
     {
-        foreach (var instruction in instructions)
+        foreach (var instruction in instructions.TakeWhile(i => i.FlowControl == FlowControl.Next))
             if (instruction is { Mnemonic: Mnemonic.Mov, Op0Kind: OpKind.Register, Op1Kind: OpKind.Register, Op1Register: Register.RDI })
                 return instruction.Op0Register;
         return Register.RDI;
@@ -128,13 +133,17 @@ internal static unsafe class HostListing
 
     private static IlPlace PlaceAt(JittedMethod twin, int native, IReadOnlyList<IlPlace> places)
     {
-        var il = -1;
+        var il = Prologue;
         foreach (var entry in twin.Map)
         {
             if (entry.Native > native)
                 break;
-            il = entry.Il;
+            if (entry.Il != NoPlace)
+                il = entry.Il;
         }
+
+        if (il == Epilogue)
+            return new IlPlace(0, null, OutOfLine: true);
 
         IlPlace found = default;
         foreach (var place in places)
