@@ -13,6 +13,9 @@ namespace DynaTrans.Cli.Dumping;
 /// <summary>Translations as C#: the exported assembly, decompiled, with the emitter's names of the locals.</summary>
 internal static class CSharpListing
 {
+    // C# has no tail calls; the decompiler says so at each. The jumps through cells at the exits are tail calls.
+    private const string TailComment = "Ignored invalid 'tail' prefix";
+
     /// <summary>Writes the translations of an exported assembly as C#.</summary>
     /// <param name="to">Receives the text.</param>
     /// <param name="assembly">The file.</param>
@@ -31,7 +34,10 @@ internal static class CSharpListing
         };
         settings.CSharpFormattingOptions.IndentationString = "    ";
         var decompiler = new CSharpDecompiler(module, resolver, settings) { DebugInfoProvider = new LocalNames(module, dumps) };
-        to.Write(decompiler.DecompileTypeAsString(new FullTypeName($"{AssemblyExport.Namespace}.Translations")).ReplaceLineEndings("\n"));
+        var text = decompiler.DecompileTypeAsString(new FullTypeName($"{AssemblyExport.Namespace}.Translations"));
+        foreach (var line in text.ReplaceLineEndings("\n").TrimEnd().Split('\n'))
+            if (!line.Contains(TailComment, StringComparison.Ordinal))
+                to.Write(line + "\n");
     }
 
     /// <summary>Tells the decompiler the names of the locals.</summary>

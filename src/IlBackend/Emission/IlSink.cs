@@ -45,6 +45,16 @@ public abstract unsafe class IlSink
     /// <summary>call.</summary>
     public abstract void EmitCall(MethodInfo method);
 
+    /// <summary>Pushes the address of what lies at an offset of the CPU state.</summary>
+    public virtual void EmitStateAddress(int offset)
+    {
+        Emit(OpCodes.Ldarg_0);
+        if (offset == 0)
+            return;
+        Emit(OpCodes.Ldc_I4, offset);
+        Emit(OpCodes.Add);
+    }
+
     /// <summary>Pushes the address of an entry cell as int64. Where the code outlives the process, the cell is named instead.</summary>
     public virtual void EmitCell(EntryCell* cell) => Emit(OpCodes.Ldc_I8, (long)cell);
 

@@ -28,14 +28,7 @@ public sealed unsafe partial class RegionEmitter
             Ldc4((int)value);
     }
 
-    private void FieldAddress(int offset)
-    {
-        _il.Emit(OpCodes.Ldarg_0);
-        if (offset == 0)
-            return;
-        Ldc4(offset);
-        _il.Emit(OpCodes.Add);
-    }
+    private void FieldAddress(int offset) => _il.EmitStateAddress(offset);
 
     private static int FieldOffset(string name) => (int)Marshal.OffsetOf<CpuState>(name);
 

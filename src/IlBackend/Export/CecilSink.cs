@@ -112,6 +112,19 @@ internal sealed unsafe class CecilSink : IlSink
     /// <inheritdoc/>
     public override void EmitCall(MethodInfo method) => Append(Instruction.Create(OpCodes.Call, _module.ImportReference(method)));
 
+    /// <summary>Fields are named; slots and vector cells are offsets, as in the translation.</summary>
+    public override void EmitStateAddress(int offset)
+    {
+        if (StateNames.FieldAt(offset) is not { } field)
+        {
+            base.EmitStateAddress(offset);
+            return;
+        }
+
+        Append(Instruction.Create(OpCodes.Ldarg_0));
+        Append(Instruction.Create(OpCodes.Ldflda, _module.ImportReference(field)));
+    }
+
     /// <inheritdoc/>
     public override void EmitCell(EntryCell* cell) => Append(Instruction.Create(OpCodes.Ldsfld, _links.Cell(cell)));
 

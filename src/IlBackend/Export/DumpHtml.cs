@@ -54,8 +54,10 @@ public static partial class DumpHtml
         var lifted = dump.Blocks.Sum(block => block.Instructions.Sum(i => i.Ops.Count));
         var kept = dump.Blocks.Sum(block => block.Instructions.Sum(i => i.Ops.Count(op => op.Optimised != null)));
         return FormattableString.Invariant(
-            $"<b>{dump.Blocks.Count}</b> blocks <b>{instructions}</b> guest instructions in <b>{bytes}</b> bytes <b>{lifted}</b> IR ops, <b>{kept}</b> after passes <b>{dump.Il.Count}</b> IL statements <b>{dump.Host.Count}</b> host instructions in <b>{dump.HostSize}</b> bytes");
+            $"{Count(dump.Blocks.Count, "block")} {Count(instructions, "guest instruction")} in {Count(bytes, "byte")} {Count(lifted, "IR op")}, <b>{kept}</b> after passes {Count(dump.Il.Count, "IL statement")} {Count(dump.Host.Count, "host instruction")} in {Count(dump.HostSize, "byte")}");
     }
+
+    private static string Count(long n, string what) => FormattableString.Invariant($"<b>{n}</b> {what}{(n == 1 ? "" : "s")}");
 
     private static void WriteColumn(TextWriter to, string title, string name, Action content)
     {

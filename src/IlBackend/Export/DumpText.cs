@@ -42,6 +42,24 @@ public static class DumpText
         to.WriteLine();
     }
 
+    /// <summary>Writes what fits a narrow terminal: guest instructions with their IR, and beside it the host code without slow paths.</summary>
+    public static void WriteBrief(TextWriter to, BlockDump dump)
+    {
+        foreach (var block in dump.Blocks)
+        {
+            foreach (var instruction in block.Instructions)
+            {
+                to.WriteLine(Invariant($"{instruction.Rip:x}: {instruction.Text}"));
+                var left = instruction.Ops.Select(Ir).ToList();
+                var right = HostOf(dump, h => h.Rip == instruction.Rip && !h.OutOfLine).Select(Host).ToList();
+                for (var i = 0; i < Math.Max(left.Count, right.Count); i++)
+                    to.WriteLine($"    {left.ElementAtOrDefault(i) ?? "",-IrWidth}  {right.ElementAtOrDefault(i) ?? ""}".TrimEnd());
+            }
+
+            to.WriteLine();
+        }
+    }
+
     private static IEnumerable<HostInstruction> HostOf(BlockDump dump, Func<HostInstruction, bool> which) =>
         dump.HostIsAligned ? dump.Host.Where(which) : [];
 

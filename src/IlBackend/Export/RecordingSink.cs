@@ -28,8 +28,7 @@ public sealed unsafe class RecordingSink : IlSink
     private ulong? _rip;
     private string? _glue;
     private bool _outOfLine;
-    private int _labels, _depth, _instructions;
-    private int _stateArgument = -1, _stateOffset = -1, _offset;
+    private int _labels, _depth;
 
     /// <summary>The statements, in order.</summary>
     public IReadOnlyList<IlStatement> Statements => _statements;
@@ -59,22 +58,10 @@ public sealed unsafe class RecordingSink : IlSink
     }
 
     /// <inheritdoc/>
-    public override void Emit(OpCode opcode)
-    {
-        if (opcode == OpCodes.Ldarg_0)
-            _stateArgument = _instructions + 1;
-        else if (opcode == OpCodes.Add && _stateOffset == _instructions && StateNames.At(_offset) is { } name)
-            _comments.Add(name);
-        Add(opcode, "");
-    }
+    public override void Emit(OpCode opcode) => Add(opcode, "");
 
     /// <inheritdoc/>
-    public override void Emit(OpCode opcode, int value)
-    {
-        if (_stateArgument == _instructions)
-            (_stateOffset, _offset) = (_instructions + 1, value);
-        Add(opcode, Number(value));
-    }
+    public override void Emit(OpCode opcode, int value) => Add(opcode, Number(value));
 
     /// <inheritdoc/>
     public override void Emit(OpCode opcode, long value) => Add(opcode, Number(value));
@@ -96,6 +83,14 @@ public sealed unsafe class RecordingSink : IlSink
     }
 
     /// <inheritdoc/>
+    public override void EmitStateAddress(int offset)
+    {
+        base.EmitStateAddress(offset);
+        if (StateNames.At(offset) is { } name)
+            _comments.Add(name);
+    }
+
+    /// <inheritdoc/>
     public override void EmitCell(EntryCell* cell) => Add(OpCodes.Ldc_I8, $"cell_{cell->Rip:x}");
 
     /// <inheritdoc/>
@@ -107,7 +102,6 @@ public sealed unsafe class RecordingSink : IlSink
     /// <inheritdoc/>
     public override void EmitTailJump()
     {
-        _instructions += 3;
         Append("tail. calli; ret");
         _depth = 0;
         Flush();
@@ -134,7 +128,6 @@ public sealed unsafe class RecordingSink : IlSink
 
     private void Add(OpCode opcode, string operand, MethodInfo? method = null)
     {
-        _instructions++;
         Append(operand.Length == 0 ? opcode.Name! : $"{opcode.Name} {operand}");
         _depth += method == null ? Effect(opcode) : (method.ReturnType == typeof(void) ? 0 : 1) - method.GetParameters().Length;
         if (_depth <= 0 && opcode.OpCodeType != OpCodeType.Prefix)

@@ -8,8 +8,11 @@ namespace DynaTrans.IlBackend.Export;
 /// <summary>Names of what lies at an offset of <see cref="CpuState"/>, for listings.</summary>
 internal static class StateNames
 {
-    private static readonly Dictionary<int, string> Fields = typeof(CpuState).GetFields(BindingFlags.Instance | BindingFlags.Public)
-        .ToDictionary(field => (int)Marshal.OffsetOf<CpuState>(field.Name), field => field.Name);
+    private static readonly Dictionary<int, FieldInfo> Fields = typeof(CpuState).GetFields(BindingFlags.Instance | BindingFlags.Public)
+        .ToDictionary(field => (int)Marshal.OffsetOf<CpuState>(field.Name));
+
+    /// <summary>The field (beyond slots and vector file) at an offset, or null.</summary>
+    public static FieldInfo? FieldAt(int offset) => offset < CpuState.X87Offset ? null : Fields.GetValueOrDefault(offset);
 
     /// <summary>The name, or null when nothing begins there.</summary>
     public static string? At(int offset)
@@ -24,6 +27,6 @@ internal static class StateNames
             return cell % 16 == 0 ? VSlot.Name((ushort)(cell / 16)) : null;
         }
 
-        return Fields.GetValueOrDefault(offset);
+        return Fields.GetValueOrDefault(offset)?.Name;
     }
 }
