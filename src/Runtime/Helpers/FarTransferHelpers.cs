@@ -67,7 +67,7 @@ internal static unsafe class FarTransferHelpers
 
         // The flags are read first. In 64-bit code SS:RSP is popped always.
         Span<ulong> values = stackalloc ulong[5];
-        ReadOnlySpan<int> order = mode.Is64() ? [2, 1, 0, 3, 4] : [2, 1, 0];
+        ReadOnlySpan<int> order = mode.Is64() ? [2, 1, 0, 4, 3] : [2, 1, 0];
         foreach (var i in order)
             if (!GuestStack.TryLoad(s, GuestStack.StackPointer(s) + ((ulong)i * size), (int)size, out values[i]))
                 return 0;
