@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using DynaTrans.Cli.Dumping;
 using DynaTrans.Frontend.Decoding;
+using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Export;
 using DynaTrans.Linux;
 using DynaTrans.Linux.Host;
@@ -33,7 +34,7 @@ internal static class DumpCommand
 
     private static readonly Option<int?> Hot = new("--hot")
     {
-        Description = "Run the program, its output to standard error, and show the first N regions that became hot.",
+        Description = "Run the program, its output to standard error, and show the N regions that executed most instructions.",
         HelpName = "N",
     };
 
@@ -111,7 +112,8 @@ internal static class DumpCommand
     {
         try
         {
-            return new DumpInput(BlockDump.Lift(image.Memory, start, mode, start, end), image.Memory.Read);
+            var options = new EmitOptions(WindowPages: image.Memory.WindowSize / AddressSpace.PageSize);
+            return new DumpInput(BlockDump.Lift(image.Memory, start, mode, start, end), image.Memory.Read) { Options = options };
         }
         catch (ArgumentException e)
         {
@@ -130,7 +132,7 @@ internal static class DumpCommand
             Argument0 = name,
             Arguments = result.GetValue(Arguments) ?? [],
             Root = result.GetValue(Root),
-            TranslatorFactory = Engines.Factory(Engines.Auto),
+            TranslatorFactory = Engines.Factory(Engines.Auto, heatCounter: hot.CounterOf),
             VcpuCreated = hot.Watch,
         };
         var status = StandardOutput.WithOutputOnError(() => LinuxHost.Run(options));

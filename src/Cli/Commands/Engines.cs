@@ -1,5 +1,6 @@
 using System.CommandLine;
 using DynaTrans.IlBackend.Compilation;
+using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.Cli.Commands;
@@ -44,9 +45,11 @@ internal static class Engines
     /// <param name="engine">One of <see cref="All"/>.</param>
     /// <param name="countInstructions">Translated code counts instructions.</param>
     /// <param name="made">Told of each translator.</param>
-    public static Func<ITranslator?> Factory(string engine, bool countInstructions = false, Action<Translator>? made = null) => () =>
+    /// <param name="heatCounter">See <see cref="TranslatorOptions"/>.</param>
+    public static Func<ITranslator?> Factory(
+        string engine, bool countInstructions = false, Action<Translator>? made = null, Func<Region, nint>? heatCounter = null) => () =>
     {
-        var options = new TranslatorOptions(CountInstructions: countInstructions);
+        var options = new TranslatorOptions(CountInstructions: countInstructions, HeatCounter: heatCounter);
         var translator = engine switch
         {
             Auto => new Translator(options),

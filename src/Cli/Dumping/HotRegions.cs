@@ -1,26 +1,43 @@
+using System.Runtime.InteropServices;
 using DynaTrans.IlBackend.Compilation;
+using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Export;
+using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
 
 namespace DynaTrans.Cli.Dumping;
 
 /// <summary>
-/// Takes down what a running guest's translators publish, in the order in which it became hot, with the guest bytes of that moment: the
-/// guest's memory is gone when it has ended. A region that is made again replaces its first version.
+/// Takes down what a running guest's translators publish, with the guest bytes of that moment (the guest's memory is gone when it has
+/// ended), and counts the instructions executed in each region. A region that is made again replaces its first version.
 /// </summary>
-internal sealed class HotRegions
+internal sealed unsafe class HotRegions
 {
-    private readonly List<DumpInput> _regions = [];
-    private readonly Dictionary<ulong, int> _byHead = [];
+    private readonly Dictionary<ulong, DumpInput> _regions = [];
 
-    /// <summary>What was published, the earliest first.</summary>
+    // By head. One number each, at an address that stays: code adds to it that may outlive everything here.
+    private readonly Dictionary<ulong, nint> _counters = [];
+
+    /// <summary>What was published, the region that executed most instructions first.</summary>
     public IReadOnlyList<DumpInput> Regions
     {
         get
         {
             lock (_regions)
-                return [.. _regions];
+                return [.. _regions.Select(pair => pair.Value with { Executed = *(long*)_counters[pair.Key] }).OrderByDescending(r => r.Executed)];
+        }
+    }
+
+    /// <summary>The counter of a region; the same for each version of it.</summary>
+    public nint CounterOf(Region region)
+    {
+        var head = region.Blocks[0].Start;
+        lock (_regions)
+        {
+            if (!_counters.TryGetValue(head, out var counter))
+                _counters[head] = counter = (nint)NativeMemory.AllocZeroed(sizeof(long));
+            return counter;
         }
     }
 
@@ -52,17 +69,8 @@ internal sealed class HotRegions
         }
 
         var slow = region.Blocks.SelectMany(block => block.Addresses).Where(translator.OftenSlow).ToHashSet();
-        var input = new DumpInput(region, Read) { OftenSlow = slow };
-        var head = region.Blocks[0].Start;
+        var options = new EmitOptions(WindowPages: memory.WindowSize / AddressSpace.PageSize);
         lock (_regions)
-        {
-            if (_byHead.TryGetValue(head, out var index))
-                _regions[index] = input;
-            else
-            {
-                _byHead[head] = _regions.Count;
-                _regions.Add(input);
-            }
-        }
+            _regions[region.Blocks[0].Start] = new DumpInput(region, Read) { OftenSlow = slow, Options = options };
     }
 }

@@ -16,8 +16,10 @@ namespace DynaTrans.IlBackend.Compilation;
 /// <param name="CountInstructions">Translated code counts instructions (statistics).</param>
 /// <param name="MaxDeadRegions">Dropped regions kept before the cache is flushed to free them.</param>
 /// <param name="Verify">Run every block in lock-step with the interpreter and compare.</param>
+/// <param name="HeatCounter">Gives each region a 64-bit counter of its executed instructions (profiles); it outlives the translator.</param>
 public sealed record TranslatorOptions(
-    int Threshold = 1500, bool Background = true, bool CountInstructions = false, int MaxDeadRegions = 4096, bool Verify = false);
+    int Threshold = 1500, bool Background = true, bool CountInstructions = false, int MaxDeadRegions = 4096, bool Verify = false,
+    Func<Region, nint>? HeatCounter = null);
 
 /// <summary>
 /// The IL back end of one block cache: builds regions, compiles them, publishes their entries in cells, and takes them out when their bytes
@@ -185,7 +187,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
     // The generation tells a flush since the request: the cached blocks behind the region are then gone.
     private void CompileAndPublish(BlockCache cache, Region region, int generation)
     {
-        var compiled = Compile(region, new EmitOptions(_options.CountInstructions, false, WindowPages(cache)));
+        var compiled = Compile(region, OptionsFor(cache, region));
         for (var weight = RegionBuilder.MaxWeight / 2; compiled == null; weight /= 2)
         {
             lock (cache.Memory.Lock)
@@ -196,7 +198,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
                 region = RegionBuilder.Build(cache, head, weight);
             }
 
-            compiled = Compile(region, new EmitOptions(_options.CountInstructions, false, WindowPages(cache)));
+            compiled = Compile(region, OptionsFor(cache, region));
         }
 
         lock (cache.Memory.Lock)
@@ -220,6 +222,12 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
             Publish(compiled);
             Published?.Invoke(compiled);
         }
+    }
+
+    private EmitOptions OptionsFor(BlockCache cache, Region region)
+    {
+        var counter = _options.HeatCounter?.Invoke(region) ?? 0;
+        return new EmitOptions(_options.CountInstructions || counter != 0, false, WindowPages(cache), counter);
     }
 
     // The head may be asked for again later.

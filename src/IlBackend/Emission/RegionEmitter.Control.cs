@@ -216,6 +216,16 @@ public sealed unsafe partial class RegionEmitter
         LdLoc(_count);
         _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Stind_I8);
+        if (_options.HeatCounter == 0)
+            return;
+        Ldc(_options.HeatCounter);
+        _il.Emit(OpCodes.Conv_I);
+        Ldc(_options.HeatCounter);
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Ldind_I8);
+        LdLoc(_count);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Stind_I8);
     }
 
     private void EmitJumpThroughCell(Action pushCell)

@@ -292,7 +292,11 @@ public sealed unsafe partial class RegionEmitter
 /// The region is one block to be executed once: direct exits return to the dispatcher instead of jumping on.
 /// </param>
 /// <param name="WindowPages">Pages in the address space's window, a constant in the code; 0 reads it from the state.</param>
-public readonly record struct EmitOptions(bool CountInstructions = false, bool Alone = false, ulong WindowPages = 0);
+/// <param name="HeatCounter">
+/// Host address of a 64-bit counter that executed instructions are added to as well, when they are counted; 0 for none.
+/// </param>
+public readonly record struct EmitOptions(
+    bool CountInstructions = false, bool Alone = false, ulong WindowPages = 0, nint HeatCounter = 0);
 
 /// <summary>Gives the cell of a jump target.</summary>
 public unsafe interface ICellSource

@@ -24,8 +24,7 @@ public static unsafe class AssemblyExport
     /// <summary>Writes an assembly.</summary>
     /// <param name="path">The file; its directory exists.</param>
     /// <param name="dumps">The regions; no two begin at the same address.</param>
-    /// <param name="options">How they are emitted.</param>
-    public static void Write(string path, IReadOnlyList<BlockDump> dumps, EmitOptions options = default)
+    public static void Write(string path, IReadOnlyList<BlockDump> dumps)
     {
         var name = Path.GetFileNameWithoutExtension(path);
         using var assembly = AssemblyDefinition.CreateAssembly(
@@ -43,7 +42,7 @@ public static unsafe class AssemblyExport
         {
             using var cells = new DetachedCells(dump.Input.OftenSlow);
             var sink = new CecilSink(module, dump.Name, links);
-            var emitter = RegionEmitter.Emit(sink, dump.Region, cells, options);
+            var emitter = RegionEmitter.Emit(sink, dump.Region, cells, dump.Input.Options with { WindowPages = 0 });
             sink.Finish();
             foreach (var site in emitter.FaultSites)
                 NativeMemory.Free((void*)site);

@@ -125,8 +125,7 @@ public sealed unsafe class BlockDump
 
     /// <summary>Dumps regions.</summary>
     /// <param name="inputs">What to dump.</param>
-    /// <param name="options">How they are emitted.</param>
-    public static IReadOnlyList<BlockDump> Create(IReadOnlyList<DumpInput> inputs, EmitOptions options = default)
+    public static IReadOnlyList<BlockDump> Create(IReadOnlyList<DumpInput> inputs)
     {
         HelperFamilies.Register();
         var dumps = new List<BlockDump>();
@@ -138,10 +137,10 @@ public sealed unsafe class BlockDump
                 var region = input.Region;
                 var cells = new DetachedCells(input.OftenSlow);
                 var sink = new RecordingSink();
-                Free(RegionEmitter.Emit(sink, region, cells, options));
+                Free(RegionEmitter.Emit(sink, region, cells, input.Options));
                 var name = $"guest_{region.Blocks[0].Start:x}";
                 dumps.Add(new BlockDump(name, input, [.. region.Blocks.Select(block => DumpGuest(input.Code, block, region.Mode))], sink));
-                compiled.Add(Compile(name, region, sink, cells, options));
+                compiled.Add(Compile(name, input, sink, cells));
             }
 
             var methods = session?.Stop();
@@ -167,8 +166,9 @@ public sealed unsafe class BlockDump
         (HostIsAligned, HostSize) = (aligned, method.Size);
     }
 
-    private static Compiled Compile(string name, Region region, RecordingSink recorded, DetachedCells cells, EmitOptions options)
+    private static Compiled Compile(string name, DumpInput input, RecordingSink recorded, DetachedCells cells)
     {
+        var (region, options) = (input.Region, input.Options);
         var sink = new DynamicMethodSink(name);
         var emitter = RegionEmitter.Emit(sink, region, cells, options);
         var handle = CompiledRegion.MethodHandle(sink.Method);

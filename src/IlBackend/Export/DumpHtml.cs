@@ -54,7 +54,7 @@ public static partial class DumpHtml
         var lifted = dump.Blocks.Sum(block => block.Instructions.Sum(i => i.Ops.Count));
         var kept = dump.Blocks.Sum(block => block.Instructions.Sum(i => i.Ops.Count(op => op.Optimised != null)));
         return FormattableString.Invariant(
-            $"{Count(dump.Blocks.Count, "block")} {Count(instructions, "guest instruction")} in {Count(bytes, "byte")} {Count(lifted, "IR op")}, <b>{kept}</b> after passes {Count(dump.Il.Count, "IL statement")} {Count(dump.Host.Count, "host instruction")} in {Count(dump.HostSize, "byte")}");
+            $"{Count(dump.Blocks.Count, "block")} {Count(instructions, "guest instruction")} in {Count(bytes, "byte")} {Count(lifted, "IR op")}, <b>{kept}</b> after passes {Count(dump.Il.Count, "IL statement")} {Count(dump.Host.Count, "host instruction")} in {Count(dump.HostSize, "byte")}{(dump.Input.Executed is { } n ? $" {Count(n, "guest instruction")} executed" : "")}");
     }
 
     private static string Count(long n, string what) => FormattableString.Invariant($"<b>{n}</b> {what}{(n == 1 ? "" : "s")}");

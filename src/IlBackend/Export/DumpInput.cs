@@ -1,3 +1,4 @@
+using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 
 namespace DynaTrans.IlBackend.Export;
@@ -12,6 +13,12 @@ public sealed record DumpInput(Region Region, GuestCodeReader Code)
 {
     /// <summary>Where the region begins, in the program's own words, or null.</summary>
     public string? Symbol { get; init; }
+
+    /// <summary>How it is emitted.</summary>
+    public EmitOptions Options { get; init; }
+
+    /// <summary>Guest instructions executed in it, when it was run.</summary>
+    public long? Executed { get; init; }
 
     /// <summary>Instructions whose accesses have a slow path in the code, because they need it often.</summary>
     public IReadOnlySet<ulong> OftenSlow { get; init; } = new HashSet<ulong>();

@@ -15,6 +15,8 @@ public static class DumpText
         var instructions = dump.Blocks.Sum(block => block.Instructions.Count);
         to.WriteLine(Invariant(
             $"{dump.Name}{(dump.Input.Symbol is { } symbol ? $" ({symbol})" : "")}: {Count(dump.Blocks.Count, "block")}, {Count(instructions, "guest instruction")}, {dump.Region.Mode.ToString().ToLowerInvariant()}, {Count(dump.Il.Count, "IL statement")}, {dump.HostSize} bytes of host code"));
+        if (dump.Input.Executed is { } executed)
+            to.WriteLine(Invariant($"{executed} guest instructions executed"));
         to.WriteLine("IR: !f writes the flags record, (!f) the record is dead and not written, [removed] the op is not executed");
         to.WriteLine();
         Row(to, "IR", "IL", dump.HostIsAligned ? "host" : "");
