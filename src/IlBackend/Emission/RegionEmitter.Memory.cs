@@ -89,7 +89,8 @@ public sealed unsafe partial class RegionEmitter
         }
     }
 
-    // Leaves the linear address in _ea and branches to slow unless the permission byte has the bit.
+    // Leaves the linear address in _ea and branches to slow unless the permission byte has the bit. An instruction that often fails this test
+    // (the last page of a mapping has no fast bit) tests the pages of its first and last byte instead.
     private void EmitAccessCheck(in IrOp op, PagePermission bit, int slow)
     {
         EmitLinear(op);
@@ -100,6 +101,12 @@ public sealed unsafe partial class RegionEmitter
             Ldc(15L);
             _il.Emit(OpCodes.And);
             _il.EmitBranch(OpCodes.Brtrue, slow);
+        }
+
+        if (HasSlowPath())
+        {
+            EmitTwoPageCheck(op.Size, bit == PagePermission.FastRead ? PagePermission.Read : PagePermission.PlainWrite, slow);
+            return;
         }
 
         if (!_region.Mode.Is64())
@@ -131,6 +138,47 @@ public sealed unsafe partial class RegionEmitter
         Ldc4((int)bit);
         _il.Emit(OpCodes.And);
         _il.EmitBranch(OpCodes.Brfalse, slow);
+    }
+
+    // The address space's table of permissions goes on for a few pages behind the window, all zero.
+    private void EmitTwoPageCheck(int size, PagePermission bit, int slow)
+    {
+        if (_region.Mode.Is64())
+        {
+            LdLoc(_ea);
+            Ldc4(12);
+            _il.Emit(OpCodes.Shr_Un);
+            LoadField(nameof(CpuState.WindowPages), OpCodes.Ldind_I8);
+            _il.EmitBranch(OpCodes.Bge_Un, slow);
+        }
+
+        PushPermission(0);
+        if (size > 1)
+        {
+            PushPermission(size - 1);
+            _il.Emit(OpCodes.And);
+        }
+
+        Ldc4((int)bit);
+        _il.Emit(OpCodes.And);
+        _il.EmitBranch(OpCodes.Brfalse, slow);
+    }
+
+    private void PushPermission(int offset)
+    {
+        LdLoc(_permissions);
+        LdLoc(_ea);
+        if (offset != 0)
+        {
+            Ldc((long)offset);
+            _il.Emit(OpCodes.Add);
+        }
+
+        Ldc4(12);
+        _il.Emit(OpCodes.Shr_Un);
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Ldind_U1);
     }
 
     private void PushHostAddress()

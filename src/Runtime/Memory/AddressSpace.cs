@@ -280,9 +280,9 @@ public sealed unsafe class AddressSpace : IDisposable
         {
             var a = address + offset;
             if (a < WindowSize)
-                Permissions[a / PageSize] = (byte)(value & ~(PagePermission.FastRead | PagePermission.FastWrite));
+                Permissions[a / PageSize] = (byte)(value & ~PagePermission.Derived);
             else if (_outliers.TryGetValue(a / PageSize, out var page))
-                ((byte*)page)[PageSize] = (byte)(value & ~(PagePermission.FastRead | PagePermission.FastWrite));
+                ((byte*)page)[PageSize] = (byte)(value & ~PagePermission.Derived);
         }
 
         if (address >= WindowSize)
@@ -303,6 +303,8 @@ public sealed unsafe class AddressSpace : IDisposable
             fast |= PagePermission.FastRead;
         if (!WatchWrites && (both & PagePermission.Write) != 0 && ((here | next) & PagePermission.HasCode) == 0)
             fast |= PagePermission.FastWrite;
-        Permissions[page] = (byte)((here & ~(PagePermission.FastRead | PagePermission.FastWrite)) | fast);
+        if ((here & (PagePermission.Write | PagePermission.HasCode)) == PagePermission.Write)
+            fast |= PagePermission.PlainWrite;
+        Permissions[page] = (byte)((here & ~PagePermission.Derived) | fast);
     }
 }

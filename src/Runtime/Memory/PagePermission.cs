@@ -32,6 +32,12 @@ public enum PagePermission : byte
     /// <summary>The page belongs to a mapping (even when PROT_NONE).</summary>
     Mapped = 64,
 
+    /// <summary>Derived: this page is writable and holds no translated code, whatever the next page is.</summary>
+    PlainWrite = 128,
+
+    /// <summary>All derived bits.</summary>
+    Derived = FastRead | FastWrite | PlainWrite,
+
     /// <summary>What a mapping's protection consists of.</summary>
     Protection = Read | Write | Execute,
 }
