@@ -212,7 +212,7 @@ public sealed class ExecTests
     [InlineData("""{"id": 1, "mode": "long64", "memory": [{"at": 0}]}""", "either \"size\" or \"hex\"")]
     [InlineData("""{"id": 1, "mode": "long64", "memory": [{"at": 0, "size": 1, "hex": "00"}]}""", "either \"size\" or \"hex\"")]
     [InlineData("""{"id": 1, "mode": "long64", "memory": [{"at": 0, "hex": "0"}]}""", "two a byte")]
-    [InlineData("""{"id": 1, "mode": "long64", "memory": [{"at": 0, "size": "0xffffffffffffffff"}]}""", "is more than")]
+    [InlineData("""{"id": 1, "mode": "long64", "memory": [{"at": 0, "size": "0xffffffffffffffff"}]}""", "not a range of addresses")]
     [InlineData("""{"id": 1, "mode": "long64", "memory": [{"at": "0x7ffffffffff8", "size": 16}]}""", "not a range of addresses")]
     [InlineData("""{"id": 1, "mode": "protected32", "memory": [{"at": "0xfffffff8", "size": 16}]}""", "not a range of addresses")]
     [InlineData("""{"id": 1, "mode": "long64", "dump": [{"at": 0, "size": 4}]}""", "not all of it is in \"memory\"")]

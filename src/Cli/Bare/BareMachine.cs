@@ -1,6 +1,7 @@
-using DynaTrans.Frontend.Decoding;
+using System.Runtime;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.IlBackend.Compilation;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
@@ -17,22 +18,23 @@ internal sealed unsafe class BareMachine : IDisposable
     private const ulong RealModeRam = 16 << 20;
     private const ulong PageMask = ~(ulong)(AddressSpace.PageSize - 1);
     private const uint UserAccess = 4;
+    private const int Attempts = 3;
     private const PagePermission All = PagePermission.Read | PagePermission.Write | PagePermission.Execute;
 
     private readonly BareMode _mode;
     private readonly AddressSpace _space;
     private readonly BlockCache _cache;
     private readonly Vcpu _vcpu;
-    private readonly IDisposable? _translator;
+    private readonly Translator? _translator;
     private readonly List<(ulong Address, ulong Length)> _mapped = [];
 
     /// <summary>Makes a machine.</summary>
     /// <param name="mode">The mode of its cases.</param>
-    /// <param name="translator">Makes host code; null interprets. Disposed of with the machine, if it can be.</param>
-    public BareMachine(BareMode mode, ITranslator? translator)
+    /// <param name="translator">Makes host code; null interprets. Disposed of with the machine.</param>
+    public BareMachine(BareMode mode, Translator? translator)
     {
         _mode = mode;
-        _translator = translator as IDisposable;
+        _translator = translator;
         _space = new AddressSpace(mode == BareMode.Long64 ? 39 : 32);
         _cache = new BlockCache(_space, translator);
         _vcpu = new Vcpu(_cache);
@@ -41,6 +43,30 @@ internal sealed unsafe class BareMachine : IDisposable
     /// <summary>Runs a case.</summary>
     /// <exception cref="CaseException">The case asks for a dump of memory that it does not map.</exception>
     public ExecResult Run(ExecCase c)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var compiled = MethodsCompiled();
+            var result = RunOnce(c);
+            if (attempt == Attempts || MethodsCompiled() == compiled)
+                return result;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _vcpu.Dispose();
+        _cache.Dispose();
+        _space.Dispose();
+        _translator?.Dispose();
+    }
+
+    // Methods of DynaTrans itself that this thread had to compile so far. RyuJIT computes in floating point, and while guest code runs that
+    // leaves its inexact flags in the guest's MXCSR: a case during which it was busy is run again.
+    private long MethodsCompiled() => JitInfo.GetCompiledMethodCount(currentThread: true) - (_translator?.Statistics.Regions ?? 0);
+
+    private ExecResult RunOnce(ExecCase c)
     {
         try
         {
@@ -58,15 +84,6 @@ internal sealed unsafe class BareMachine : IDisposable
                 _space.Unmap(address, length);
             _mapped.Clear();
         }
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _vcpu.Dispose();
-        _cache.Dispose();
-        _space.Dispose();
-        _translator?.Dispose();
     }
 
     private void MapMemory(ExecCase c)

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using DynaTrans.Runtime.Translation;
+using DynaTrans.IlBackend.Compilation;
 
 namespace DynaTrans.Cli.Bare;
 
@@ -8,12 +8,12 @@ internal sealed class ExecSession : IDisposable
 {
     private static readonly JsonDocumentOptions Options = new() { AllowDuplicateProperties = false, MaxDepth = 16 };
 
-    private readonly Func<ITranslator?> _makeTranslator;
+    private readonly Func<Translator?> _makeTranslator;
     private readonly BareMachine?[] _machines = new BareMachine?[Enum.GetValues<BareMode>().Length];
 
     /// <summary>Makes a session.</summary>
     /// <param name="makeTranslator">Makes the translator of one machine; null interprets.</param>
-    public ExecSession(Func<ITranslator?> makeTranslator) => _makeTranslator = makeTranslator;
+    public ExecSession(Func<Translator?> makeTranslator) => _makeTranslator = makeTranslator;
 
     /// <summary>Lines that gave an error.</summary>
     public int Errors { get; private set; }

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.IlBackend.Regions;
-using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.Cli.Commands;
 
@@ -46,7 +45,7 @@ internal static class Engines
     /// <param name="countInstructions">Translated code counts instructions.</param>
     /// <param name="made">Told of each translator.</param>
     /// <param name="heatCounter">See <see cref="TranslatorOptions"/>.</param>
-    public static Func<ITranslator?> Factory(
+    public static Func<Translator?> Factory(
         string engine, bool countInstructions = false, Action<Translator>? made = null, Func<Region, nint>? heatCounter = null) => () =>
     {
         var options = new TranslatorOptions(CountInstructions: countInstructions, HeatCounter: heatCounter);
