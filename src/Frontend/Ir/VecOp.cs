@@ -31,8 +31,10 @@ public enum VecOp : ushort
     FromD,
     /// <summary>movq from an integer; a is not used.</summary>
     FromQ,
-    /// <summary>A register xored with itself; the operands are not used.</summary>
+    /// <summary>A register xored with, subtracted from or found greater than itself; the operands are not used.</summary>
     Zero,
+    /// <summary>A register compared equal to itself; the operands are not used.</summary>
+    Ones,
     /// <summary>movd to an integer: bits 31:0.</summary>
     ToD,
     /// <summary>movq to an integer: bits 63:0.</summary>

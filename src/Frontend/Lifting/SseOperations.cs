@@ -66,11 +66,21 @@ internal static unsafe class SseOperations
         }
 
         var dst = Registers.Xmm(c.Insn.Op0Register);
-        if (row.Op == VecOp.Xor && c.Insn.Op1Kind == OpKind.Register && c.Insn.Op1Register == c.Insn.Op0Register)
-            VectorEmitter.Compute(c, IrOpcode.VFromInt, VecOp.Zero, dst, dst, Slot.Zero, 0);
+        var constant = c.Insn.Op1Kind == OpKind.Register && c.Insn.Op1Register == c.Insn.Op0Register ? OfItself(row.Op) : VecOp.None;
+        if (constant != VecOp.None)
+            VectorEmitter.Compute(c, IrOpcode.VFromInt, constant, dst, dst, Slot.Zero, 0);
         else
             VectorEmitter.Assign(c, IrOpcode.VBinary, row.Op, dst, dst, VectorEmitter.Source(c, 1), imm, row.Raises);
     }
+
+    // The idioms for all zeros and all ones, which do not depend on the register.
+    private static VecOp OfItself(VecOp op) => op switch
+    {
+        VecOp.Xor or VecOp.AndNot or VecOp.PSubB or VecOp.PSubW or VecOp.PSubD or VecOp.PSubQ or VecOp.PCmpGtB or VecOp.PCmpGtW or VecOp.PCmpGtD
+            or VecOp.PCmpGtQ => VecOp.Zero,
+        VecOp.PCmpEqB or VecOp.PCmpEqW or VecOp.PCmpEqD or VecOp.PCmpEqQ => VecOp.Ones,
+        _ => VecOp.None,
+    };
 
     private static void Unary(LiftContext c) => Unary(c, 0);
 

@@ -323,6 +323,7 @@ public sealed unsafe partial class RegionEmitter
     /// <summary>The fault site of the present instruction and flags.</summary>
     private nint LeaveSite()
     {
+        Array.Clear(_unread);
         var site = (FaultSite*)NativeMemory.AllocZeroed((nuint)sizeof(FaultSite));
         site->Rip = _block.Addresses[_insn];
         site->FlagsOp = _flags.Known ? _flags.Code : -1;

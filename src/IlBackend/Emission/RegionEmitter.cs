@@ -40,6 +40,7 @@ public sealed unsafe partial class RegionEmitter
     private int _faultExit, _slowExit, _leave;
 
     private PendingFlags _flags;
+    private int _opIndex;
     private RegionBlock _block = null!;
     private int _insn;
 
@@ -204,6 +205,7 @@ public sealed unsafe partial class RegionEmitter
     {
         _block = block;
         _insn = -1;
+        Array.Clear(_unread);
         _il.MarkLabel(_blockLabels[block.Order]);
         _flags = _entryFlags.TryGetValue(block.Start, out var known) ? known : PendingFlags.Unknown;
         if (_options.CountInstructions)
@@ -217,6 +219,7 @@ public sealed unsafe partial class RegionEmitter
         for (var i = 0; i < block.Ops.Length; i++)
         {
             ref readonly var op = ref block.Ops[i];
+            _opIndex = i;
             if (op.Insn != _insn)
             {
                 _insn = op.Insn;

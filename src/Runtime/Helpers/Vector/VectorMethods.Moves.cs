@@ -22,6 +22,7 @@ public static unsafe partial class VectorMethods
         Set(VecOp.FromD, VecKind.FromInt, (delegate*<V, ulong, V>)&FromD);
         Set(VecOp.FromQ, VecKind.FromInt, (delegate*<V, ulong, V>)&FromQ);
         Set(VecOp.Zero, VecKind.FromInt, (delegate*<V, ulong, V>)&Zero);
+        Set(VecOp.Ones, VecKind.FromInt, (delegate*<V, ulong, V>)&Ones);
         Set(VecOp.ToD, VecKind.ToInt, (delegate*<V, ulong>)&ToD);
         Set(VecOp.ToQ, VecKind.ToInt, (delegate*<V, ulong>)&ToQ);
         Set(VecOp.MovMskPs, VecKind.ToInt, (delegate*<V, ulong>)&MovMskPs);
@@ -73,9 +74,13 @@ public static unsafe partial class VectorMethods
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V FromQ(V a, ulong b) => Sse2.X64.ConvertScalarToVector128UInt64(b).AsByte();
 
-    /// <summary>A register xored with itself; the operands are not used.</summary>
+    /// <summary>A register xored with, subtracted from or found greater than itself; the operands are not used.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Zero(V a, ulong b) => s_zero;
+
+    /// <summary>A register compared equal to itself; the operands are not used.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Ones(V a, ulong b) => s_ones;
 
     /// <summary>movd to an integer: bits 31:0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -116,6 +121,7 @@ public static unsafe partial class VectorMethods
     public static V AndSignQ(V a, V b) =>
         Sse2.And(a, Sse2.Shuffle(Sse2.ShiftRightArithmetic(b.AsInt32(), 31), 0xF5).AsByte());
 
-    // Not a constant to the compiler, which folds floating-point arithmetic with constants without regard to MXCSR. It is never written.
+    // Not constants to the compiler, which folds floating-point arithmetic with constants without regard to MXCSR. They are never written.
     private static V s_zero = V.Zero;
+    private static V s_ones = V.AllBitsSet;
 }

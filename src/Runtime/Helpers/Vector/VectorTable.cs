@@ -71,6 +71,10 @@ public static unsafe class VectorTable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static nint Pointer(VecOp op) => Pointers[(int)op];
 
+    /// <summary>True for operations that may raise flags in MXCSR (and a few that do not).</summary>
+    public static bool MayRaise(VecOp op) =>
+        op is (>= VecOp.CvtPi2Ps and <= VecOp.CvttPs2Pi) or (>= VecOp.AddPs and <= VecOp.CvttSd2Si64);
+
     /// <summary>The method of an operation, for a call that RyuJIT inlines.</summary>
     /// <exception cref="InvalidOperationException">There is no such operation.</exception>
     public static MethodInfo Method(VecOp op) =>
