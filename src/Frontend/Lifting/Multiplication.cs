@@ -32,10 +32,12 @@ internal static unsafe class Multiplication
         }
 
         var low = c.Emit(IrOpcode.Mul, size, Slot.Rax, source);
-        var high = c.Emit(IrOpcode.MulHighU, size, Slot.Rax, source);
+        var high = size == 2 ? c.Temp() : Slot.Rdx;
+        c.Op(IrOpcode.MulHighU, size, high, Slot.Rax, source);
         c.SetFlags(FlagsKind.Mul, size, high, high);
         c.WriteSlot(size, Slot.Rax, low);
-        c.WriteSlot(size, Slot.Rdx, high);
+        if (size == 2)
+            c.WriteSlot(size, Slot.Rdx, high);
     }
 
     private static void Imul(LiftContext c)
@@ -49,9 +51,12 @@ internal static unsafe class Multiplication
         var size = c.OperandSize(0);
         var left = c.Insn.OpCount == 2 ? c.ReadSlot(0) : c.ReadSlot(1);
         var right = c.Insn.OpCount == 2 ? c.Read(1) : c.Read(2);
-        var low = c.Emit(IrOpcode.Mul, size, left, right);
-        Overflow(c, size, low, c.Emit(IrOpcode.MulHighS, size, left, right));
-        c.WriteRegister(c.Insn.Op0Register, low);
+        var high = c.Emit(IrOpcode.MulHighS, size, left, right);
+        var low = size == 2 ? c.Temp() : Registers.Gpr(c.Insn.Op0Register);
+        c.Op(IrOpcode.Mul, size, low, left, right);
+        Overflow(c, size, low, high);
+        if (size == 2)
+            c.WriteRegister(c.Insn.Op0Register, low);
     }
 
     private static void ImulWide(LiftContext c)

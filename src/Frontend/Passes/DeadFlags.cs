@@ -4,7 +4,8 @@ namespace DynaTrans.Frontend.Passes;
 
 /// <summary>
 /// Takes away flags that nobody can see: a flags record that the same block overwrites before any op reads it and before any op that can
-/// fault (a fault shows the flags to the guest). One scan backwards; what the next block may read is always kept.
+/// fault (a fault shows the flags to the guest). What only served such a record, or no one at all, goes with it: integer ops into
+/// temporaries that nobody reads. One scan backwards; what the next block may read is always kept.
 /// </summary>
 public static class DeadFlags
 {
@@ -12,19 +13,24 @@ public static class DeadFlags
     /// <returns>Number of records removed.</returns>
     public static int Run(IrBlock block)
     {
-        var removed = Clear(block.Ops);
-        if (removed != 0)
+        var removed = Clear(block.Ops, out var left);
+        if (left < block.Count)
             Compact(block);
         return removed;
     }
 
-    private static int Clear(Span<IrOp> ops)
+    private static int Clear(Span<IrOp> ops, out int left)
     {
+        left = 0;
         var removed = 0;
         var seen = true;
+        var insn = -1;
+        var live = 0UL;
         for (var i = ops.Length - 1; i >= 0; i--)
         {
             ref var op = ref ops[i];
+            if (op.Insn != insn)
+                (insn, live) = (op.Insn, 0);
             if (op.WritesFlags && !seen)
             {
                 Drop(ref op);
@@ -32,12 +38,38 @@ public static class DeadFlags
             }
             else if (op.WritesFlags && Overwrites(op))
                 seen = false;
+            if (IsUnread(op, live))
+                op.Op = IrOpcode.Nop;
+            if (op.Op == IrOpcode.Nop)
+                continue;
+            left++;
             if (Shows(op))
                 seen = true;
+            live = LiveBefore(op, live);
         }
 
         return removed;
     }
+
+    // An integer op without any effect but its result, which goes to a temporary that no later op of the instruction reads.
+    private static bool IsUnread(in IrOp op, ulong live) =>
+        op.Op is (>= IrOpcode.Mov and <= IrOpcode.GetFlags) or IrOpcode.Lea or IrOpcode.LinearAddress
+        && !op.WritesFlags && (Slot.IsTemp(op.Dst) ? (live & Bit(op.Dst)) == 0 : op.Dst == Slot.Void);
+
+    private static ulong LiveBefore(in IrOp op, ulong live)
+    {
+        if (IrOperands.WritesInteger(op))
+            live &= ~Bit(op.Dst);
+        if (IrOperands.ReadsA(op))
+            live |= Bit(op.A);
+        if (IrOperands.ReadsB(op))
+            live |= Bit(op.B);
+        if (IrOperands.ReadsC(op))
+            live |= Bit(op.C);
+        return live;
+    }
+
+    private static ulong Bit(ushort slot) => Slot.IsTemp(slot) ? 1UL << (slot - Slot.Temp0) : 0;
 
     private static void Drop(ref IrOp op)
     {

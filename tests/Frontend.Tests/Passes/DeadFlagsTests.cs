@@ -33,4 +33,14 @@ public sealed class DeadFlagsTests
         DeadFlags.Run(block);
         Assert.Equal([IrOpcode.And, IrOpcode.Jump], block.Ops.ToArray().Select(op => op.Op));
     }
+
+    [Fact]
+    public void WhatServedADeadRecordOnlyGoesWithIt()
+    {
+        // ror eax, 6; imul ecx, edx; xor eax, ecx; ret: the rotate's and the product's flags are overwritten.
+        var block = Lift.Hex("C1C806 0FAFCA 31C8 C3", GuestMode.Linux32);
+        DeadFlags.Run(block);
+        Assert.Equal([IrOpcode.Ror, IrOpcode.Mov, IrOpcode.Mul, IrOpcode.Xor], block.Ops[..4].ToArray().Select(o => o.Op));
+        Assert.Null(IrVerifier.FirstViolation(block));
+    }
 }
