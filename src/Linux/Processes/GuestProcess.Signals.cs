@@ -21,6 +21,7 @@ public sealed partial class GuestProcess
             if (!Pending.Add(info))
                 return false;
             var bit = Signal.Bit(info.Number);
+            TellDescriptors(bit);
             foreach (var thread in Threads)
             {
                 if ((thread.Blocked & bit) != 0 && (thread.WaitedFor & bit) == 0)
@@ -43,6 +44,7 @@ public sealed partial class GuestProcess
             if (!thread.Pending.Add(info))
                 return false;
             var bit = Signal.Bit(info.Number);
+            TellDescriptors(bit);
             if ((thread.Blocked & bit) == 0 || (thread.WaitedFor & bit) != 0)
                 thread.Interrupt();
             return true;
@@ -119,6 +121,12 @@ public sealed partial class GuestProcess
 
         // An ignored signal stays pending only while it is blocked (its action may change before it is unblocked).
         return thread != null ? ((thread.Blocked | thread.WaitedFor) & bit) != 0 : Threads.Exists(t => ((t.Blocked | t.WaitedFor) & bit) != 0);
+    }
+
+    private void TellDescriptors(ulong bit)
+    {
+        foreach (var descriptor in Kernel.SignalDescriptors)
+            descriptor.Arrived(bit);
     }
 
     private void ForgetPending(ulong set)

@@ -59,6 +59,9 @@ public sealed class LinuxKernel
     /// <summary>Makes the translator of an address space.</summary>
     public Func<ITranslator?> TranslatorFactory { get; }
 
+    /// <summary>The signalfd descriptors of all guests. Under <see cref="Gate"/>.</summary>
+    internal List<Files.SignalDescriptor> SignalDescriptors { get; } = [];
+
     /// <summary>The bound on the memory of all guests together.</summary>
     public CommitLimit Commit { get; }
 

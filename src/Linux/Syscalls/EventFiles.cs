@@ -1,5 +1,6 @@
 using DynaTrans.Linux.Files;
 using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Signals;
 
 namespace DynaTrans.Linux.Syscalls;
 
@@ -14,6 +15,12 @@ internal static unsafe class EventFiles
     /// <summary>eventfd2(count, flags).</summary>
     public static long Eventfd2(in SyscallContext c) =>
         c.Install(HostCalls.Call(HostSys.Eventfd2, (uint)c.A0, c.I1 | CloseOnExec), (c.I1 & CloseOnExec) != 0);
+
+    /// <summary>signalfd(fd, set, size).</summary>
+    public static long Signalfd(in SyscallContext c) => Signalfd(c, 0);
+
+    /// <summary>signalfd4(fd, set, size, flags).</summary>
+    public static long Signalfd4(in SyscallContext c) => Signalfd(c, c.I3);
 
     /// <summary>timerfd_create(clock, flags).</summary>
     public static long TimerfdCreate(in SyscallContext c) =>
@@ -72,6 +79,32 @@ internal static unsafe class EventFiles
             return error == -Errno.ENAMETOOLONG ? -Errno.EINVAL : error;
         fixed (byte* p = HostCalls.Path(name))
             return c.Install(HostCalls.Call(HostSys.MemfdCreate, (nint)p, c.I1 | MemfdCloseOnExec), (c.I1 & MemfdCloseOnExec) != 0);
+    }
+
+    private static long Signalfd(in SyscallContext c, int flags)
+    {
+        if ((flags & ~(CloseOnExec | OpenFlags.NonBlocking)) != 0 || c.A2 != sizeof(ulong))
+            return -Errno.EINVAL;
+        if (!c.Memory.TryRead(c.A1, out ulong set))
+            return -Errno.EFAULT;
+        set &= ~Signal.Unblockable;
+        if (c.I0 != -1)
+        {
+            using var file = c.File(c.I0);
+            if (file.IsNone())
+                return -Errno.EBADF;
+            if (file.File.Tag is not SignalDescriptor existing)
+                return -Errno.EINVAL;
+            existing.Change(c.Thread, set);
+            return c.I0;
+        }
+
+        var fd = HostCalls.Call(HostSys.Eventfd2, 0, CloseOnExec | (flags & OpenFlags.NonBlocking));
+        if (fd < 0)
+            return fd;
+        var descriptor = new SignalDescriptor(c.Process.Kernel, (int)fd, 0);
+        descriptor.Change(c.Thread, set);
+        return c.Install(fd, (flags & CloseOnExec) != 0, null, descriptor);
     }
 
     private static long TimerfdSetTime(in SyscallContext c, bool wide)

@@ -66,6 +66,8 @@ internal static unsafe class FileSyscalls
         t.Add("ioctl", &Ioctls.Ioctl, "fxx", 54, 16);
         t.Add("eventfd", &EventFiles.Eventfd, "u", 323, 284);
         t.Add("eventfd2", &EventFiles.Eventfd2, "ux", 328, 290);
+        t.Add("signalfd", &EventFiles.Signalfd, "fpu", 321, 282);
+        t.Add("signalfd4", &EventFiles.Signalfd4, "fpux", 327, 289);
         t.Add("timerfd_create", &EventFiles.TimerfdCreate, "dx", 322, 283);
         t.Add("timerfd_settime", &EventFiles.TimerfdSetTime, "fxpp", 325, 286);
         t.Add("timerfd_gettime", &EventFiles.TimerfdGetTime, "fp", 326, 287);

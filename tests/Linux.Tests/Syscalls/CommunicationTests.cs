@@ -1,4 +1,5 @@
 using System.Text;
+using DynaTrans.Linux.Signals;
 using static DynaTrans.Linux.Errno;
 
 namespace DynaTrans.Linux.Tests.Syscalls;
@@ -135,4 +136,22 @@ public class CommunicationTests
 
     private static ulong Message(TestGuest g, ulong vectors, ulong control, ulong controlLength) =>
         g.PutLongs(0, 0, vectors, 1, control, controlLength, 0);
+
+    [Theory, InlineData(true), InlineData(false)]
+    public void SignalsAreReadFromADescriptor(bool is32)
+    {
+        const int User1 = 10;
+        using var g = new TestGuest(is32);
+        g.Thread.SetMask(1UL << (User1 - 1));
+        var fd = (ulong)g.Call("signalfd4", ulong.MaxValue, g.PutInts(1 << (User1 - 1), 0), 8, 0x800);
+        Assert.Equal(-EAGAIN, g.Call("read", fd, Buffer, 128));
+        g.Process.Send(SignalInfo.Sent(User1, 0, 77, 5));
+        Assert.Equal(1, g.Call("poll", g.PutInts((int)fd, 1), 1, 0));
+        Assert.Equal(-EINVAL, g.Call("read", fd, Buffer, 127));
+        Assert.Equal(128, g.Call("read", fd, Buffer, 1000));
+        Assert.Equal(User1, g.GetInt(Buffer));
+        Assert.Equal(77, g.GetInt(Buffer + 12));
+        Assert.Equal(0, g.Call("poll", g.PutInts((int)fd, 1), 1, 0));
+        Assert.Equal(-EAGAIN, g.Call("read", fd, Buffer, 128));
+    }
 }
