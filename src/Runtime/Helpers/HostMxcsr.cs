@@ -76,6 +76,17 @@ public static unsafe class HostMxcsr
     /// <summary>Makes the flags of <see cref="CpuState.Mxcsr"/> exact while guest code runs.</summary>
     public static void Collect(CpuState* s) => s->Mxcsr |= Store() & FlagBits;
 
+    /// <summary>Gives the host its default MXCSR in the middle of guest code; <see cref="Resume"/> takes the result.</summary>
+    internal static uint Suspend()
+    {
+        var mxcsr = Store();
+        Load(Default);
+        return mxcsr;
+    }
+
+    /// <summary>Undoes <see cref="Suspend"/>.</summary>
+    internal static void Resume(uint mxcsr) => Load(mxcsr);
+
     internal static void RegisterHelpers()
     {
         HelperTable.Add(HelperId.StoreMxcsr, &StoreMxcsr, typeof(HostMxcsr), nameof(StoreMxcsr), HelperEffects.Pure);

@@ -22,7 +22,13 @@ internal static unsafe class NativeRound
     {
         var routine = Routines[index];
         if (routine == 0)
+        {
+            // Making it computes with floating point, which must not show in the guest's flags.
+            var mxcsr = HostMxcsr.Suspend();
             routine = Make(index);
+            HostMxcsr.Resume(mxcsr);
+        }
+
         var value = b;
         ((delegate* unmanaged[SuppressGCTransition]<V*, void>)routine)(&value);
         return value;
