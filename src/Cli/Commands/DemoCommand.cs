@@ -1,5 +1,7 @@
 using System.CommandLine;
+using DynaTrans.Cli.Dumping;
 using DynaTrans.Cli.Guests;
+using DynaTrans.IlBackend.Export;
 using DynaTrans.Linux;
 using Spectre.Console;
 
@@ -21,11 +23,13 @@ internal static class DemoCommand
     {
         using var demo = new DemoGuest("demo-i386");
         AnsiConsole.WriteLine("A 32-bit Linux program (src/Cli/Guests/demo.c), as it runs here:");
+        var hot = new HotRegions();
         var status = LinuxHost.Run(new LinuxOptions
         {
             Program = demo.Path,
             Arguments = [Rounds],
             TranslatorFactory = Engines.Factory(Engines.Auto),
+            VcpuCreated = hot.Watch,
         });
         if (status != 0)
             throw new CommandException(ExitStatus.Failed, $"the guest ended with status {status}");
@@ -34,6 +38,18 @@ internal static class DemoCommand
         var benchmark = new Benchmark(demo.Path, [Rounds], null, withOthers: true);
         benchmark.Run(1);
         AnsiConsole.Write(benchmark.ToTable(Console.IsOutputRedirected));
+        ShowBlock(hot.Regions);
         return ExitStatus.Ok;
+    }
+
+    // The shortest loop says most on one screen.
+    private static void ShowBlock(IReadOnlyList<DumpInput> regions)
+    {
+        var loops = regions.Where(input => input.Region.Blocks.Any(block => block.Taken == input.Region.Blocks[0].Start));
+        if (loops.MinBy(input => input.Region.Blocks.Sum(block => block.Addresses.Length)) is not { } shortest)
+            return;
+        Console.WriteLine();
+        Console.WriteLine("A loop of it: guest instructions, their IR, and the host code that RyuJIT made (dynatrans dump shows the rest):");
+        DumpText.WriteBrief(Console.Out, BlockDump.Create([shortest])[0]);
     }
 }

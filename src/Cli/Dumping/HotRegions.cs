@@ -25,7 +25,7 @@ internal sealed unsafe class HotRegions
         get
         {
             lock (_regions)
-                return [.. _regions.Select(pair => pair.Value with { Executed = *(long*)_counters[pair.Key] }).OrderByDescending(r => r.Executed)];
+                return [.. _regions.Select(pair => pair.Value with { Executed = ExecutedIn(pair.Key) }).OrderByDescending(r => r.Executed)];
         }
     }
 
@@ -41,13 +41,15 @@ internal sealed unsafe class HotRegions
         }
     }
 
-    /// <summary>Listens to the translator of a vCPU.</summary>
+    /// <summary>Listens to the translator of a vCPU. Its options may name <see cref="CounterOf"/>.</summary>
     public void Watch(Vcpu vcpu)
     {
         var memory = vcpu.Cache.Memory;
         if (vcpu.Cache.Translator is Translator translator)
             translator.Published = compiled => Add(memory, translator, compiled);
     }
+
+    private long? ExecutedIn(ulong head) => _counters.TryGetValue(head, out var counter) ? *(long*)counter : null;
 
     private void Add(AddressSpace memory, Translator translator, CompiledRegion compiled)
     {
