@@ -97,5 +97,6 @@ public sealed class RunTests
         Assert.True(result.Status == 0, result.Error);
         Assert.Contains("primes below 200000", result.Output);
         Assert.Contains("translator", result.Output);
+        Assert.Contains("shr ecx, 8", result.Output);
     }
 }
