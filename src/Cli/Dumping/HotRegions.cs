@@ -70,9 +70,9 @@ internal sealed unsafe class HotRegions
             return length;
         }
 
-        var slow = region.Blocks.SelectMany(block => block.Addresses).Where(translator.OftenSlow).ToHashSet();
+        var histories = region.Blocks.SelectMany(block => block.Addresses).Distinct().ToDictionary(rip => rip, translator.History);
         var options = new EmitOptions(WindowPages: memory.WindowSize / AddressSpace.PageSize);
         lock (_regions)
-            _regions[region.Blocks[0].Start] = new DumpInput(region, Read) { OftenSlow = slow, Options = options };
+            _regions[region.Blocks[0].Start] = new DumpInput(region, Read) { Histories = histories, Options = options };
     }
 }

@@ -34,7 +34,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
     private const int SlowExitsBeforeRecompile = 16;
 
     private readonly TranslatorOptions _options;
-    private readonly HashSet<ulong> _oftenSlow = [];
+    private readonly Dictionary<ulong, AccessHistory> _history = [];
     private readonly Dictionary<long, CompiledRegion> _bySerial = [];
     private long _serial;
     private readonly Dictionary<(ulong Rip, GuestMode Mode), nint> _cells = [];
@@ -103,10 +103,10 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
     }
 
     /// <inheritdoc/>
-    public bool OftenSlow(ulong rip)
+    public AccessHistory History(ulong rip)
     {
         lock (_cells)
-            return _oftenSlow.Contains(rip);
+            return _history.GetValueOrDefault(rip);
     }
 
     /// <inheritdoc/>
@@ -120,8 +120,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
                 return;
             lock (_cells)
                 foreach (var s in region.FaultSites)
-                    if (((FaultSite*)s)->SlowExits > 0)
-                        _oftenSlow.Add(((FaultSite*)s)->Rip);
+                    Worsen((FaultSite*)s);
             Statistics.Recompiled++;
             Kill(region);
 
@@ -176,6 +175,16 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _queue.CompleteAdding();
+
+    // What one access of a region met, its neighbours will meet: all get the better check at once. The call, which costs registers in the
+    // whole region, is only for those that did not get by with it.
+    private void Worsen(FaultSite* site)
+    {
+        if (!_history.TryGetValue(site->Rip, out var history))
+            _history[site->Rip] = AccessHistory.EdgePages;
+        else if (history == AccessHistory.EdgePages && site->SlowExits > 0)
+            _history[site->Rip] = AccessHistory.Slow;
+    }
 
     private void CompileLoop()
     {

@@ -12,7 +12,7 @@ namespace DynaTrans.IlBackend.Emission;
 /// <content>
 /// Memory accesses. The fast path is inline: one test of the permission byte of the first page (and, in 64-bit code, one compare with the
 /// window). Everything else leaves the code and is interpreted: a region without calls keeps all its locals in registers. Only an
-/// instruction that was seen to need the slow path often gets a call to it, out of the way.
+/// instruction that was seen to need more gets more (<see cref="AccessHistory"/>).
 /// </content>
 public sealed unsafe partial class RegionEmitter
 {
@@ -103,7 +103,7 @@ public sealed unsafe partial class RegionEmitter
             _il.EmitBranch(OpCodes.Brtrue, slow);
         }
 
-        if (HasSlowPath())
+        if (HasSlowPath() || _cells.History(_block.Addresses[_insn]) != AccessHistory.Fast)
         {
             EmitTwoPageCheck(op.Size, bit == PagePermission.FastRead ? PagePermission.Read : PagePermission.PlainWrite, slow);
             return;
@@ -341,7 +341,7 @@ public sealed unsafe partial class RegionEmitter
         _il.EmitBranch(OpCodes.Br, _faultExit);
     }
 
-    private bool HasSlowPath() => _options.Alone || _cells.OftenSlow(_block.Addresses[_insn]);
+    private bool HasSlowPath() => _options.Alone || _cells.History(_block.Addresses[_insn]) == AccessHistory.Slow;
 
     private void LeaveSlowly(int slow)
     {

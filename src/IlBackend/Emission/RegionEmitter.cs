@@ -307,6 +307,19 @@ public unsafe interface ICellSource
     /// <summary>The cell of a guest address in a mode.</summary>
     EntryCell* Cell(ulong rip, GuestMode mode);
 
-    /// <summary>True when accesses of the instruction at a RIP often need the slow path: they get one in the code.</summary>
-    bool OftenSlow(ulong rip) => false;
+    /// <summary>How the accesses of the instruction at a RIP have fared so far.</summary>
+    AccessHistory History(ulong rip) => AccessHistory.Fast;
+}
+
+/// <summary>What earlier translations of an instruction met at its memory accesses; decides the checks that the next one gets.</summary>
+public enum AccessHistory : byte
+{
+    /// <summary>Nothing known: test the fast bit, leave to the interpreter otherwise.</summary>
+    Fast,
+
+    /// <summary>The fast bit was often missing, as in the last page of a mapping: test the pages of the first and last byte.</summary>
+    EdgePages,
+
+    /// <summary>Not even that sufficed, as for data beside translated code: call the slow path instead of leaving.</summary>
+    Slow,
 }

@@ -40,7 +40,7 @@ public static unsafe class AssemblyExport
         var links = new AssemblyLinks(module, Namespace);
         foreach (var dump in dumps)
         {
-            using var cells = new DetachedCells(dump.Input.OftenSlow);
+            using var cells = new DetachedCells(dump.Input.Histories);
             var sink = new CecilSink(module, dump.Name, links);
             var emitter = RegionEmitter.Emit(sink, dump.Region, cells, dump.Input.Options with { WindowPages = 0 });
             sink.Finish();

@@ -135,7 +135,7 @@ public sealed unsafe class BlockDump
             foreach (var input in inputs)
             {
                 var region = input.Region;
-                var cells = new DetachedCells(input.OftenSlow);
+                var cells = new DetachedCells(input.Histories);
                 var sink = new RecordingSink();
                 Free(RegionEmitter.Emit(sink, region, cells, input.Options));
                 var name = $"guest_{region.Blocks[0].Start:x}";

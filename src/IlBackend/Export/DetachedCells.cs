@@ -9,8 +9,8 @@ namespace DynaTrans.IlBackend.Export;
 /// Cells for translations that are only looked at or tried out: jumps out of them return to the caller, and nothing that runs is touched.
 /// Must outlive the code made with it.
 /// </summary>
-/// <param name="oftenSlow">Instructions whose accesses get a slow path in the code.</param>
-public sealed unsafe class DetachedCells(IReadOnlySet<ulong> oftenSlow) : ICellSource, IDisposable
+/// <param name="histories">Instructions whose accesses get a slow path in the code.</param>
+public sealed unsafe class DetachedCells(IReadOnlyDictionary<ulong, AccessHistory> histories) : ICellSource, IDisposable
 {
     private readonly Dictionary<ulong, nint> _cells = [];
 
@@ -26,7 +26,7 @@ public sealed unsafe class DetachedCells(IReadOnlySet<ulong> oftenSlow) : ICellS
     }
 
     /// <inheritdoc/>
-    public bool OftenSlow(ulong rip) => oftenSlow.Contains(rip);
+    public AccessHistory History(ulong rip) => histories.GetValueOrDefault(rip);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -20,6 +20,6 @@ public sealed record DumpInput(Region Region, GuestCodeReader Code)
     /// <summary>Guest instructions executed in it, when it was run.</summary>
     public long? Executed { get; init; }
 
-    /// <summary>Instructions whose accesses have a slow path in the code, because they need it often.</summary>
-    public IReadOnlySet<ulong> OftenSlow { get; init; } = new HashSet<ulong>();
+    /// <summary>What accesses of instructions met before, where that decides what code they get (by RIP).</summary>
+    public IReadOnlyDictionary<ulong, AccessHistory> Histories { get; init; } = new Dictionary<ulong, AccessHistory>();
 }

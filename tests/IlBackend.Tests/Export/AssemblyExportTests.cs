@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Compilation;
+using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Export;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
@@ -49,8 +50,8 @@ public sealed unsafe class AssemblyExportTests(ITestOutputHelper output)
         memory.Map(Data, DataSize, PagePermission.Read | PagePermission.Write);
         memory.Write(Code, Convert.FromHexString(bytes.Replace(" ", "")));
         var region = BlockDump.Lift(memory, Code, mode);
-        var slow = region.Blocks[0].Addresses.Where(_ => slowPaths).ToHashSet();
-        var loaded = LoadBack(BlockDump.Create([new DumpInput(region, memory.Read) { OftenSlow = slow }]));
+        var slow = region.Blocks[0].Addresses.Where(_ => slowPaths).ToDictionary(rip => rip, _ => AccessHistory.Slow);
+        var loaded = LoadBack(BlockDump.Create([new DumpInput(region, memory.Read) { Histories = slow }]));
         using var cells = new DetachedCells(slow);
         var compiled = CompiledRegion.TryCompile(region, cells, default)!;
         using var cache = new BlockCache(memory);

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
+using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Export;
 using DynaTrans.Runtime.Memory;
 
@@ -89,8 +90,8 @@ public sealed class BlockDumpTests : IDisposable
     {
         Write(bytes);
         var region = BlockDump.Lift(_memory, 0x401000, mode, 0x401000, 0x402000);
-        var slow = region.Blocks.SelectMany(block => block.Addresses).Take(1).ToHashSet();
-        return BlockDump.Create([new DumpInput(region, _memory.Read) { OftenSlow = slow }])[0];
+        var slow = region.Blocks.SelectMany(block => block.Addresses).Take(1).ToDictionary(rip => rip, _ => AccessHistory.Slow);
+        return BlockDump.Create([new DumpInput(region, _memory.Read) { Histories = slow }])[0];
     }
 
     private void Write(string bytes)
