@@ -94,11 +94,6 @@ public static class LinuxHost
             error.WriteLine($"dynatrans: {options.Program}: {e.Message}");
             return e.Error == Errno.ENOENT ? NotFoundStatus : NotLoadableStatus;
         }
-        catch (OutOfMemoryException e)
-        {
-            error.WriteLine($"dynatrans: {options.Program}: {e.Message}");
-            return NotLoadableStatus;
-        }
 
         var process = first.Process;
         using (options.ForwardSignals ? new HostSignals(kernel) : null)

@@ -99,7 +99,11 @@ public sealed unsafe partial class RegionEmitter
     // The exit-request word: interrupts, stop requests, invalidation. Checked at entries and wherever control goes backwards.
     private void CheckRequest(ulong rip)
     {
-        LoadField(nameof(CpuState.ExitRequest), OpCodes.Ldind_I4);
+        // Volatile, or RyuJIT takes the test out of a loop that stores nothing (and with it the guest's own loads: a loop that waits for
+        // another thread would never end).
+        FieldAddress(FieldOffset(nameof(CpuState.ExitRequest)));
+        _il.Emit(OpCodes.Volatile);
+        _il.Emit(OpCodes.Ldind_I4);
         if (!_requestLabels.TryGetValue(rip, out var label))
             _requestLabels[rip] = label = _il.DefineLabel();
         _il.EmitBranch(OpCodes.Brtrue, label);

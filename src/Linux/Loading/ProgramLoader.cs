@@ -74,7 +74,7 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
         IReadOnlyList<string> environment)
     {
         var elf = ElfFile.Read(file, head);
-        var memory = new ProcessMemory(elf.Is32, kernel.TranslatorFactory()) { Commit = kernel.Commit };
+        var memory = CreateMemory(elf.Is32);
         OpenFile? interpreterFile = null;
         try
         {
@@ -115,6 +115,18 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
         finally
         {
             interpreterFile?.Release();
+        }
+    }
+
+    private ProcessMemory CreateMemory(bool is32)
+    {
+        try
+        {
+            return new ProcessMemory(is32, kernel.TranslatorFactory()) { Commit = kernel.Commit };
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new LoadException(e.Message, Errno.ENOMEM);
         }
     }
 

@@ -24,14 +24,27 @@ public sealed unsafe partial class ProcessMemory
                     committed += area.Length;
             if (Commit?.TryTake(committed) == false)
                 return null;
-            var child = new ProcessMemory(Space.Is32Bit, translator)
+            ProcessMemory child;
+            try
             {
-                Commit = Commit,
-                AddressLimit = AddressLimit,
-                MapEnd = MapEnd,
-                BreakStart = BreakStart,
-                Break = Break,
-            };
+                child = new ProcessMemory(Space.Is32Bit, translator)
+                {
+                    Commit = Commit,
+                    AddressLimit = AddressLimit,
+                    DataLimit = DataLimit,
+                    HeapProtection = HeapProtection,
+                    MapEnd = MapEnd,
+                    BreakStart = BreakStart,
+                    Break = Break,
+                };
+            }
+            catch (OutOfMemoryException)
+            {
+                // The host has no room for another window.
+                Commit?.Give(committed);
+                return null;
+            }
+
             lock (child.Space.Lock)
                 foreach (var area in _areas)
                     CopyArea(area, child);

@@ -68,7 +68,10 @@ public sealed unsafe partial class GuestProcess
     /// <returns>The child's thread, or a negative error number.</returns>
     internal long Fork(GuestThread caller, CloneFlags flags, int exitSignal, out GuestThread? thread)
     {
+        const int MaxProcesses = 4096;
         thread = null;
+        if (Kernel.Processes.Count >= MaxProcesses)
+            return -Errno.EAGAIN;
         var shares = (flags & CloneFlags.Memory) != 0;
         var memory = shares ? Memory : Memory.Fork(Kernel.TranslatorFactory());
         if (memory == null)

@@ -76,6 +76,7 @@ public sealed partial class GuestProcess
     {
         foreach (var thread in Threads)
             thread.Interrupt();
+        Monitor.PulseAll(Kernel.Gate);
     }
 
     /// <summary>Stops the process, and tells the parent. Under the kernel's gate.</summary>

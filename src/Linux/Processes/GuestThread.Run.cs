@@ -17,8 +17,19 @@ public sealed unsafe partial class GuestThread
     /// <summary>System calls made.</summary>
     public long SyscallCount { get; private set; }
 
-    /// <summary>Starts the host thread.</summary>
-    internal void Start() => new Thread(Run, HostStackSize) { IsBackground = true, Name = $"guest {Tid}" }.Start();
+    /// <summary>Starts the host thread. False: the host has no room for another.</summary>
+    internal bool Start()
+    {
+        try
+        {
+            new Thread(Run, HostStackSize) { IsBackground = true, Name = $"guest {Tid}" }.Start();
+            return true;
+        }
+        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>Ends this thread alone (exit).</summary>
     internal void ExitThread(int status)

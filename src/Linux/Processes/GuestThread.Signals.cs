@@ -117,6 +117,7 @@ public sealed unsafe partial class GuestThread
                     Process.Actions[info.Number] = action with { Handler = SignalAction.Default };
             }
 
+            Process.Kernel.Strace?.Note(Tid, info);
             if (action.IsHandler)
             {
                 RunHandler(info, action);

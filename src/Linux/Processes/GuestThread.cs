@@ -12,6 +12,7 @@ public sealed unsafe partial class GuestThread
     // Word 0: interrupted. Word 1: event counter.
     private readonly int* _words = (int*)NativeMemory.AllocZeroed(2, sizeof(int));
     private int _hostThread;
+    private bool _hasEnded;
     private uint _cpuClock;
 
     internal GuestThread(GuestProcess process, int tid, Vcpu vcpu)
@@ -20,6 +21,9 @@ public sealed unsafe partial class GuestThread
         Tid = tid;
         Vcpu = vcpu;
     }
+
+    /// <summary>Frees the words; nobody can refer to them any more.</summary>
+    ~GuestThread() => NativeMemory.Free(_words);
 
     /// <summary>The process.</summary>
     public GuestProcess Process { get; }
@@ -66,6 +70,8 @@ public sealed unsafe partial class GuestThread
     /// <summary>Makes the thread look at its signals soon, out of guest code or a blocking call. Under the kernel's gate.</summary>
     internal void Interrupt()
     {
+        if (_hasEnded)
+            return;
         Volatile.Write(ref *_words, 1);
         Vcpu.RequestExit();
         var host = Volatile.Read(ref _hostThread);
@@ -106,7 +112,11 @@ public sealed unsafe partial class GuestThread
     internal void DisposeCpu()
     {
         lock (Process.Kernel.Gate)
+        {
+            _hasEnded = true;
             _hostThread = 0;
+        }
+
         Process.Kernel.Dispose(Vcpu);
     }
 

@@ -103,9 +103,7 @@ internal static unsafe class CloneSyscalls
             child.State->Slots[Slot.Rsp] = a.Stack;
         if ((a.Flags & CloneFlags.SetTls) != 0 && !TrySetTls(child, a.Tls))
         {
-            // Nothing runs in it yet; it ends as if it had called exit at once.
-            child.ExitThread(0);
-            child.Process.Leave(child, 0);
+            Abandon(child);
             return -Errno.EINVAL;
         }
 
@@ -118,10 +116,26 @@ internal static unsafe class CloneSyscalls
         if ((a.Flags & CloneFlags.ClearActions) != 0)
             child.Process.Actions = child.Process.Actions.AfterExecve();
         var process = child.Process;
-        child.Start();
+        if (!child.Start())
+        {
+            Abandon(child);
+            return -Errno.EAGAIN;
+        }
+
         if ((a.Flags & CloneFlags.Vfork) != 0)
             WaitForVfork(c.Thread, process);
         return tid;
+    }
+
+    // Takes back a thread that never ran, and its process, of which nobody learns.
+    private static void Abandon(GuestThread child)
+    {
+        if (child.Process.Threads.Count == 1)
+            child.Process.ExitSignal = 0;
+        child.Process.Leave(child, 0);
+        lock (child.Process.Kernel.Gate)
+            if (child.Process.HasEnded)
+                child.Process.Reap();
     }
 
     // The parent sleeps until the child has left its memory; signals wait, but for an end of the parent.

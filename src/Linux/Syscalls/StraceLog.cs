@@ -35,8 +35,12 @@ public sealed class StraceLog(TextWriter writer)
         Write($"{c.Thread.Tid} {call} = {outcome}{(entry == null ? " [not implemented]" : string.Empty)}");
     }
 
-    /// <summary>Writes a line about something else than a call (a signal).</summary>
-    public void Note(int tid, string text) => Write($"{tid} --- {text} ---");
+    /// <summary>Writes a line about a signal that is being delivered.</summary>
+    public void Note(int tid, in SignalInfo info)
+    {
+        var detail = info.Kind == SignalInfoKind.Fault ? $"si_addr=0x{info.Value:x}" : $"si_pid={info.Pid}";
+        Write($"{tid} --- {Signal.Name(info.Number)} {{si_code={info.Code}, {detail}}} ---");
+    }
 
     private static string Arguments(in SyscallContext c, string kinds)
     {
