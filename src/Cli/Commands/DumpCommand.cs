@@ -15,6 +15,7 @@ namespace DynaTrans.Cli.Commands;
 internal static class DumpCommand
 {
     private const int MaxHot = 1000;
+    private const int MaxBlocks = 128;
 
     private static readonly Argument<string> Program = new("PROGRAM") { Description = "The program." };
 
@@ -69,9 +70,22 @@ internal static class DumpCommand
         var root = result.GetValue(Root);
         var program = ProgramFinder.Find(path, root);
         using var image = LoadImage(program, root);
-        var inputs = result.GetValue(Hot) is { } hot ? RunForHot(result, path, program, hot) : [Choose(result, image)];
-        var named = inputs.Select(input => input with { Symbol = image.NameOf(input.Region.Blocks[0].Start) }).ToList();
-        return Write(result, Path.GetFileName(program), BlockDump.Create(named));
+        var dumps = result.GetValue(Hot) is { } hot ? Dump(image, RunForHot(result, path, program, hot)) : DumpChoice(result, image);
+        return Write(result, Path.GetFileName(program), dumps);
+    }
+
+    private static IReadOnlyList<BlockDump> Dump(ProgramImage image, IEnumerable<DumpInput> inputs) =>
+        BlockDump.Create([.. inputs.Select(input => input with { Symbol = image.NameOf(input.Region.Blocks[0].Start) })]);
+
+    // A large function is cut to what the translator would compile as one region.
+    private static IReadOnlyList<BlockDump> DumpChoice(ParseResult result, ProgramImage image)
+    {
+        for (var blocks = MaxBlocks; ; blocks /= 2)
+        {
+            var dumps = Dump(image, [Choose(result, image, blocks)]);
+            if (dumps[0].IsWithinLimits || blocks == 1)
+                return dumps;
+        }
     }
 
     private static ProgramImage LoadImage(string program, string? root)
@@ -87,7 +101,7 @@ internal static class DumpCommand
         }
     }
 
-    private static DumpInput Choose(ParseResult result, ProgramImage image)
+    private static DumpInput Choose(ParseResult result, ProgramImage image, int maxBlocks)
     {
         var mode = image.Is32 ? GuestMode.Linux32 : GuestMode.Linux64;
         if (result.GetValue(Symbol) is { } name)
@@ -96,24 +110,24 @@ internal static class DumpCommand
             if (symbol.Name == null)
                 throw new CommandException(ExitStatus.Usage, $"--symbol {name}: the program has no such function");
             var start = symbol.Address + image.Bias;
-            return Lift(image, start, mode, start + symbol.Size);
+            return Lift(image, start, mode, start + symbol.Size, maxBlocks);
         }
 
         if (result.GetValue(At) is not { } text)
-            return Lift(image, image.Entry, mode, 0);
+            return Lift(image, image.Entry, mode, 0, 1);
         var digits = text.StartsWith("0x", StringComparison.OrdinalIgnoreCase) ? text[2..] : text;
         if (!ulong.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var address))
             throw new CommandException(ExitStatus.Usage, $"--at {text}: a hexadecimal address expected");
         var isOfFile = !image.Memory.Allows(address, 1, PagePermission.Execute);
-        return Lift(image, isOfFile ? address + image.Bias : address, mode, 0);
+        return Lift(image, isOfFile ? address + image.Bias : address, mode, 0, 1);
     }
 
-    private static DumpInput Lift(ProgramImage image, ulong start, GuestMode mode, ulong end)
+    private static DumpInput Lift(ProgramImage image, ulong start, GuestMode mode, ulong end, int maxBlocks)
     {
         try
         {
             var options = new EmitOptions(WindowPages: image.Memory.WindowSize / AddressSpace.PageSize);
-            return new DumpInput(BlockDump.Lift(image.Memory, start, mode, start, end), image.Memory.Read) { Options = options };
+            return new DumpInput(BlockDump.Lift(image.Memory, start, mode, start, end, maxBlocks), image.Memory.Read) { Options = options };
         }
         catch (ArgumentException e)
         {

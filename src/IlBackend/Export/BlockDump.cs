@@ -68,6 +68,9 @@ public sealed unsafe class BlockDump
     /// <summary>True when it is known which guest instruction each host instruction came from.</summary>
     public bool HostIsAligned { get; private set; }
 
+    /// <summary>False when the region is too large for RyuJIT to optimise: the translator would make it smaller.</summary>
+    public bool IsWithinLimits { get; private set; }
+
     /// <summary>Bytes of host code.</summary>
     public int HostSize { get; private set; }
 
@@ -81,7 +84,7 @@ public sealed unsafe class BlockDump
     /// <param name="high">Blocks below this address are followed; <paramref name="low"/> for the first block alone.</param>
     /// <param name="maxBlocks">Most blocks to follow.</param>
     /// <exception cref="ArgumentException">There is no executable memory at <paramref name="rip"/>.</exception>
-    public static Region Lift(AddressSpace memory, ulong rip, GuestMode mode, ulong low = 0, ulong high = 0, int maxBlocks = 40)
+    public static Region Lift(AddressSpace memory, ulong rip, GuestMode mode, ulong low = 0, ulong high = 0, int maxBlocks = 128)
     {
         HelperFamilies.Register();
         var blocks = new List<RegionBlock>();
@@ -163,7 +166,7 @@ public sealed unsafe class BlockDump
         var method = methods?.GetValueOrDefault(compiled.Handle)
             ?? new JittedMethod(compiled.Code, HostListing.Measure(compiled.Code), []);
         Host = HostListing.Make(method, methods?.GetValueOrDefault(compiled.TwinHandle), compiled.Places, compiled.Names, out var aligned);
-        (HostIsAligned, HostSize) = (aligned, method.Size);
+        (HostIsAligned, HostSize, IsWithinLimits) = (aligned, method.Size, compiled.IsWithinLimits);
     }
 
     private static Compiled Compile(string name, DumpInput input, RecordingSink recorded, DetachedCells cells)
@@ -182,7 +185,7 @@ public sealed unsafe class BlockDump
             names[(ulong)site] = $"site_{((FaultSite*)site)->Rip:x}";
         foreach (var method in recorded.Called.Distinct())
             HostListing.AddNames(names, method);
-        return new Compiled(sink.Method, emitter, (ulong)handle.Value, twinHandle, (ulong)handle.GetFunctionPointer(), twin.Places, names, cells);
+        return new Compiled(sink.Method, emitter, (ulong)handle.Value, twinHandle, (ulong)handle.GetFunctionPointer(), twin.Places, names, cells, sink.IsWithinLimits);
     }
 
     private static DumpedBlock DumpGuest(GuestCodeReader code, RegionBlock block, GuestMode mode)
@@ -252,5 +255,5 @@ public sealed unsafe class BlockDump
 
     private sealed record Compiled(
         DynamicMethod Method, RegionEmitter Emitter, ulong Handle, ulong TwinHandle, ulong Code, IReadOnlyList<IlPlace> Places,
-        IReadOnlyDictionary<ulong, string> Names, DetachedCells Cells);
+        IReadOnlyDictionary<ulong, string> Names, DetachedCells Cells, bool IsWithinLimits);
 }

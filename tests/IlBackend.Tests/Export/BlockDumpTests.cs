@@ -25,7 +25,7 @@ public sealed class BlockDumpTests : IDisposable
         Assert.Equal([0x48, 0x83, 0xC0, 0x05], add.Bytes);
         Assert.Equal([new DumpedOp("rax = add.8 rax, 5 !f", "rax = add.8 rax, 5")], add.Ops);
         Assert.Equal(["ldloc rax; ldc.i8 5; add; stloc rax"], IlOf(dump, add.Rip));
-        Assert.Equal(["ldloc rax; conv.i4; ldloc rcx; conv.i4; blt L10"], IlOf(dump, 0x40100F)[..1]);
+        Assert.StartsWith("ldloc rax; conv.i4; ldloc rcx; conv.i4; blt L", IlOf(dump, 0x40100F)[0], StringComparison.Ordinal);
     }
 
     [Fact]
