@@ -9,6 +9,10 @@ namespace DynaTrans.Linux.Loading;
 /// </summary>
 internal sealed class StackBuilder(UserMemory memory, bool is32, ulong top, ulong bottom)
 {
+    // Between the strings and the vectors. Linux leaves a random gap of up to this size here (arch_align_stack). It keeps the first frames
+    // out of the stack's last page, where every access needs a longer check.
+    private const ulong StackGap = 8192;
+
     private readonly List<(ulong Type, ulong Value)> _auxiliary = [];
     private ulong _sp = top;
 
@@ -55,6 +59,7 @@ internal sealed class StackBuilder(UserMemory memory, bool is32, ulong top, ulon
 
         words.Add(0);
         words.Add(0);
+        Reserve(StackGap);
         Reserve((ulong)(words.Count * word));
         _sp &= ~15UL;
         if (_sp < bottom)
