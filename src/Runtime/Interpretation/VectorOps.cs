@@ -62,21 +62,86 @@ internal static unsafe class VectorOps
         return StoreResult.Done;
     }
 
-    /// <summary>Moves and the operations of the vector table.</summary>
+    /// <summary>Moves and the operations of the vector table; the most frequent ones without the call.</summary>
     public static void Execute(CpuState* s, IrOp* op)
     {
         var r = s->Slots;
         var v = CpuAccess.Vector(s, 0);
+        if (op->Op == IrOpcode.VMov)
+        {
+            v[op->Dst] = v[op->B];
+            return;
+        }
+
+        if (op->Op == IrOpcode.VMovMmx)
+        {
+            *(ulong*)(v + op->Dst) = *(ulong*)(v + op->B);
+            ((ushort*)(v + op->Dst))[4] = 0xFFFF;
+            return;
+        }
+
+        switch ((VecOp)op->Sub)
+        {
+            case VecOp.And: v[op->Dst] = VectorMethods.And(v[op->A], v[op->B]); return;
+            case VecOp.AndNot: v[op->Dst] = VectorMethods.AndNot(v[op->A], v[op->B]); return;
+            case VecOp.Or: v[op->Dst] = VectorMethods.Or(v[op->A], v[op->B]); return;
+            case VecOp.Xor: v[op->Dst] = VectorMethods.Xor(v[op->A], v[op->B]); return;
+            case VecOp.MoveSs: v[op->Dst] = VectorMethods.MoveSs(v[op->A], v[op->B]); return;
+            case VecOp.MoveSd: v[op->Dst] = VectorMethods.MoveSd(v[op->A], v[op->B]); return;
+            case VecOp.PAddB: v[op->Dst] = VectorMethods.PAddB(v[op->A], v[op->B]); return;
+            case VecOp.PAddD: v[op->Dst] = VectorMethods.PAddD(v[op->A], v[op->B]); return;
+            case VecOp.PAddQ: v[op->Dst] = VectorMethods.PAddQ(v[op->A], v[op->B]); return;
+            case VecOp.PSubB: v[op->Dst] = VectorMethods.PSubB(v[op->A], v[op->B]); return;
+            case VecOp.PCmpEqB: v[op->Dst] = VectorMethods.PCmpEqB(v[op->A], v[op->B]); return;
+            case VecOp.PCmpEqD: v[op->Dst] = VectorMethods.PCmpEqD(v[op->A], v[op->B]); return;
+            case VecOp.PMinUb: v[op->Dst] = VectorMethods.PMinUb(v[op->A], v[op->B]); return;
+            case VecOp.PUnpckLBw: v[op->Dst] = VectorMethods.PUnpckLBw(v[op->A], v[op->B]); return;
+            case VecOp.PUnpckLDq: v[op->Dst] = VectorMethods.PUnpckLDq(v[op->A], v[op->B]); return;
+            case VecOp.PUnpckLQdq: v[op->Dst] = VectorMethods.PUnpckLQdq(v[op->A], v[op->B]); return;
+            case VecOp.PShufB: v[op->Dst] = VectorMethods.PShufB(v[op->A], v[op->B]); return;
+            case VecOp.AddSs: v[op->Dst] = VectorMethods.AddSs(v[op->A], v[op->B]); return;
+            case VecOp.SubSs: v[op->Dst] = VectorMethods.SubSs(v[op->A], v[op->B]); return;
+            case VecOp.MulSs: v[op->Dst] = VectorMethods.MulSs(v[op->A], v[op->B]); return;
+            case VecOp.DivSs: v[op->Dst] = VectorMethods.DivSs(v[op->A], v[op->B]); return;
+            case VecOp.AddSd: v[op->Dst] = VectorMethods.AddSd(v[op->A], v[op->B]); return;
+            case VecOp.SubSd: v[op->Dst] = VectorMethods.SubSd(v[op->A], v[op->B]); return;
+            case VecOp.MulSd: v[op->Dst] = VectorMethods.MulSd(v[op->A], v[op->B]); return;
+            case VecOp.DivSd: v[op->Dst] = VectorMethods.DivSd(v[op->A], v[op->B]); return;
+            case VecOp.SqrtSd: v[op->Dst] = VectorMethods.SqrtSd(v[op->A], v[op->B]); return;
+            case VecOp.MinSd: v[op->Dst] = VectorMethods.MinSd(v[op->A], v[op->B]); return;
+            case VecOp.MaxSd: v[op->Dst] = VectorMethods.MaxSd(v[op->A], v[op->B]); return;
+            case VecOp.AddPs: v[op->Dst] = VectorMethods.AddPs(v[op->A], v[op->B]); return;
+            case VecOp.SubPs: v[op->Dst] = VectorMethods.SubPs(v[op->A], v[op->B]); return;
+            case VecOp.MulPs: v[op->Dst] = VectorMethods.MulPs(v[op->A], v[op->B]); return;
+            case VecOp.AddPd: v[op->Dst] = VectorMethods.AddPd(v[op->A], v[op->B]); return;
+            case VecOp.SubPd: v[op->Dst] = VectorMethods.SubPd(v[op->A], v[op->B]); return;
+            case VecOp.MulPd: v[op->Dst] = VectorMethods.MulPd(v[op->A], v[op->B]); return;
+            case VecOp.CvtSs2Sd: v[op->Dst] = VectorMethods.CvtSs2Sd(v[op->A], v[op->B]); return;
+            case VecOp.CvtSd2Ss: v[op->Dst] = VectorMethods.CvtSd2Ss(v[op->A], v[op->B]); return;
+            case VecOp.MoveQ: v[op->Dst] = VectorMethods.MoveQ(v[op->B]); return;
+            case VecOp.UcomiSs: r[op->Dst] = VectorMethods.UcomiSs(v[op->A], v[op->B]); return;
+            case VecOp.UcomiSd: r[op->Dst] = VectorMethods.UcomiSd(v[op->A], v[op->B]); return;
+            case VecOp.ComiSs: r[op->Dst] = VectorMethods.ComiSs(v[op->A], v[op->B]); return;
+            case VecOp.ComiSd: r[op->Dst] = VectorMethods.ComiSd(v[op->A], v[op->B]); return;
+            case VecOp.PMovMskB: r[op->Dst] = VectorMethods.PMovMskB(v[op->B]); return;
+            case VecOp.ToD: r[op->Dst] = VectorMethods.ToD(v[op->B]); return;
+            case VecOp.ToQ: r[op->Dst] = VectorMethods.ToQ(v[op->B]); return;
+            case VecOp.CvttSd2Si32: r[op->Dst] = VectorMethods.CvttSd2Si32(v[op->B]); return;
+            case VecOp.CvttSd2Si64: r[op->Dst] = VectorMethods.CvttSd2Si64(v[op->B]); return;
+            case VecOp.Zero: v[op->Dst] = Vector128<byte>.Zero; return;
+            case VecOp.FromD: v[op->Dst] = VectorMethods.FromD(v[op->A], r[op->B]); return;
+            case VecOp.FromQ: v[op->Dst] = VectorMethods.FromQ(v[op->A], r[op->B]); return;
+            case VecOp.CvtSi2Sd32: v[op->Dst] = VectorMethods.CvtSi2Sd32(v[op->A], r[op->B]); return;
+            case VecOp.CvtSi2Sd64: v[op->Dst] = VectorMethods.CvtSi2Sd64(v[op->A], r[op->B]); return;
+            default: Call(r, v, op); return;
+        }
+    }
+
+    private static void Call(ulong* r, Vector128<byte>* v, IrOp* op)
+    {
         var method = VectorTable.Pointer((VecOp)op->Sub);
         switch ((DispatchCode)op->Dispatch)
         {
-            case DispatchCode.VMov:
-                v[op->Dst] = v[op->B];
-                break;
-            case DispatchCode.VMovMmx:
-                *(ulong*)(v + op->Dst) = *(ulong*)(v + op->B);
-                ((ushort*)(v + op->Dst))[4] = 0xFFFF;
-                break;
             case DispatchCode.VBinary:
                 v[op->Dst] = ((delegate*<Vector128<byte>, Vector128<byte>, Vector128<byte>>)method)(v[op->A], v[op->B]);
                 break;
