@@ -19,9 +19,21 @@ internal static unsafe class GeneratedFiles
     public static bool TryOpen(in SyscallContext c, int directory, string path, int flags, out long result)
     {
         result = 0;
-        if (!path.StartsWith("/proc/", StringComparison.Ordinal) && !path.StartsWith("/dev/fd", StringComparison.Ordinal))
+        if (!path.StartsWith("/proc", StringComparison.Ordinal) && !path.StartsWith("/dev/fd", StringComparison.Ordinal))
             return false;
-        if (path.TrimEnd('/') == "/dev/fd")
+        path = path.TrimEnd('/');
+        if (path == "/proc" && (flags & OpenFlags.PathOnly) == 0)
+        {
+            var kernel = c.Process.Kernel;
+            result = c.Install(
+                HostCalls.OpenAt(PathResolver.AtWorkingDirectory, path, OpenFlags.Directory | OpenFlags.CloseOnExec),
+                (flags & OpenFlags.CloseOnExec) != 0,
+                path,
+                new DirectoryPosition(() => AllProcesses(kernel)));
+            return true;
+        }
+
+        if (path == "/dev/fd")
             path = "/proc/self/fd";
         if (!ProcPaths.TrySplit(c.Process, path, out var process, out var rest) || (flags & OpenFlags.PathOnly) != 0)
             return false;
@@ -58,6 +70,26 @@ internal static unsafe class GeneratedFiles
 
         names.InsertRange(0, [(".", DirectoryType), ("..", DirectoryType)]);
         return names.Select((e, i) => new DirectoryEntry((ulong)i + 1, 0, e.Type, Encoding.Latin1.GetBytes(e.Name)));
+    }
+
+    // The host's /proc, and the guest processes that the host does not know.
+    private static IEnumerable<DirectoryEntry> AllProcesses(LinuxKernel kernel)
+    {
+        var entries = new List<DirectoryEntry>();
+        var buffer = new byte[32768];
+        var fd = HostCalls.OpenAt(PathResolver.AtWorkingDirectory, "/proc", OpenFlags.Directory | OpenFlags.CloseOnExec);
+        if (fd >= 0)
+        {
+            fixed (byte* p = buffer)
+                for (long n; (n = HostCalls.Call(HostSys.Getdents64, fd, (nint)p, buffer.Length)) > 0;)
+                    entries.AddRange(DirectoryLayouts.Parse(buffer.AsMemory(0, (int)n)));
+            HostCalls.Close(fd);
+        }
+
+        lock (kernel.Gate)
+            foreach (var pid in kernel.Processes.Select(p => p.Pid).Where(pid => pid != kernel.HostProcessId).Order())
+                entries.Add(new DirectoryEntry((ulong)pid, 0, DirectoryType, Encoding.Latin1.GetBytes(pid.ToString(CultureInfo.InvariantCulture))));
+        return entries;
     }
 
     private static byte[]? Contents(GuestThread thread, GuestProcess process, string rest) => rest switch
