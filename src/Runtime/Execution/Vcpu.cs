@@ -21,6 +21,10 @@ public sealed unsafe class Vcpu : IDisposable
     // Entries after which the interpreter asks again whether a block has code by now.
     private const int RetryEntries = 200;
 
+    // Without a translator the interpreter leaves now and then only so that the runtime can put a better compiled one in its place: the one
+    // compiled ahead of time is slow, and a loop of the guest would stay in it for ever.
+    private const int EntriesBeforeLeaving = 20_000;
+
     private readonly Block** _jumpCache;
     private readonly EntryCacheLine* _entryCache;
     private readonly Lifter _lifter = new();
@@ -78,7 +82,7 @@ public sealed unsafe class Vcpu : IDisposable
     internal bool IsStepping { get; private set; }
 
     /// <summary>Block entries after which the interpreter leaves to the dispatcher.</summary>
-    internal int HeatThreshold { get; private set; } = int.MaxValue;
+    internal int HeatThreshold { get; private set; } = EntriesBeforeLeaving;
 
     /// <summary>True while a thread is between blocks or outside Run: it holds no pointer into the cache.</summary>
     internal bool IsOutside
@@ -226,6 +230,8 @@ public sealed unsafe class Vcpu : IDisposable
             else if (block->Code != 0 || TryCompile(translator, block))
                 return RunTranslated(block);
         }
+        else if (block->Heat >= HeatThreshold)
+            block->Heat = 0;
 
         return Interpret(block);
     }
