@@ -56,8 +56,9 @@ public sealed class ConformanceRun(NativeCpu cpu, IReadOnlyList<ICaseRunner> exe
         var generator = new EncodingGenerator(rng);
         var operands = new OperandGenerator(rng);
         var result = new FormResult(form, executors.Count);
+        // Cases whose result is undefined are not counted: more encodings make up for them.
         var perEncoding = (options.CasesPerForm + options.EncodingsPerForm - 1) / options.EncodingsPerForm;
-        for (var e = 0; e < options.EncodingsPerForm && result.Cases < options.CasesPerForm; e++)
+        for (var e = 0; e < 4 * options.EncodingsPerForm && result.Cases < options.CasesPerForm; e++)
         {
             if (generator.Generate(form) is not { } encoding) break;
             lock (cpu.Gate) RunEncoding(encoding, perEncoding, operands, result);
