@@ -1,6 +1,8 @@
+using System.Runtime.Intrinsics;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.State;
 using Iced.Intel;
 
@@ -35,7 +37,8 @@ internal static unsafe class FaultDetails
         var mode = (GuestMode)s->Mode;
         var isRead = s->ExceptionVector == ExceptionVector.PageFault && (s->ExceptionError & (WriteAccess | Fetch)) == 0;
         var mayBeStack = s->ExceptionVector == ExceptionVector.GeneralProtection && mode.Is64();
-        if (!isRead && !mayBeStack)
+        var isSimd = s->ExceptionVector == ExceptionVector.SimdFloatingPoint && s->ExceptionError == HostMxcsr.InexactIsOpen;
+        if (!isRead && !mayBeStack && !isSimd)
             return;
         var bytes = new byte[MaxLength];
         var rip = s->Slots[Slot.Rip];
@@ -49,6 +52,12 @@ internal static unsafe class FaultDetails
         // 64-bit mode ignores these prefixes; without one, Iced gives the segment that goes with the base register.
         if (mode.Is64() && instruction.SegmentPrefix is not (Register.FS or Register.GS))
             instruction.SegmentPrefix = Register.None;
+        if (isSimd)
+        {
+            RefineSimd(vcpu, instruction);
+            return;
+        }
+
         foreach (var memory in new InstructionInfoFactory().GetInfo(instruction).GetUsedMemory())
         {
             var address = memory.GetVirtualAddress(0, (register, _, _) => Value(vcpu, register));
@@ -76,6 +85,22 @@ internal static unsafe class FaultDetails
 
     // A bit index in a register reaches beyond the operand that the instruction names.
     private static bool IsBitString(in Instruction instruction) => instruction.Mnemonic is Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc;
+
+    private static void RefineSimd(Vcpu vcpu, in Instruction instruction)
+    {
+        var s = vcpu.State;
+        s->ExceptionError = 0;
+        Vector128<byte> second = default;
+        if (instruction.Op1Kind == OpKind.Register)
+            second = *CpuAccess.Vector(s, Registers.Xmm(instruction.Op1Register));
+        else
+        {
+            var address = instruction.GetVirtualAddress(1, 0, (register, _, _) => Value(vcpu, register));
+            vcpu.Cache.Memory.Read(((GuestMode)s->Mode).Is64() ? address : (uint)address, new Span<byte>(&second, instruction.MemorySize.GetSize()));
+        }
+
+        SimdFaultDetails.Refine(s, instruction, *CpuAccess.Vector(s, Registers.Xmm(instruction.Op0Register)), second);
+    }
 
     private static bool Covers(ulong address, MemorySize size, ulong fault) => fault - address < (uint)Math.Max(1, size.GetSize());
 

@@ -3,6 +3,7 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.State;
+using V = System.Runtime.Intrinsics.Vector128<byte>;
 
 namespace DynaTrans.Runtime.Helpers;
 
@@ -25,6 +26,14 @@ public static unsafe class HostMxcsr
     private const int MaskShift = 7;
     private const uint FlushToZero = 0x8000;
     private const uint UnderflowMask = 0x800;
+    private const uint OverflowOrUnderflow = 0x18;
+    private const uint Inexact = 0x20;
+
+    /// <summary>
+    /// As error code of a pending #XM, which has none: whether the inexact flag is due beside the unmasked overflow or underflow is still to
+    /// be found out.
+    /// </summary>
+    internal const uint InexactIsOpen = 1;
 
     // Flags found before the operation is carried out: invalid, denormal, divide by zero (SDM Vol. 1, 11.5.2).
     private const uint PreComputation = 7;
@@ -126,11 +135,27 @@ public static unsafe class HostMxcsr
     internal static ulong BeginSimdCheck(CpuState* s, ulong a, ulong b, ulong c)
     {
         Collect(s);
-        var host = (s->Mxcsr | MaskBits) & ~FlagBits;
-        if ((s->Mxcsr & UnderflowMask) == 0)
-            host |= FlushToZero;
-        Load(host);
+        Load(ForCheck(s));
         return 0;
+    }
+
+    private static uint ForCheck(CpuState* s)
+    {
+        var host = (s->Mxcsr | MaskBits) & ~FlagBits;
+        return (s->Mxcsr & UnderflowMask) == 0 ? host | FlushToZero : host;
+    }
+
+    /// <summary>The flags that an operation raises under the guest's MXCSR, as between the two checks. Runs outside <see cref="Enter"/>.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static uint FlagsOf(CpuState* s, delegate*<V, V, V> operation, V a, V b, out V result)
+    {
+        // Once before, so that compiling it does not add the compiler's flags.
+        result = operation(a, b);
+        Load(ForCheck(s));
+        result = operation(a, b);
+        var flags = Store() & FlagBits;
+        Load(Default);
+        return flags;
     }
 
     // After it (a is its result, not used): #XM when a flag is up that is not masked. An unmasked flag found before the computation keeps those found after it from
@@ -142,10 +167,11 @@ public static unsafe class HostMxcsr
         var unmasked = flags & ~(s->Mxcsr >> MaskShift);
         if ((unmasked & PreComputation) != 0)
             flags &= PreComputation;
-        s->Mxcsr |= flags;
+        var isOpen = (flags & Inexact) != 0 && (unmasked & flags & OverflowOrUnderflow) != 0;
+        s->Mxcsr |= isOpen ? flags & ~Inexact : flags;
         Enter(s);
         if (unmasked != 0)
-            CpuAccess.Raise(s, ExceptionVector.SimdFloatingPoint);
+            CpuAccess.Raise(s, ExceptionVector.SimdFloatingPoint, isOpen ? InexactIsOpen : 0);
         return 0;
     }
 }
