@@ -102,6 +102,13 @@ public sealed unsafe class AddressSpace : IDisposable
         lock (Lock)
         {
             NotifyCode(address, length);
+            if (InWindow(address, length)
+                && PermissionBytes.Count(Permissions + (address / PageSize), length / PageSize, PagePermission.Mapped) == length / PageSize)
+            {
+                SetProtection(address, length, (protection & PagePermission.Protection) | PagePermission.Mapped);
+                return true;
+            }
+
             for (ulong offset = 0; offset < length; offset += PageSize)
             {
                 if ((Query(address + offset) & PagePermission.Mapped) == 0)
@@ -245,6 +252,14 @@ public sealed unsafe class AddressSpace : IDisposable
 
     private void NotifyCode(ulong address, ulong length)
     {
+        if (InWindow(address, length))
+        {
+            var pages = ((address % PageSize) + length + PageSize - 1) / PageSize;
+            if (PermissionBytes.Any(Permissions + (address / PageSize), pages, PagePermission.HasCode))
+                CodeChanged?.Invoke(address, length);
+            return;
+        }
+
         for (ulong offset = 0; offset < length; offset += PageSize)
         {
             if ((Query(address + offset) & PagePermission.HasCode) == 0 && offset + PageSize < length)
@@ -257,16 +272,18 @@ public sealed unsafe class AddressSpace : IDisposable
     private void Forget(ulong address, ulong length)
     {
         NotifyCode(address, length);
-        for (ulong offset = 0; offset < length; offset += PageSize)
-            if ((Query(address + offset) & PagePermission.Mapped) != 0)
-                MappedPages--;
-        SetProtection(address, length, PagePermission.None);
         if (InWindow(address, length))
         {
+            MappedPages -= PermissionBytes.Count(Permissions + (address / PageSize), length / PageSize, PagePermission.Mapped);
+            SetProtection(address, length, PagePermission.None);
             HostMemory.MakeZero(Base + address, (nuint)length);
             return;
         }
 
+        for (ulong offset = 0; offset < length; offset += PageSize)
+            if ((Query(address + offset) & PagePermission.Mapped) != 0)
+                MappedPages--;
+        SetProtection(address, length, PagePermission.None);
         for (ulong offset = 0; offset < length; offset += PageSize)
             if (_outliers.Remove((address + offset) / PageSize, out var page))
                 NativeMemory.Free((void*)page);
@@ -276,6 +293,22 @@ public sealed unsafe class AddressSpace : IDisposable
     // the page and the one before it.
     private void SetProtection(ulong address, ulong length, PagePermission value)
     {
+        var fill = (byte)(value & ~PagePermission.Derived);
+        if (length > PageSize && InWindow(address, length))
+        {
+            // All pages but the last have a neighbour like themselves.
+            var from = address / PageSize;
+            var pages = length / PageSize;
+            Permissions[from] = Permissions[from + 1] = fill;
+            Derive(from);
+            PermissionBytes.Fill(Permissions + from, pages - 1, Permissions[from]);
+            Permissions[from + pages - 1] = fill;
+            Derive(from + pages - 1);
+            if (from > 0)
+                Derive(from - 1);
+            return;
+        }
+
         for (ulong offset = 0; offset < length; offset += PageSize)
         {
             var a = address + offset;
