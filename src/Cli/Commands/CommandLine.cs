@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DynaTrans.Runtime.Execution;
 
 namespace DynaTrans.Cli.Commands;
 
@@ -56,6 +57,8 @@ internal static class CommandLine
             return Fail(ExitStatus.Usage, $"unknown command, option or argument: {result.UnmatchedTokens[0]}");
         if (result.Errors.Count > 0)
             return Fail(ExitStatus.Usage, result.Errors[0].Message);
+        if (HostRequirements.Missing() is { } missing)
+            return Fail(ExitStatus.Usage, missing);
         return result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
     }
 
