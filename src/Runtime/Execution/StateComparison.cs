@@ -25,7 +25,8 @@ internal static unsafe class StateComparison
         for (var slot = 0; slot < Slot.Temp0; slot++)
             if (slot is not (Slot.Void or Slot.FlagsOp or Slot.FlagsRes or Slot.FlagsSrc or Slot.FlagsAux))
                 Add(Slot.Name((ushort)slot), a->Slots[slot], b->Slots[slot]);
-        Add("status flags", FlagsRecord.Status(a), FlagsRecord.Status(b));
+        if (FlagsRecord.Status(a) != FlagsRecord.Status(b))
+            items.Add(new LockStepItem("status flags", DescribeFlags(a), DescribeFlags(b)));
         CompareVectors(a, b, items);
         Add("fcw", a->Fcw, b->Fcw);
         Add("fsw", a->Fsw, b->Fsw);
@@ -62,6 +63,10 @@ internal static unsafe class StateComparison
                 items.Add(new LockStepItem(name, $"0x{x:x}", $"0x{y:x}"));
         }
     }
+
+    private static string DescribeFlags(CpuState* s) =>
+        $"0x{FlagsRecord.Status(s):x} (op {s->Slots[Slot.FlagsOp]}, res 0x{s->Slots[Slot.FlagsRes]:x}, src 0x{s->Slots[Slot.FlagsSrc]:x}, "
+        + $"aux 0x{s->Slots[Slot.FlagsAux]:x})";
 
     private static void CompareVectors(CpuState* a, CpuState* b, List<LockStepItem> items)
     {

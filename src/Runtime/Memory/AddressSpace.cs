@@ -336,7 +336,7 @@ public sealed unsafe class AddressSpace : IDisposable
             fast |= PagePermission.FastRead;
         if (!WatchWrites && (both & PagePermission.Write) != 0 && ((here | next) & PagePermission.HasCode) == 0)
             fast |= PagePermission.FastWrite;
-        if ((here & (PagePermission.Write | PagePermission.HasCode)) == PagePermission.Write)
+        if (!WatchWrites && (here & (PagePermission.Write | PagePermission.HasCode)) == PagePermission.Write)
             fast |= PagePermission.PlainWrite;
         Permissions[page] = (byte)((here & ~PagePermission.Derived) | fast);
     }
