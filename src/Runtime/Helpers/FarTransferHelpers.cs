@@ -45,12 +45,24 @@ internal static unsafe class FarTransferHelpers
     {
         // CS is read first, 16 bits of it, and checked before the offset is read.
         var top = GuestStack.StackPointer(s);
-        if (!GuestStack.TryLoad(s, top + size, 2, out var selector) || !SegmentHelpers.CheckCode(s, (ushort)selector, 0)
-            || !GuestStack.TryLoad(s, top, (int)size, out var offset) || !SegmentHelpers.CheckCode(s, (ushort)selector, offset))
+        if (!GuestStack.TryLoad(s, top + size, 2, out var selector) || !CheckReturn(s, (ushort)selector, 0)
+            || !GuestStack.TryLoad(s, top, (int)size, out var offset) || !CheckReturn(s, (ushort)selector, offset))
             return 0;
         SegmentHelpers.LoadCode(s, (ushort)selector);
         GuestStack.SetStackPointer(s, top + (2 * size) + drop);
         return offset;
+    }
+
+    // A return may not go to a more privileged level (SDM Vol. 2, RET).
+    private static bool CheckReturn(CpuState* s, ushort selector, ulong offset)
+    {
+        if (CpuAccess.Mode(s).IsUser() && s->Selectors != SelectorRules.Any && (selector & 3) != 3)
+        {
+            CpuAccess.Raise(s, ExceptionVector.GeneralProtection, selector & 0xFFFCu);
+            return false;
+        }
+
+        return SegmentHelpers.CheckCode(s, selector, offset);
     }
 
     private static ulong InterruptReturn(CpuState* s, ulong size, ulong b, ulong c)
@@ -71,7 +83,7 @@ internal static unsafe class FarTransferHelpers
         foreach (var i in order)
             if (!GuestStack.TryLoad(s, GuestStack.StackPointer(s) + ((ulong)i * size), (int)size, out values[i]))
                 return 0;
-        if (!SegmentHelpers.CheckCode(s, (ushort)values[1], values[0]))
+        if (!CheckReturn(s, (ushort)values[1], values[0]))
             return 0;
         if (mode.Is64() && !SegmentHelpers.TryLoad(s, Ss, (ushort)values[4]))
             return 0;
