@@ -99,12 +99,26 @@ public static class LinuxHost
         using (options.ForwardSignals ? new HostSignals(kernel) : null)
         {
             first.Start();
-            lock (kernel.Gate)
-                while (kernel.Processes.Count > 0)
-                    Monitor.Wait(kernel.Gate);
+            WaitForAll(kernel, process);
         }
 
         return Report(process, error, options.Program);
+    }
+
+    // What the program leaves running may still write: the run ends with the last process. But when somebody ended the program by a signal
+    // to the host process, what is left goes with it.
+    private static void WaitForAll(LinuxKernel kernel, GuestProcess first)
+    {
+        lock (kernel.Gate)
+        {
+            while (kernel.Processes.Count > 0)
+            {
+                if (kernel.WasToldToEnd && first.HasEnded && (first.ExitStatus & 0x7F) != 0)
+                    foreach (var process in kernel.Processes.ToArray())
+                        process.Send(SignalInfo.Sent(Signal.Kill, SignalInfo.FromKernel, 0, 0));
+                Monitor.Wait(kernel.Gate);
+            }
+        }
     }
 
     private static int Report(GuestProcess process, TextWriter error, string program)

@@ -81,8 +81,10 @@ public sealed unsafe partial class GuestThread
     private SignalInfo PageFault(ulong address, uint error)
     {
         TrapAddress = address;
-        var mapped = (Process.Memory.Space.Query(address) & PagePermission.Mapped) != 0;
-        TrapError = error | 4;
+        // PROT_NONE pages are mappings, but not present to the processor.
+        var page = Process.Memory.Space.Query(address);
+        var mapped = (page & PagePermission.Mapped) != 0;
+        TrapError = (page & PagePermission.Protection) == 0 ? (error | 4) & ~1u : error | 4;
         return SignalInfo.Fault(Signal.Segv, mapped ? SegvAccessError : SegvMapError, address);
     }
 

@@ -56,6 +56,9 @@ public sealed class LinuxKernel
     /// <summary>Process group that signals from the host's terminal go to (guest number).</summary>
     public int ForegroundGroup { get; set; }
 
+    /// <summary>The host process got a signal that asks it to end (and the guest got it). Under <see cref="Gate"/>.</summary>
+    internal bool WasToldToEnd { get; set; }
+
     /// <summary>Makes the translator of an address space.</summary>
     public Func<ITranslator?> TranslatorFactory { get; }
 

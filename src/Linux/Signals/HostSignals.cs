@@ -39,6 +39,7 @@ internal sealed class HostSignals : IDisposable
         var info = SignalInfo.Sent(signal, SignalInfo.FromKernel, 0, 0);
         lock (_kernel.Gate)
         {
+            _kernel.WasToldToEnd |= signal is Signal.Hup or Signal.Int or Signal.Quit or Signal.Term;
             var fromTerminal = signal is Signal.Int or Signal.Quit or Signal.Tstp or Signal.Winch;
             var sent = false;
             foreach (var process in _kernel.Processes.ToArray())
