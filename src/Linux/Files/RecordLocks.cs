@@ -69,8 +69,15 @@ public sealed unsafe class RecordLocks : IDisposable
 
         var result = blocking(file.HostFd, OfdGetLock + command, (nint)(&host));
         if (result == 0 && command == 0)
-            request = host with { Process = Math.Max(host.Process, 0) };
+            request = host;
         return result;
+    }
+
+    /// <summary>True when the process has asked for locks on a file.</summary>
+    public bool Knows(in HostStat status)
+    {
+        lock (_gate)
+            return _files.ContainsKey((status.Device, status.Inode));
     }
 
     /// <summary>The process closes a descriptor of a file: its locks on the file end.</summary>

@@ -15,6 +15,7 @@ internal static unsafe class DescriptorCalls
     private const int Asynchronous = 0x2000;
     private const int NoControllingTerminal = 0x100;
     private const int DuplicateCloseOnExec = 1030;
+    private const short Unlocked = 2;
 
     /// <summary>open(path, flags, mode).</summary>
     public static long Open(in SyscallContext c) => Open(c, PathResolver.AtWorkingDirectory, c.A0, c.I1, c.I2);
@@ -285,6 +286,8 @@ internal static unsafe class DescriptorCalls
             : c.Process.Locks.Request((fd, number, p) => Request(thread, fd, number, p), file.HostFd, command, ref request);
         if (result < 0 || command != 0)
             return result;
+        if (!ofDescription && request.Type != Unlocked && request.Process < 0)
+            request.Process = Holder(c.Process, file.HostFd);
         if (!wide && (request.Start > int.MaxValue || request.Length > int.MaxValue))
             return -Errno.EOVERFLOW;
         BinaryPrimitives.WriteInt16LittleEndian(bytes, request.Type);
@@ -293,6 +296,16 @@ internal static unsafe class DescriptorCalls
         WriteWord(bytes[(startAt + word)..], request.Length, wide);
         BinaryPrimitives.WriteInt32LittleEndian(bytes[(startAt + (2 * word))..], request.Process);
         return c.Memory.TryWrite(c.A2, bytes) ? result : -Errno.EFAULT;
+    }
+
+    // The host knows guests' locks by their open files, not by process. Which guest it is follows from who has locks on the file; 0 is none,
+    // a program of the host.
+    private static int Holder(Processes.GuestProcess asking, int hostFd)
+    {
+        if (HostFiles.Status(hostFd, out var status) < 0)
+            return 0;
+        lock (asking.Kernel.Gate)
+            return asking.Kernel.Processes.FirstOrDefault(p => p != asking && p.Locks.Knows(status))?.Pid ?? 0;
     }
 
     private static long Request(Processes.GuestThread thread, int fd, int command, nint request)

@@ -192,6 +192,7 @@ public class FileCallTests
         var query = other.Put(Flock(is32, 1, 5, 1));
         Assert.Equal(0, other.Call("fcntl", otherFd, 5, query));
         Assert.Equal(1, BitConverter.ToInt16(other.Get(query, 2)));
+        Assert.Equal(g.Process.Pid, other.GetInt(query + (is32 ? 12UL : 24UL)));
 
         // Any close of the file by the owner ends its locks.
         Assert.Equal(0, g.Call("close", (ulong)g.Open("file", 0)));
