@@ -34,7 +34,7 @@ public sealed unsafe class Vcpu : IDisposable
     private readonly LockStep? _lockStep;
     private bool _isOutside = true;
     private ushort _cachedMode;
-    private byte[] _aloneBuffer = GC.AllocateUninitializedArray<byte>(1 << 16, pinned: true);
+    private byte[] _aloneBuffer = [];
 
     /// <summary>Makes a vCPU with all state zero except what a reset user context has (FCW 37F, MXCSR 1F80, EFLAGS 202).</summary>
     public Vcpu(BlockCache cache)
@@ -393,7 +393,7 @@ public sealed unsafe class Vcpu : IDisposable
     private nint AllocateAlone(int size)
     {
         if (size > _aloneBuffer.Length)
-            _aloneBuffer = GC.AllocateUninitializedArray<byte>(size * 2, pinned: true);
+            _aloneBuffer = GC.AllocateUninitializedArray<byte>(Math.Max(size * 2, 1 << 16), pinned: true);
         return Marshal.UnsafeAddrOfPinnedArrayElement(_aloneBuffer, 0);
     }
 
