@@ -31,6 +31,7 @@ public sealed unsafe partial class GuestProcess
             SessionId = kernel.HostSession,
             OrphanParentPid = (int)Host.HostCalls.Call(Host.HostSys.Getppid),
             Environment = environment,
+            Actions = HostSignals.Inherited(),
         };
         files.Limit = (int)Math.Min(process.Limits[ResourceLimits.Files].Soft, 1 << 20);
         var program = new ProgramLoader(kernel).Load(process, PathResolver.AtWorkingDirectory, path, arguments, environment);

@@ -17,6 +17,25 @@ internal sealed class HostSignals : IDisposable
     private readonly LinuxKernel _kernel;
     private readonly List<PosixSignalRegistration> _registrations = [];
 
+    /// <summary>
+    /// The actions that a program starts with: what whoever started the host process ignores (nohup, jobs in the background) stays ignored.
+    /// SIGPIPE does not count, the runtime ignores it for itself. To be called before the first registration.
+    /// </summary>
+    public static SignalActions Inherited()
+    {
+        const string Line = "SigIgn:";
+        var actions = new SignalActions();
+        var text = File.Exists("/proc/self/status")
+            ? File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(Line, StringComparison.Ordinal))
+            : null;
+        if (text == null || !ulong.TryParse(text.AsSpan(Line.Length).Trim(), System.Globalization.NumberStyles.HexNumber, null, out var set))
+            return actions;
+        foreach (var signal in s_signals)
+            if ((set & Signal.Bit(signal)) != 0)
+                actions[signal] = new SignalAction(SignalAction.Ignore, 0, 0, 0);
+        return actions;
+    }
+
     /// <summary>Begins.</summary>
     public HostSignals(LinuxKernel kernel)
     {

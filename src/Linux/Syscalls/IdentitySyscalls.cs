@@ -30,6 +30,10 @@ internal static unsafe class IdentitySyscalls
         table.Add("setresgid", &SetGroups3, "ddd", i386: 210, x64: 119);
         table.Add("getresuid", &GetUsers3, "ppp", i386: 209, x64: 118);
         table.Add("getresgid", &GetGroups3, "ppp", i386: 211, x64: 120);
+        table.Add("setresuid16", &SetUsers3, "ddd", i386: 164);
+        table.Add("setresgid16", &SetGroups3, "ddd", i386: 170);
+        table.Add("setfsuid16", &SetFileUser, "d", i386: 138);
+        table.Add("setfsgid16", &SetFileGroup, "d", i386: 139);
         table.Add("setfsuid", &SetFileUser, "d", i386: 215, x64: 122);
         table.Add("setfsgid", &SetFileGroup, "d", i386: 216, x64: 123);
         table.Add("getgroups", &GetGroups, "dp", i386: 205, x64: 115);
