@@ -1,3 +1,4 @@
+using DynaTrans.IlBackend.Compilation;
 using DynaTrans.Linux.Host;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
@@ -31,14 +32,17 @@ internal static class TestPrograms
     public static void Exit(this Assembler a, bool is32, int status) => a.Call(is32, is32 ? 1 : HostSys.Exit, (ulong)status);
 
     /// <summary>Runs an image. The messages are what DynaTrans itself reports.</summary>
-    public static (int Status, string Messages) Run(byte[] image, params string[] arguments)
+    public static (int Status, string Messages) Run(byte[] image, params string[] arguments) => Run(image, false, arguments);
+
+    /// <summary>Runs an image by the interpreter, or with everything translated.</summary>
+    public static (int Status, string Messages) Run(byte[] image, bool translated, params string[] arguments)
     {
         var file = Path.GetTempFileName();
         try
         {
             File.WriteAllBytes(file, image);
             File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            return RunFile(file, arguments);
+            return RunFile(file, translated, arguments);
         }
         finally
         {
@@ -47,12 +51,13 @@ internal static class TestPrograms
     }
 
     /// <summary>Runs a file.</summary>
-    public static (int Status, string Messages) RunFile(string file, params string[] arguments)
+    public static (int Status, string Messages) RunFile(string file, bool translated = false, params string[] arguments)
     {
         var messages = new StringWriter();
         var status = LinuxHost.Run(new LinuxOptions
         {
             Program = file, Arguments = arguments, Environment = ["HOME=/"], Error = messages, ForwardSignals = false,
+            TranslatorFactory = translated ? () => new Translator(new TranslatorOptions(Threshold: 0, Background: false)) : null,
         });
         return (status, messages.ToString());
     }

@@ -231,4 +231,45 @@ public sealed class GuestRunTests
         Assert.Equal("", messages);
         Assert.Equal(0x66, status);
     }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ASignalEndsALoopThatOnlyReads(bool translated)
+    {
+        // The loop waits for a word that nobody writes; the handler of SIGALRM exits.
+        var image = ElfImage.Make(false, a =>
+        {
+            var handler = a.CreateLabel();
+            var again = a.CreateLabel();
+            a.lea(rax, __[handler]);
+            a.sub(rsp, 64);
+            a.mov(__[rsp], rax);
+            a.mov(__qword_ptr[rsp + 8], 0x04000000);
+            a.mov(__[rsp + 16], rax);
+            a.mov(__qword_ptr[rsp + 24], 0);
+            a.mov(edi, 14);
+            a.mov(rsi, rsp);
+            a.xor(edx, edx);
+            a.mov(r10d, 8);
+            a.mov(eax, HostSys.RtSigaction);
+            a.syscall();
+            a.mov(__qword_ptr[rsp], 0);
+            a.mov(__qword_ptr[rsp + 8], 0);
+            a.mov(__qword_ptr[rsp + 16], 0);
+            a.mov(__qword_ptr[rsp + 24], 100_000);
+            a.xor(edi, edi);
+            a.mov(rsi, rsp);
+            a.xor(edx, edx);
+            a.mov(eax, HostSys.Setitimer);
+            a.syscall();
+            a.Label(ref again);
+            a.cmp(__dword_ptr[rsp], 0);
+            a.je(again);
+            a.ud2();
+            a.Label(ref handler);
+            a.Exit(false, 33);
+        });
+        Assert.Equal(33, TestPrograms.Run(image, translated).Status);
+    }
 }
