@@ -146,8 +146,11 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
     public void Flush()
     {
         Interlocked.Increment(ref _generation);
-        foreach (var cell in _cells.Values)
-            ((EntryCell*)cell)->Target = EntryCell.Pack(_stub, 0);
+
+        // A region that is being compiled may make cells meanwhile.
+        lock (_cells)
+            foreach (var cell in _cells.Values)
+                ((EntryCell*)cell)->Target = EntryCell.Pack(_stub, 0);
         foreach (var region in _regions)
             region.Release();
         foreach (var region in _dead)
