@@ -18,6 +18,11 @@ public sealed unsafe class Vcpu : IDisposable
 {
     private const int JumpCacheSize = 4096;
 
+    // Blocks compiled alone in one run with a budget, and blocks rewritten in it, beyond which new ones are interpreted: code that sprawls or
+    // rewrites itself over and over is not worth compiling.
+    private const int MaxAloneCompilations = 128;
+    private const int MaxRewrites = 32;
+
     // Entries after which the interpreter asks again whether a block has code by now.
     private const int RetryEntries = 200;
 
@@ -31,6 +36,8 @@ public sealed unsafe class Vcpu : IDisposable
     private readonly IrBlock _ir = new();
     private readonly GCHandle _handle;
     private readonly Dictionary<nint, nint> _aloneCode = [];
+    private int _aloneCompilations;
+    private long _invalidationsBefore;
     private readonly LockStep? _lockStep;
     private bool _isOutside = true;
     private ushort _cachedMode;
@@ -106,6 +113,8 @@ public sealed unsafe class Vcpu : IDisposable
     {
         var s = State;
         s->ExceptionVector = -1;
+        _aloneCompilations = 0;
+        _invalidationsBefore = Cache.Statistics.Invalidations;
         s->InstructionLimit = maxInstructions > ulong.MaxValue - s->InstructionCount ? ulong.MaxValue : s->InstructionCount + maxInstructions;
         EnterCache();
         HostMxcsr.Enter(s);
@@ -279,10 +288,19 @@ public sealed unsafe class Vcpu : IDisposable
                 return ExitCause.Exception;
         }
 
+        if (!_aloneCode.ContainsKey((nint)block) && !IsWorthCompiling())
+        {
+            var cause = Interpreter.Run(this, block, alone: true);
+            return cause == ExitCause.SingleStep ? RunAlone(1) : cause;
+        }
+
         s->ExitCauseValue = (int)ExitCause.Continue;
         ((delegate*<CpuState*, EntryCell*, nint, void>)AloneCode(translator, block))(s, null, 0);
         return FinishTranslated();
     }
+
+    private bool IsWorthCompiling() =>
+        ++_aloneCompilations <= MaxAloneCompilations && Cache.Statistics.Invalidations - _invalidationsBefore <= MaxRewrites;
 
     // Code of a cached block is kept until the next flush; blocks outside the cache are compiled each time.
     private nint AloneCode(ITranslator translator, Block* block)
