@@ -92,6 +92,10 @@ public sealed unsafe class LockStepTests
 
         public void NoteSlowAccess(BlockCache cache, FaultSite* site) => inner.NoteSlowAccess(cache, site);
 
+        public void NoteHotEntry(BlockCache cache, ulong rip, GuestMode mode)
+        {
+        }
+
         public void Invalidate(Block* block) => inner.Invalidate(block);
 
         public void Flush() => inner.Flush();

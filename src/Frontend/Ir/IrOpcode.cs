@@ -253,4 +253,7 @@ public enum ExitCause : byte
     /// An access at RIP needs the slow path, for which this translation has no code: the interpreter goes on from there (dispatcher).
     /// </summary>
     SlowAccess,
+
+    /// <summary>Translated code was entered from outside so often that it should be made again with what surrounds it (dispatcher).</summary>
+    HotEntry,
 }

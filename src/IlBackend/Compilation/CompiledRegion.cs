@@ -40,8 +40,8 @@ public sealed unsafe class CompiledRegion
     /// <summary>Address of the host code.</summary>
     public nint Code { get; }
 
-    /// <summary>False when its guest bytes have changed.</summary>
-    public bool Valid { get; set; } = true;
+    /// <summary>Its number in <see cref="Runtime.Translation.EntryCell.Local"/>, from 1; 0 before it is published.</summary>
+    public uint Number { get; set; }
 
     /// <summary>Emits and compiles a region, on the calling thread.</summary>
     /// <returns>Null when the region is too large for RyuJIT to optimise; a region of one block is compiled all the same.</returns>

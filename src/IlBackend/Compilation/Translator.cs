@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
@@ -25,26 +24,31 @@ public sealed record TranslatorOptions(
 /// The IL back end of one block cache: builds regions, compiles them, publishes their entries in cells, and takes them out when their bytes
 /// change. A region is published only if, under the memory's lock, all its blocks are still valid.
 /// </summary>
-public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
+public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, IDisposable
 {
-    // How many times longer a block inside a region must be hot to get a region that starts with it.
+    // How many times longer a block inside a region must be hot before the region is made again with an entry there.
     private const int InnerPatience = 16;
 
     // Exits for a slow access at one instruction before the region is made again with slow paths.
     private const int SlowExitsBeforeRecompile = 16;
 
+    // Sampled entries from outside before a region is made again with its surroundings.
+    private const int EntryPatience = 64;
+
     private readonly TranslatorOptions _options;
     private readonly Dictionary<ulong, AccessHistory> _history = [];
-    private readonly Dictionary<long, CompiledRegion> _bySerial = [];
-    private long _serial;
+    private readonly Dictionary<uint, CompiledRegion> _byNumber = [];
     private readonly Dictionary<(ulong Rip, GuestMode Mode), nint> _cells = [];
     private readonly Dictionary<nint, List<CompiledRegion>> _regionsOf = [];
-    private readonly List<CompiledRegion> _regions = [];
     private readonly List<CompiledRegion> _dead = [];
-    private readonly BlockingCollection<(BlockCache Cache, Region Region, int Generation)> _queue = [];
+    private readonly List<(nint Block, bool Grow)> _requests = [];
+    private readonly SemaphoreSlim _work = new(0);
     private readonly Thread? _thread;
     private readonly nint _stub;
+    private BlockCache? _cache;
+    private uint _lastNumber;
     private int _generation;
+    private volatile bool _disposed;
 
     /// <summary>Makes a translator; it serves one block cache.</summary>
     public Translator(TranslatorOptions options)
@@ -73,21 +77,28 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
     /// <inheritdoc/>
     public void Request(BlockCache cache, Block* block)
     {
-        Region region;
-        int generation;
         lock (cache.Memory.Lock)
         {
             if (block->Valid == 0)
                 return;
-            block->CompileState = 1;
-            region = RegionBuilder.Build(cache, block);
-            generation = _generation;
+            _cache = cache;
+            block->CompileState = CompileState.Requested;
+            Ask(block, false);
         }
+    }
 
-        if (_thread != null)
-            _queue.Add((cache, region, generation));
-        else
-            CompileAndPublish(cache, region, generation);
+    /// <inheritdoc/>
+    public void NoteHotEntry(BlockCache cache, ulong rip, GuestMode mode)
+    {
+        lock (cache.Memory.Lock)
+        {
+            var cell = Cell(rip, mode);
+            if (--cell->Patience != 0 || !_byNumber.TryGetValue(cell->Local / EntryCell.MaxEntries, out var region))
+                return;
+            var block = (Block*)region.Region.Entries[(int)(cell->Local % EntryCell.MaxEntries)].Source;
+            if (block->Valid != 0)
+                Ask(block, true);
+        }
     }
 
     /// <inheritdoc/>
@@ -116,7 +127,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
             return;
         lock (cache.Memory.Lock)
         {
-            if (!_bySerial.TryGetValue(site->Region, out var region) || !region.Valid)
+            if (!_byNumber.TryGetValue(site->Region, out var region))
                 return;
             lock (_cells)
                 foreach (var s in region.FaultSites)
@@ -126,7 +137,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
 
             // It was hot: compile it again at its next entry.
             var head = (Block*)region.Region.Blocks[0].Source;
-            head->Heat = _options.Threshold;
+            head->SetHeat(_options.Threshold);
         }
     }
 
@@ -140,7 +151,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
     }
 
     /// <inheritdoc/>
-    public bool WantsFlush => _dead.Count > _options.MaxDeadRegions;
+    public bool WantsFlush => _dead.Count > _options.MaxDeadRegions || _lastNumber >= EntryCell.MaxRegions - 1;
 
     /// <inheritdoc/>
     public void Flush()
@@ -150,16 +161,27 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
         // A region that is being compiled may make cells meanwhile.
         lock (_cells)
             foreach (var cell in _cells.Values)
-                ((EntryCell*)cell)->Target = EntryCell.Pack(_stub, 0);
-        foreach (var region in _regions)
+                Unlink((EntryCell*)cell);
+        foreach (var region in _byNumber.Values)
             region.Release();
         foreach (var region in _dead)
             region.Release();
-        _regions.Clear();
-        _bySerial.Clear();
+        _byNumber.Clear();
         _dead.Clear();
         _regionsOf.Clear();
+        _requests.Clear();
+        _lastNumber = 0;
     }
+
+    /// <inheritdoc/>
+    public int WeightOf(Block* block)
+    {
+        var cell = (EntryCell*)block->Code;
+        return cell != null && _byNumber.TryGetValue(cell->Local / EntryCell.MaxEntries, out var region) ? region.Region.Weight : 0;
+    }
+
+    /// <inheritdoc/>
+    public bool Contains(Block* block) => _regionsOf.TryGetValue((nint)block, out var regions) && regions.Count > 0;
 
     /// <inheritdoc/>
     public EntryCell* Cell(ulong rip, GuestMode mode)
@@ -170,14 +192,18 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
                 return (EntryCell*)known;
             var cell = (EntryCell*)NativeMemory.Alloc((nuint)sizeof(EntryCell));
             cell->Rip = rip;
-            cell->Target = EntryCell.Pack(_stub, 0);
+            Unlink(cell);
             _cells[(rip, mode)] = (nint)cell;
             return cell;
         }
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _queue.CompleteAdding();
+    public void Dispose()
+    {
+        _disposed = true;
+        _work.Release();
+    }
 
     // What one access of a region met, its neighbours will meet: all get the better check at once. The call, which costs registers in the
     // whole region, is only for those that did not get by with it.
@@ -189,17 +215,73 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
             _history[site->Rip] = AccessHistory.Slow;
     }
 
+    // Under the memory's lock.
+    private void Ask(Block* block, bool grow)
+    {
+        _requests.Add(((nint)block, grow));
+        if (_thread != null)
+            _work.Release();
+        else
+            CompileNext();
+    }
+
     private void CompileLoop()
     {
-        foreach (var (cache, region, generation) in _queue.GetConsumingEnumerable())
-            if (generation == Volatile.Read(ref _generation))
-                CompileAndPublish(cache, region, generation);
+        while (true)
+        {
+            _work.Wait();
+            if (_disposed)
+                return;
+            CompileNext();
+        }
+    }
+
+    // What is to be compiled next: the hottest of the blocks asked for that still want it. Null when there is none. Under the memory's lock.
+    private (Region Region, bool Grow)? NextRegion(BlockCache cache)
+    {
+        while (_requests.Count > 0)
+        {
+            var best = 0;
+            for (var i = 1; i < _requests.Count; i++)
+                if (((Block*)_requests[i].Block)->Hotness > ((Block*)_requests[best].Block)->Hotness)
+                    best = i;
+            var (source, grow) = _requests[best];
+            _requests.RemoveAt(best);
+            var block = (Block*)source;
+            if (block->Valid == 0)
+                continue;
+            if (!grow && block->Code != 0)
+            {
+                // A region that came meanwhile has an entry here.
+                block->CompileState = CompileState.Entry;
+                continue;
+            }
+
+            return (RegionBuilder.Build(cache, block, this, grow || Contains(block)), grow);
+        }
+
+        return null;
     }
 
     // The generation tells a flush since the request: the cached blocks behind the region are then gone.
-    private void CompileAndPublish(BlockCache cache, Region region, int generation)
+    private void CompileNext()
     {
-        var compiled = Compile(region, OptionsFor(cache, region));
+        var cache = _cache!;
+        Region region;
+        int generation;
+        uint number;
+        lock (cache.Memory.Lock)
+        {
+            if (NextRegion(cache) is not var (next, grow))
+                return;
+            if (grow && !IsWorthGrowing(next))
+                return;
+            region = next;
+            generation = _generation;
+            number = ++_lastNumber;
+        }
+
+        var compiled = Compile(region, OptionsFor(cache, region, number));
         for (var weight = RegionBuilder.MaxWeight / 2; compiled == null; weight /= 2)
         {
             lock (cache.Memory.Lock)
@@ -207,10 +289,10 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
                 var head = (Block*)region.Blocks[0].Source;
                 if (generation != _generation || head->Valid == 0)
                     return;
-                region = RegionBuilder.Build(cache, head, weight);
+                region = RegionBuilder.Build(cache, head, this, false, weight);
             }
 
-            compiled = Compile(region, OptionsFor(cache, region));
+            compiled = Compile(region, OptionsFor(cache, region, number));
         }
 
         lock (cache.Memory.Lock)
@@ -231,15 +313,31 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
                 return;
             }
 
-            Publish(compiled);
+            Publish(compiled, number);
             Published?.Invoke(compiled);
         }
     }
 
-    private EmitOptions OptionsFor(BlockCache cache, Region region)
+    // A region made anew because its entries are hot must take in something that the old one has not.
+    private bool IsWorthGrowing(Region region)
+    {
+        var head = (Block*)region.Blocks[0].Source;
+        var cell = (EntryCell*)head->Code;
+        if (cell == null || !_byNumber.TryGetValue(cell->Local / EntryCell.MaxEntries, out var old))
+            return false;
+        var added = 0;
+        foreach (var block in region.Blocks)
+            if (old.Region.Find(block.Start) == null)
+                added++;
+        if (added * 8 > region.Blocks.Count)
+            return true;
+        return false;
+    }
+
+    private EmitOptions OptionsFor(BlockCache cache, Region region, uint number)
     {
         var counter = _options.HeatCounter?.Invoke(region) ?? 0;
-        return new EmitOptions(_options.CountInstructions || counter != 0, false, WindowPages(cache), counter);
+        return new EmitOptions(_options.CountInstructions || counter != 0, false, WindowPages(cache), counter, number);
     }
 
     // The head may be asked for again later.
@@ -247,7 +345,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
     {
         var head = (Block*)region.Blocks[0].Source;
         if (head->Valid != 0)
-            head->CompileState = 0;
+            head->CompileState = CompileState.LostEntry;
     }
 
     private static ulong WindowPages(BlockCache cache) => cache.Memory.WindowSize / AddressSpace.PageSize;
@@ -267,13 +365,14 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
         return compiled;
     }
 
-    private void Publish(CompiledRegion compiled)
+    private void Publish(CompiledRegion compiled, uint number)
     {
         var region = compiled.Region;
-        _regions.Add(compiled);
-        _bySerial[++_serial] = compiled;
+        compiled.Number = number;
+        _byNumber[number] = compiled;
         foreach (var site in compiled.FaultSites)
-            ((FaultSite*)site)->Region = _serial;
+            ((FaultSite*)site)->Region = number;
+        var replaced = new HashSet<CompiledRegion>();
         foreach (var block in region.Blocks)
         {
             if (!_regionsOf.TryGetValue(block.Source, out var list))
@@ -281,48 +380,66 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IDisposable
             list.Add(compiled);
         }
 
-        // Blocks inside have no entry of their own: from there the interpreter soon comes to one that has. Only a block that stays hot for
-        // long gets a region of its own.
-        foreach (var inner in region.Blocks)
-        {
-            var block = (Block*)inner.Source;
-            if (inner.Entry < 0 && block->Code == 0 && block->CompileState == 0)
-                block->Heat = Math.Min(block->Heat, -InnerPatience * Math.Max(1, _options.Threshold));
-        }
-
         for (var i = 0; i < region.Entries.Count; i++)
         {
             var entry = region.Entries[i];
             var block = (Block*)entry.Source;
-
-            // A place that has code of its own keeps it, unless it is the head.
-            if (i > 0 && block->Code != 0)
+            if (entry.Copied && block->Code != 0)
                 continue;
             var cell = Cell(entry.Start, region.Mode);
+            if (_byNumber.TryGetValue(cell->Local / EntryCell.MaxEntries, out var old))
+                replaced.Add(old);
+            cell->Local = EntryCell.Inside(number, i);
+            cell->Patience = EntryPatience;
             Volatile.Write(ref cell->Target, EntryCell.Pack(compiled.Code, i));
             block->Code = (nint)cell;
-            block->CompileState = 2;
-            block->Heat = int.MaxValue / 2;
+            block->CompileState = CompileState.Entry;
+            block->SetHeat(int.MaxValue / 2);
         }
+
+        foreach (var old in replaced)
+            if (!HasEntries(old))
+                Kill(old);
+
+        // Blocks inside have no entry of their own: from there the interpreter soon comes to one that has. Only a block that stays hot for
+        // long gets one.
+        foreach (var inner in region.Blocks)
+        {
+            var block = (Block*)inner.Source;
+            if (inner.Entry < 0 && block->Code == 0 && block->CompileState != CompileState.Requested)
+                block->SetHeat(Math.Min(block->Heat, -InnerPatience * Math.Max(1, _options.Threshold)));
+        }
+    }
+
+    private bool HasEntries(CompiledRegion compiled)
+    {
+        foreach (var entry in compiled.Region.Entries)
+            if (Cell(entry.Start, compiled.Region.Mode)->Local / EntryCell.MaxEntries == compiled.Number)
+                return true;
+        return false;
+    }
+
+    private void Unlink(EntryCell* cell)
+    {
+        cell->Local = 0;
+        Volatile.Write(ref cell->Target, EntryCell.Pack(_stub, 0));
     }
 
     private void Kill(CompiledRegion compiled)
     {
-        if (!compiled.Valid)
+        if (!_byNumber.Remove(compiled.Number))
             return;
-        compiled.Valid = false;
-        _regions.Remove(compiled);
         _dead.Add(compiled);
         foreach (var entry in compiled.Region.Entries)
         {
             var cell = Cell(entry.Start, compiled.Region.Mode);
-            if ((nint)(cell->Target & ((1UL << EntryCell.AddressBits) - 1)) != compiled.Code)
+            if (cell->Local / EntryCell.MaxEntries != compiled.Number)
                 continue;
-            Volatile.Write(ref cell->Target, EntryCell.Pack(_stub, 0));
+            Unlink(cell);
             var block = (Block*)entry.Source;
             block->Code = 0;
-            block->CompileState = 0;
-            block->Heat = 0;
+            block->CompileState = CompileState.LostEntry;
+            block->SetHeat(0);
         }
 
         foreach (var block in compiled.Region.Blocks)

@@ -90,7 +90,11 @@ public abstract unsafe class IlGeneratorSink : IlSink
     }
 
     /// <inheritdoc/>
-    public override void EmitSwitch(int[] labels) => Generator.Emit(OpCodes.Switch, Array.ConvertAll(labels, l => _labels[l]));
+    public override void EmitSwitch(int[] labels)
+    {
+        _flowPoints++;
+        Generator.Emit(OpCodes.Switch, Array.ConvertAll(labels, l => _labels[l]));
+    }
 
     /// <inheritdoc/>
     public override void EmitCall(MethodInfo method) => Generator.Emit(OpCodes.Call, method);

@@ -124,7 +124,15 @@ public sealed unsafe partial class RegionEmitter
         if ((JumpKind)op.Sub == JumpKind.Return)
             EmitReturnTests();
 
-        // The vCPU's entry cache: line = cache + index * 16, { rip, cell }.
+        _usesDispatch = true;
+        _il.EmitBranch(OpCodes.Br, _dispatch);
+    }
+
+    // Where all indirect jumps go, with the target in _slow and all flags in the locals: finds the target's cell in the vCPU's entry cache
+    // (line = cache + index * 16, { rip, cell }); an entry of this region is a branch, everything else a jump through the cell.
+    private void EmitDispatch()
+    {
+        _il.MarkLabel(_dispatch);
         LoadField(nameof(CpuState.EntryCache), OpCodes.Ldind_I);
         LdLoc(_slow);
         LdLoc(_slow);
@@ -137,28 +145,54 @@ public sealed unsafe partial class RegionEmitter
         _il.Emit(OpCodes.Shl);
         _il.Emit(OpCodes.Conv_I);
         _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Conv_U8);
-        StLoc(_ea);
+        StLoc(_cell);
         var miss = _il.DefineLabel();
-        LdLoc(_ea);
-        _il.Emit(OpCodes.Conv_I);
+        LdLoc(_cell);
         _il.Emit(OpCodes.Ldind_I8);
         LdLoc(_slow);
         _il.EmitBranch(OpCodes.Bne_Un, miss);
-        EmitSpill();
-        LdLoc(_ea);
-        _il.Emit(OpCodes.Conv_I);
+        LdLoc(_cell);
         Ldc4(8);
         _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Ldind_I8);
-        StLoc(_ea);
-        EmitJumpThroughCell(() => LdLoc(_ea));
-        Cold(() =>
+        _il.Emit(OpCodes.Ldind_I);
+        StLoc(_cell);
+        if (_options.RegionNumber != 0)
         {
-            _il.MarkLabel(miss);
-            StoreRipFromSlow();
-            _il.EmitBranch(OpCodes.Br, _leave);
-        });
+            LdLoc(_cell);
+            Ldc4(LocalOffset);
+            _il.Emit(OpCodes.Add);
+            _il.Emit(OpCodes.Ldind_I4);
+            Ldc4((int)EntryCell.Inside(_options.RegionNumber, 0));
+            _il.Emit(OpCodes.Sub);
+            _il.EmitSwitch(_entryLabels);
+        }
+
+        _usesChain = true;
+        _il.EmitBranch(OpCodes.Br, _chain);
+        _il.MarkLabel(miss);
+        StoreRipFromSlow();
+        _il.EmitBranch(OpCodes.Br, _leave);
+    }
+
+    // Where all exits to other code go, with the cell of the target in _cell.
+    private void EmitChain()
+    {
+        _il.MarkLabel(_chain);
+        EmitSpill();
+        _il.Emit(OpCodes.Ldarg_0);
+        LdLoc(_cell);
+        LdLoc(_cell);
+        _il.Emit(OpCodes.Ldind_I8);
+        StLoc(_slow);
+        LdLoc(_slow);
+        Ldc4(EntryCell.AddressBits);
+        _il.Emit(OpCodes.Shr_Un);
+        _il.Emit(OpCodes.Conv_I);
+        LdLoc(_slow);
+        Ldc((1L << EntryCell.AddressBits) - 1);
+        _il.Emit(OpCodes.And);
+        _il.Emit(OpCodes.Conv_I);
+        _il.EmitTailJump();
     }
 
     private void StoreRipFromSlow()
@@ -232,26 +266,6 @@ public sealed unsafe partial class RegionEmitter
         _il.Emit(OpCodes.Stind_I8);
     }
 
-    private void EmitJumpThroughCell(Action pushCell)
-    {
-        _il.Emit(OpCodes.Ldarg_0);
-        pushCell();
-        _il.Emit(OpCodes.Conv_I);
-        pushCell();
-        _il.Emit(OpCodes.Conv_I);
-        _il.Emit(OpCodes.Ldind_I8);
-        StLoc(_slow);
-        LdLoc(_slow);
-        Ldc4(EntryCell.AddressBits);
-        _il.Emit(OpCodes.Shr_Un);
-        _il.Emit(OpCodes.Conv_I);
-        LdLoc(_slow);
-        Ldc((1L << EntryCell.AddressBits) - 1);
-        _il.Emit(OpCodes.And);
-        _il.Emit(OpCodes.Conv_I);
-        _il.EmitTailJump();
-    }
-
     private void EmitExits()
     {
         _il.BeginGlue("exits");
@@ -265,10 +279,17 @@ public sealed unsafe partial class RegionEmitter
                 continue;
             }
 
-            EmitSpill();
-            var cell = _cells.Cell(target, _region.Mode);
-            EmitJumpThroughCell(() => _il.EmitCell(cell));
+            _il.EmitCell(_cells.Cell(target, _region.Mode));
+            _il.Emit(OpCodes.Conv_I);
+            StLoc(_cell);
+            _usesChain = true;
+            _il.EmitBranch(OpCodes.Br, _chain);
         }
+
+        if (_usesDispatch)
+            EmitDispatch();
+        if (_usesChain)
+            EmitChain();
 
         foreach (var (rip, label) in _requestLabels)
         {

@@ -279,21 +279,20 @@ public sealed unsafe partial class RegionEmitter
         var fail = _il.DefineLabel();
         if (_region.Mode.Is64())
         {
-            // Canonical: bits 63:47 are equal. The helper is called where they are not, to raise the exception.
+            // The lower half of the canonical addresses needs nothing; the helper says about the rest.
             var copy = op;
             Push(op.A, 8);
-            Ldc4(16);
-            _il.Emit(OpCodes.Shl);
-            Ldc4(16);
-            _il.Emit(OpCodes.Shr);
-            Push(op.A, 8);
-            var bad = _il.DefineLabel();
-            _il.EmitBranch(OpCodes.Bne_Un, bad);
+            Ldc4(47);
+            _il.Emit(OpCodes.Shr_Un);
+            var upper = _il.DefineLabel();
+            var done = _il.DefineLabel();
+            _il.EmitBranch(OpCodes.Brtrue, upper);
+            _il.MarkLabel(done);
             Cold(() =>
             {
-                _il.MarkLabel(bad);
+                _il.MarkLabel(upper);
                 CallCheckLimit(copy);
-                _il.Emit(OpCodes.Pop);
+                _il.EmitBranch(OpCodes.Brtrue, done);
                 _il.EmitBranch(OpCodes.Br, fail);
             });
         }

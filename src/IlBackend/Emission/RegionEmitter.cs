@@ -16,6 +16,8 @@ namespace DynaTrans.IlBackend.Emission;
 /// </summary>
 public sealed unsafe partial class RegionEmitter
 {
+    private const int LocalOffset = 16;
+
     private static readonly Type VectorType = typeof(Vector128<byte>);
 
     private readonly IlSink _il;
@@ -37,7 +39,10 @@ public sealed unsafe partial class RegionEmitter
 
     private int _ea, _page, _slow, _memory, _permissions, _site, _count, _scratch;
     private int _fop, _fres, _fsrc, _faux;
-    private int _faultExit, _slowExit, _leave;
+    private int _faultExit, _slowExit, _leave, _dispatch, _chain;
+    private int _cell;
+    private bool _usesDispatch, _usesChain;
+    private int[] _entryLabels = [];
 
     private PendingFlags _flags;
     private int _opIndex;
@@ -77,6 +82,8 @@ public sealed unsafe partial class RegionEmitter
         _faultExit = _il.DefineLabel();
         _slowExit = _il.DefineLabel();
         _leave = _il.DefineLabel();
+        _dispatch = _il.DefineLabel();
+        _chain = _il.DefineLabel();
         for (var i = 0; i < _blockLabels.Length; i++)
             _blockLabels[i] = _il.DefineLabel();
         EmitEntry();
@@ -120,6 +127,7 @@ public sealed unsafe partial class RegionEmitter
         _fres = _il.DeclareLocal(typeof(long), "fres");
         _fsrc = _il.DeclareLocal(typeof(long), "fsrc");
         _faux = _il.DeclareLocal(typeof(long), "faux");
+        _cell = _il.DeclareLocal(typeof(nint), "next");
     }
 
     private void Collect(in IrOp op, bool[] used, bool[] usedVector)
@@ -172,24 +180,56 @@ public sealed unsafe partial class RegionEmitter
             StLoc(_count);
         }
 
-        if (_region.Entries.Count > 1)
+        CountEntry();
+        _entryLabels = new int[_region.Entries.Count];
+        for (var i = 0; i < _entryLabels.Length; i++)
+        {
+            _entryLabels[i] = _il.DefineLabel();
+            var (label, block) = (_entryLabels[i], _region.Entries[i]);
+            if (i > 0)
+                _coldPaths.Add(() => EmitSideEntry(label, block));
+        }
+
+        if (_entryLabels.Length > 1)
         {
             _il.Emit(OpCodes.Ldarg_2);
             _il.Emit(OpCodes.Conv_I4);
-            var labels = new int[_region.Entries.Count];
-            for (var i = 0; i < labels.Length; i++)
-            {
-                labels[i] = _il.DefineLabel();
-                var (label, block) = (labels[i], _region.Entries[i]);
-                if (i > 0)
-                    _coldPaths.Add(() => EmitSideEntry(label, block));
-            }
-
-            _il.EmitSwitch(labels);
-            _il.MarkLabel(labels[0]);
+            _il.EmitSwitch(_entryLabels);
         }
 
+        _il.MarkLabel(_entryLabels[0]);
         CheckRequest(_region.Blocks[0].Start);
+    }
+
+    // Counts entries from outside; one in so many leaves as a sample of what is entered most.
+    private void CountEntry()
+    {
+        if (_options.RegionNumber == 0)
+            return;
+        var hot = _il.DefineLabel();
+        var offset = FieldOffset(nameof(CpuState.EntriesToSample));
+        FieldAddress(offset);
+        FieldAddress(offset);
+        _il.Emit(OpCodes.Ldind_I4);
+        Ldc4(1);
+        _il.Emit(OpCodes.Sub);
+        _il.Emit(OpCodes.Stind_I4);
+        FieldAddress(offset);
+        _il.Emit(OpCodes.Ldind_I4);
+        _il.EmitBranch(OpCodes.Brfalse, hot);
+        _coldPaths.Add(() =>
+        {
+            _il.BeginGlue("hot entry");
+            _il.MarkLabel(hot);
+            FieldAddress(Slot.Rip * 8);
+            _il.Emit(OpCodes.Ldarg_1);
+            Ldc4(8);
+            _il.Emit(OpCodes.Add);
+            _il.Emit(OpCodes.Ldind_I8);
+            _il.Emit(OpCodes.Stind_I8);
+            SetCause(ExitCause.HotEntry);
+            _il.EmitBranch(OpCodes.Br, _leave);
+        });
     }
 
     // Entries other than the head: the exit-request check stands here too, so that regions that jump to each other in a ring stop.
@@ -298,8 +338,12 @@ public sealed unsafe partial class RegionEmitter
 /// <param name="HeatCounter">
 /// Host address of a 64-bit counter that executed instructions are added to as well, when they are counted; 0 for none.
 /// </param>
+/// <param name="RegionNumber">
+/// Number of the region in <see cref="EntryCell.Local"/>, by which an indirect jump finds that its target is inside; 0 for code that is
+/// not entered through cells: all its indirect jumps leave it.
+/// </param>
 public readonly record struct EmitOptions(
-    bool CountInstructions = false, bool Alone = false, ulong WindowPages = 0, nint HeatCounter = 0);
+    bool CountInstructions = false, bool Alone = false, ulong WindowPages = 0, nint HeatCounter = 0, uint RegionNumber = 0);
 
 /// <summary>Gives the cell of a jump target.</summary>
 public unsafe interface ICellSource

@@ -15,6 +15,15 @@ namespace DynaTrans.IlBackend.Regions;
 public sealed record RegionBlock(
     nint Source, ulong Start, ulong Next, ulong Taken, bool EndsWithCall, IrOp[] Ops, ulong[] Addresses)
 {
+    /// <summary>Targets that its indirect jump or call was seen to have; in or outside the region.</summary>
+    public IReadOnlyList<ulong> Targets { get; init; } = [];
+
+    /// <summary>It is part of a called function that has code of its own: other callers go on using that.</summary>
+    public bool Copied { get; set; }
+
+    /// <summary>It has been asked for, or has been entered, from outside.</summary>
+    public bool HadEntry { get; set; }
+
     /// <summary>Edges from blocks of the region that lead here.</summary>
     public int Predecessors { get; set; }
 
@@ -37,7 +46,10 @@ public sealed record RegionBlock(
 
         return new RegionBlock(
             (nint)block, block->Start, block->Next, block->Taken, block->EndsWithCall != 0,
-            new ReadOnlySpan<IrOp>(Block.Ops(block), block->OpCount).ToArray(), addresses);
+            new ReadOnlySpan<IrOp>(Block.Ops(block), block->OpCount).ToArray(), addresses)
+        {
+            Targets = IndirectTargets.ToArray(block->Targets),
+        };
     }
 }
 
@@ -64,6 +76,9 @@ public sealed class Region
     /// <summary>The blocks in layout order.</summary>
     public IReadOnlyList<RegionBlock> Blocks { get; }
 
+    /// <summary>Estimated references to locals in its IL (<see cref="RegionBuilder.WeightOf"/>).</summary>
+    public int Weight { get; init; }
+
     /// <summary>The blocks that can be entered from outside, by entry number.</summary>
     public IReadOnlyList<RegionBlock> Entries { get; private set; } = [];
 
@@ -71,8 +86,8 @@ public sealed class Region
     public RegionBlock? Find(ulong rip) => _byAddress.GetValueOrDefault(rip);
 
     /// <summary>
-    /// Counts predecessors and numbers the entries: the head, return points of calls, and targets of backward jumps, so that code
-    /// outside can come back in where it left.
+    /// Counts predecessors and numbers the entries: the head, targets of indirect jumps, called functions, return points of calls, targets
+    /// of backward jumps (so that code outside can come back in where it left), and what was entered from outside before.
     /// </summary>
     public void Analyse()
     {
@@ -87,6 +102,13 @@ public sealed class Region
                 Edge(block, block.Next, entries);
             if (block.EndsWithCall && Find(block.Next) is { } point)
                 AddEntry(point, entries);
+            if (block.EndsWithCall && last == IrOpcode.Jump && Find(block.Taken) is { Copied: false } function)
+                AddEntry(function, entries);
+            foreach (var target in block.Targets)
+                if (Find(target) is { Copied: false } known)
+                    AddEntry(known, entries);
+            if (block is { HadEntry: true, Copied: false })
+                AddEntry(block, entries);
         }
 
         Entries = entries;
@@ -105,7 +127,7 @@ public sealed class Region
         if (Find(target) is not { } to)
             return;
         to.Predecessors++;
-        if (to.Order <= from.Order)
+        if (to.Order <= from.Order && !to.Copied)
             AddEntry(to, entries);
     }
 }

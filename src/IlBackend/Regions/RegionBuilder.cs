@@ -5,47 +5,64 @@ using DynaTrans.Runtime.Translation;
 namespace DynaTrans.IlBackend.Regions;
 
 /// <summary>
-/// Chooses what is compiled together: from a hot block along direct jumps, branches and calls, every block that the interpreter has found
-/// worth entering. Only blocks in the cache take part: what never ran is not compiled.
+/// Chooses what is compiled together: from a hot block along direct jumps, branches, calls and the known targets of indirect jumps, the
+/// hottest first. What has code already is left alone unless it is small beside the rest (then it is compiled again, within the
+/// larger region), so that a block is compiled a few times at most, however its surroundings get hot one after the other.
 /// </summary>
-public static unsafe class RegionBuilder
+public sealed unsafe class RegionBuilder
 {
     /// <summary>
     /// Weight of the largest region to try. RyuJIT gives up optimising at 8,000 references to locals; an IR op costs about 6 on average, a
-    /// memory access 10, an exit up to 40; the emitter counts exactly.
+    /// memory access 10; the emitter counts exactly.
     /// </summary>
     public const int MaxWeight = 5000;
 
-    private const int MaxBlocks = 300;
+    // Weight up to which the code of a called function is copied into its caller.
+    private const int MaxCopiedCallee = 600;
 
-    /// <summary>Builds a region with a head, of at most <paramref name="maxWeight"/>. Under the memory's lock.</summary>
-    public static Region Build(BlockCache cache, Block* head, int maxWeight = MaxWeight)
+    // The same in a region that is made because its entries are hot.
+    private const int MaxCopiedCalleeWhenGrowing = 2000;
+
+    private const int MaxBlocks = 400;
+
+    // A block belongs to the region when it was entered at least once while its head was entered so many times.
+    private const int ColdFactor = 48;
+
+    private readonly BlockCache _cache;
+    private readonly IRegionMap _map;
+    private readonly int _maxWeight;
+    private readonly bool _grow;
+    private readonly GuestMode _mode;
+    private readonly ulong _csBase;
+    private readonly int _minHotness;
+    private readonly List<RegionBlock> _blocks = [];
+    private readonly HashSet<ulong> _seen = [];
+    private readonly PriorityQueue<(nint Block, bool Copied), int> _queue = new();
+    private readonly List<(nint Block, bool ByCall, int Weight)> _compiled = [];
+    private int _weight;
+
+    private RegionBuilder(BlockCache cache, Block* head, IRegionMap map, bool grow, int maxWeight)
     {
-        var mode = (GuestMode)head->Mode;
-        var blocks = new List<RegionBlock>();
-        var seen = new HashSet<ulong> { head->Start };
-        var queue = new LinkedList<nint>();
-        queue.AddLast((nint)head);
-        var weight = 0;
-        var csBase = head->Linear - head->Start;
-        while (queue.First is { } first && blocks.Count < MaxBlocks)
-        {
-            queue.RemoveFirst();
-            var block = (Block*)first.Value;
-            weight += WeightOf(block);
-            if (weight > maxWeight && blocks.Count > 0)
-                break;
-            blocks.Add(RegionBlock.CopyOf(block));
-            Follow(cache, block, mode, csBase, seen, queue);
-        }
+        _cache = cache;
+        _map = map;
+        _grow = grow;
+        _maxWeight = maxWeight;
+        _mode = (GuestMode)head->Mode;
+        _csBase = head->Linear - head->Start;
+        _minHotness = Math.Max(2, Math.Min(head->Hotness, 100_000) / ColdFactor);
+    }
 
-        // In address order after the head, loops and their exits lie as the compiler of the guest laid them.
-        var tail = blocks.GetRange(1, blocks.Count - 1);
-        tail.Sort((a, b) => a.Start.CompareTo(b.Start));
-        tail.Insert(0, blocks[0]);
-        var region = new Region(mode, tail);
-        region.Analyse();
-        return region;
+    /// <summary>Builds a region. Under the memory's lock.</summary>
+    /// <param name="cache">The cache with the blocks.</param>
+    /// <param name="head">Where it begins; hot.</param>
+    /// <param name="map">What is compiled already.</param>
+    /// <param name="grow">Take in what is compiled already as far as it fits.</param>
+    /// <param name="maxWeight">Size limit.</param>
+    public static Region Build(BlockCache cache, Block* head, IRegionMap map, bool grow, int maxWeight = MaxWeight)
+    {
+        var builder = new RegionBuilder(cache, head, map, grow, maxWeight);
+        builder.Collect(head);
+        return builder.Layout();
     }
 
     /// <summary>A region of one block.</summary>
@@ -56,7 +73,8 @@ public static unsafe class RegionBuilder
         return region;
     }
 
-    private static int WeightOf(Block* block)
+    /// <summary>About how many references to locals a block's IL has.</summary>
+    public static int WeightOf(Block* block)
     {
         var weight = 20;
         var ops = Block.Ops(block);
@@ -65,23 +83,103 @@ public static unsafe class RegionBuilder
         return weight;
     }
 
-    // The branch that was taken more often is followed first; a call's return point comes after its target.
-    private static void Follow(
-        BlockCache cache, Block* block, GuestMode mode, ulong csBase, HashSet<ulong> seen, LinkedList<nint> queue)
+    private void Collect(Block* head)
     {
-        var last = Block.Ops(block)[block->OpCount - 1].Op;
-        if (last is IrOpcode.Jump or IrOpcode.JumpCondition or IrOpcode.JumpIf)
-            Add(block->Taken);
-        if (last is IrOpcode.JumpCondition or IrOpcode.JumpIf || block->EndsWithCall != 0)
-            Add(block->Next);
-
-        void Add(ulong rip)
+        _seen.Add(head->Start);
+        _queue.Enqueue(((nint)head, false), int.MinValue);
+        do
         {
-            if (!seen.Add(rip))
-                return;
-            var next = cache.Find(rip, csBase + rip, mode);
-            if (next != null && (next->Heat is > 1 or < 0 || next->CompileState != 0))
-                queue.AddLast((nint)next);
+            while (_blocks.Count < MaxBlocks && _queue.TryDequeue(out var next, out _))
+            {
+                var block = (Block*)next.Block;
+                var weight = WeightOf(block);
+                if (_weight + weight > _maxWeight && _blocks.Count > 0)
+                    continue;
+                _weight += weight;
+                var copy = RegionBlock.CopyOf(block);
+                copy.Copied = next.Copied;
+                copy.HadEntry = block->Code != 0 || block->CompileState is CompileState.Requested or CompileState.LostEntry;
+                _blocks.Add(copy);
+                Follow(block, next.Copied);
+            }
         }
+        while (_blocks.Count < MaxBlocks && TakeCompiled());
     }
+
+    // Takes in the lightest of the compiled regions met so far, if it is worth it.
+    private bool TakeCompiled()
+    {
+        while (_compiled.Count > 0)
+        {
+            var best = 0;
+            for (var i = 1; i < _compiled.Count; i++)
+                if (_compiled[i].Weight < _compiled[best].Weight)
+                    best = i;
+            var (block, byCall, weight) = _compiled[best];
+            _compiled.RemoveAt(best);
+            var limit = byCall ? (_grow ? MaxCopiedCalleeWhenGrowing : MaxCopiedCallee) : _grow ? _maxWeight : 2 * _weight;
+            if (weight > limit || _weight + weight > _maxWeight || !_seen.Add(((Block*)block)->Start))
+                continue;
+            _queue.Enqueue((block, byCall), -((Block*)block)->Hotness);
+            return true;
+        }
+
+        return false;
+    }
+
+    // The hottest successors first.
+    private void Follow(Block* block, bool copied)
+    {
+        ref var last = ref Block.Ops(block)[block->OpCount - 1];
+        var calls = block->EndsWithCall != 0;
+        if (last.Op is IrOpcode.Jump or IrOpcode.JumpCondition or IrOpcode.JumpIf)
+            Add(block->Taken, calls, copied);
+        if (last.Op is IrOpcode.JumpCondition or IrOpcode.JumpIf || calls)
+            Add(block->Next, false, copied);
+        if (last.Op == IrOpcode.JumpIndirect)
+            foreach (var target in IndirectTargets.ToArray(block->Targets))
+                Add(target, calls, copied);
+    }
+
+    private void Add(ulong rip, bool byCall, bool copied)
+    {
+        if (_seen.Contains(rip))
+            return;
+        var next = _cache.Find(rip, _csBase + rip, _mode);
+        if (next == null)
+            return;
+        if (next->Code != 0 && copied && byCall)
+            return;
+        if (next->Code != 0 && !copied)
+        {
+            _compiled.Add(((nint)next, byCall, _map.WeightOf(next)));
+            return;
+        }
+
+        if (next->Hotness < _minHotness && next->CompileState == CompileState.None && !_map.Contains(next))
+            return;
+        _seen.Add(rip);
+        _queue.Enqueue(((nint)next, copied), -next->Hotness);
+    }
+
+    // In address order after the head, loops and their exits lie as the compiler of the guest laid them.
+    private Region Layout()
+    {
+        var blocks = _blocks.GetRange(1, _blocks.Count - 1);
+        blocks.Sort((a, b) => a.Start.CompareTo(b.Start));
+        blocks.Insert(0, _blocks[0]);
+        var region = new Region(_mode, blocks) { Weight = _weight };
+        region.Analyse();
+        return region;
+    }
+}
+
+/// <summary>What is compiled already, for <see cref="RegionBuilder"/>.</summary>
+public unsafe interface IRegionMap
+{
+    /// <summary>Weight of the region that a block with code is an entry of; 0 when there is none.</summary>
+    int WeightOf(Block* block);
+
+    /// <summary>True when a block is part of a compiled region.</summary>
+    bool Contains(Block* block);
 }

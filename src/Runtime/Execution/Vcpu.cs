@@ -30,6 +30,9 @@ public sealed unsafe class Vcpu : IDisposable
     // compiled ahead of time is slow, and a loop of the guest would stay in it for ever.
     private const int EntriesBeforeLeaving = 20_000;
 
+    // Entries of translated code from outside per sample (prime, so that it keeps no step with the guest's loops).
+    private const int EntriesPerSample = 4093;
+
     private readonly Block** _jumpCache;
     private readonly EntryCacheLine* _entryCache;
     private readonly Lifter _lifter = new();
@@ -54,6 +57,7 @@ public sealed unsafe class Vcpu : IDisposable
         State->MemoryBase = cache.Memory.Base;
         State->Permissions = cache.Memory.Permissions;
         State->WindowPages = cache.Memory.WindowSize / AddressSpace.PageSize;
+        State->EntriesToSample = EntriesPerSample;
         State->ExceptionVector = -1;
         State->InstructionLimit = ulong.MaxValue;
         State->Fcw = 0x37F;
@@ -234,43 +238,43 @@ public sealed unsafe class Vcpu : IDisposable
                 // Regions do not stop at a budget: one block at a time, or the interpreter, which must not leave because of heat.
                 if (translator.Threshold == 0)
                     return RunTranslatedAlone(translator, block);
-                block->Heat = 0;
+                block->SetHeat(0);
             }
-            else if (block->Code != 0 || TryCompile(translator, block))
-                return RunTranslated(block);
+            else if (TryCompile(translator, block) is var code && code != null)
+                return RunTranslated(block->Start, code);
         }
         else if (block->Heat >= HeatThreshold)
-            block->Heat = 0;
+            block->SetHeat(0);
 
         return Interpret(block);
     }
 
-    // True when the block has code now. A block that is not worth it yet is interpreted for another while before the question comes again.
-    private bool TryCompile(ITranslator translator, Block* block)
+    // The cell of the block's code; null when there is none yet. A block that is not worth it is interpreted for another while before the
+    // question comes again. Another thread may take the code away at any time: the field is read once.
+    private EntryCell* TryCompile(ITranslator translator, Block* block)
     {
-        if (block->Heat >= HeatThreshold)
+        var code = Volatile.Read(ref block->Code);
+        if (code != 0 || block->Heat < HeatThreshold)
+            return (EntryCell*)code;
+        if (block->CompileState is CompileState.None or CompileState.LostEntry)
         {
-            if (block->CompileState == 0)
-            {
-                HostMxcsr.Leave(State);
-                translator.Request(Cache, block);
-                HostMxcsr.Enter(State);
-            }
-
-            if (block->Code == 0)
-                block->Heat = HeatThreshold - RetryEntries;
+            HostMxcsr.Leave(State);
+            translator.Request(Cache, block);
+            HostMxcsr.Enter(State);
         }
 
-        return block->Code != 0;
+        code = Volatile.Read(ref block->Code);
+        if (code == 0)
+            block->SetHeat(HeatThreshold - RetryEntries);
+        return (EntryCell*)code;
     }
 
-    private ExitCause RunTranslated(Block* block)
+    private ExitCause RunTranslated(ulong start, EntryCell* cell)
     {
         var s = State;
-        var cell = (EntryCell*)block->Code;
-        var line = &_entryCache[EntryCacheLine.IndexOf(block->Start)];
+        var line = &_entryCache[EntryCacheLine.IndexOf(start)];
         line->Cell = cell;
-        line->Rip = block->Start;
+        line->Rip = start;
         s->ExitCauseValue = (int)ExitCause.Continue;
         EntryCell.Enter(s, cell);
         return FinishTranslated();
@@ -331,6 +335,15 @@ public sealed unsafe class Vcpu : IDisposable
         var cause = (ExitCause)s->ExitCauseValue;
         if (cause == ExitCause.SlowAccess)
             return InterpretSlowAccess(site);
+        if (cause == ExitCause.HotEntry)
+        {
+            s->EntriesToSample = EntriesPerSample;
+            HostMxcsr.Leave(s);
+            Cache.Translator!.NoteHotEntry(Cache, s->Slots[Slot.Rip], (GuestMode)s->Mode);
+            HostMxcsr.Enter(s);
+            return ExitCause.Continue;
+        }
+
         if (cause != ExitCause.Exception || s->ExceptionVector != CpuState.RestartAlone)
             return cause;
         s->ExceptionVector = -1;

@@ -123,6 +123,12 @@ public unsafe struct CpuState
     [FieldOffset(ControlOffset + 64)]
     public nint EntryCache;
 
+    /// <summary>
+    /// Entries of translated code from outside until the next one is a sample: it leaves with <see cref="ExitCause.HotEntry"/>.
+    /// </summary>
+    [FieldOffset(ControlOffset + 72)]
+    public int EntriesToSample;
+
     /// <summary>The mode that code at RIP is decoded in (GuestMode).</summary>
     [FieldOffset(ControlOffset + 40)]
     public ushort Mode;

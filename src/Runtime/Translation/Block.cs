@@ -2,6 +2,22 @@ using DynaTrans.Frontend.Ir;
 
 namespace DynaTrans.Runtime.Translation;
 
+/// <summary>What the translator has done with a block.</summary>
+public enum CompileState : byte
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>Code is asked for.</summary>
+    Requested,
+
+    /// <summary>It is an entry of translated code.</summary>
+    Entry,
+
+    /// <summary>It was an entry of code that is gone.</summary>
+    LostEntry,
+}
+
 /// <summary>
 /// A lifted block in the block cache, in unmanaged memory: this header, the ops, then one byte per guest instruction (its length).
 /// </summary>
@@ -49,8 +65,24 @@ public unsafe struct Block
     /// <summary>The block ends with a call; <see cref="Next"/> is its return address.</summary>
     public byte EndsWithCall;
 
-    /// <summary>Set when a compile was requested or is not worth trying again.</summary>
-    public byte CompileState;
+    /// <summary>What has become of it in the translator.</summary>
+    public CompileState CompileState;
+
+    /// <summary>Entries counted before <see cref="Heat"/> was set back.</summary>
+    public int PastHeat;
+
+    /// <summary>Where its indirect jump or call has gone in the interpreter; null when nothing is known.</summary>
+    public IndirectTargets* Targets;
+
+    /// <summary>Times entered by the interpreter so far, about.</summary>
+    public readonly int Hotness => PastHeat + Math.Max(0, Heat);
+
+    /// <summary>Sets the counter back, so that the next decision comes later; <see cref="Hotness"/> does not forget.</summary>
+    public void SetHeat(int value)
+    {
+        PastHeat = Math.Min(Hotness, int.MaxValue / 4) - Math.Max(0, value);
+        Heat = value;
+    }
 
     /// <summary>Bytes of guest code.</summary>
     public readonly int ByteLength => (int)(Next - Start);

@@ -119,6 +119,14 @@ public sealed unsafe class BlockCache : IDisposable
     /// <summary>True when [address, address + size) overlaps bytes that a valid block was made from. Under the memory's lock.</summary>
     internal bool HitsCode(ulong address, int size) => _pages.Overlaps(address, (ulong)size);
 
+    /// <summary>Remembers where the indirect jump at the end of a block went.</summary>
+    internal void NoteTarget(Block* block, ulong target)
+    {
+        lock (Memory.Lock)
+            if (block->Valid != 0)
+                block->Targets = IndirectTargets.With(block->Targets, target, Allocate);
+    }
+
     /// <summary>Drops every block made from bytes in [address, address + length), and makes all vCPUs notice. Under the memory's lock.</summary>
     public void Invalidate(ulong address, ulong length)
     {
@@ -222,7 +230,7 @@ public sealed unsafe class BlockCache : IDisposable
         size = (size + 15) & ~15;
         if (_chunkEnd - _chunkNext < size)
         {
-            // A chunk always fits a block: MaxInstructions bounds its ops.
+            // A chunk always fits a block (MaxInstructions bounds its ops) and a set of targets.
             _chunkNext = (byte*)NativeMemory.Alloc(ChunkSize);
             _chunkEnd = _chunkNext + ChunkSize;
             _chunks.Add((nint)_chunkNext);

@@ -1,3 +1,5 @@
+using DynaTrans.Frontend.Decoding;
+
 namespace DynaTrans.Runtime.Translation;
 
 /// <summary>Makes host code of blocks; the runtime knows the IL back end only as this.</summary>
@@ -26,6 +28,12 @@ public unsafe interface ITranslator
     /// path of its own. Called by a vCPU between blocks, without locks.
     /// </summary>
     void NoteSlowAccess(BlockCache cache, FaultSite* site);
+
+    /// <summary>
+    /// The code at an address is entered from outside so often that it may pay to make it again together with what surrounds it. Called by
+    /// a vCPU between blocks, without locks.
+    /// </summary>
+    void NoteHotEntry(BlockCache cache, ulong rip, GuestMode mode);
 
     /// <summary>Code made from this block must not be entered any more. Under the memory's lock.</summary>
     void Invalidate(Block* block);
