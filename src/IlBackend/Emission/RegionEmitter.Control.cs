@@ -99,14 +99,19 @@ public sealed unsafe partial class RegionEmitter
     // The exit-request word: interrupts, stop requests, invalidation. Checked at entries and wherever control goes backwards.
     private void CheckRequest(ulong rip)
     {
-        // Volatile, or RyuJIT takes the test out of a loop that stores nothing (and with it the guest's own loads: a loop that waits for
-        // another thread would never end).
-        FieldAddress(FieldOffset(nameof(CpuState.ExitRequest)));
-        _il.Emit(OpCodes.Volatile);
-        _il.Emit(OpCodes.Ldind_I4);
+        PushRequest();
         if (!_requestLabels.TryGetValue(rip, out var label))
             _requestLabels[rip] = label = _il.DefineLabel();
         _il.EmitBranch(OpCodes.Brtrue, label);
+    }
+
+    // Volatile, or RyuJIT takes the test out of a loop that stores nothing (and with it the guest's own loads: a loop that waits for
+    // another thread would never end).
+    private void PushRequest()
+    {
+        FieldAddress(FieldOffset(nameof(CpuState.ExitRequest)));
+        _il.Emit(OpCodes.Volatile);
+        _il.Emit(OpCodes.Ldind_I4);
     }
 
     private void EmitIndirect(in IrOp op)
@@ -164,7 +169,10 @@ public sealed unsafe partial class RegionEmitter
             _il.Emit(OpCodes.Ldind_I4);
             Ldc4((int)EntryCell.Inside(_options.RegionNumber, 0));
             _il.Emit(OpCodes.Sub);
-            _il.EmitSwitch(_entryLabels);
+            StLoc(_entry);
+            LdLoc(_entry);
+            Ldc4(_entryLabels.Length);
+            _il.EmitBranch(OpCodes.Blt_Un, _entrySwitch);
         }
 
         _usesChain = true;

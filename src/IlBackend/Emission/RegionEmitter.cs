@@ -1,4 +1,5 @@
 using System.Reflection.Emit;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
@@ -16,7 +17,8 @@ namespace DynaTrans.IlBackend.Emission;
 /// </summary>
 public sealed unsafe partial class RegionEmitter
 {
-    private const int LocalOffset = 16;
+    private static readonly int RipOffset = (int)Marshal.OffsetOf<EntryCell>(nameof(EntryCell.Rip));
+    private static readonly int LocalOffset = (int)Marshal.OffsetOf<EntryCell>(nameof(EntryCell.Local));
 
     private static readonly Type VectorType = typeof(Vector128<byte>);
 
@@ -39,8 +41,8 @@ public sealed unsafe partial class RegionEmitter
 
     private int _ea, _page, _slow, _memory, _permissions, _site, _count, _scratch;
     private int _fop, _fres, _fsrc, _faux;
-    private int _faultExit, _slowExit, _leave, _dispatch, _chain;
-    private int _cell;
+    private int _faultExit, _slowExit, _leave, _dispatch, _chain, _entrySwitch;
+    private int _cell, _entry;
     private bool _usesDispatch, _usesChain;
     private int[] _entryLabels = [];
 
@@ -84,6 +86,7 @@ public sealed unsafe partial class RegionEmitter
         _leave = _il.DefineLabel();
         _dispatch = _il.DefineLabel();
         _chain = _il.DefineLabel();
+        _entrySwitch = _il.DefineLabel();
         for (var i = 0; i < _blockLabels.Length; i++)
             _blockLabels[i] = _il.DefineLabel();
         EmitEntry();
@@ -128,6 +131,7 @@ public sealed unsafe partial class RegionEmitter
         _fsrc = _il.DeclareLocal(typeof(long), "fsrc");
         _faux = _il.DeclareLocal(typeof(long), "faux");
         _cell = _il.DeclareLocal(typeof(nint), "next");
+        _entry = _il.DeclareLocal(typeof(int), "entry");
     }
 
     private void Collect(in IrOp op, bool[] used, bool[] usedVector)
@@ -186,19 +190,51 @@ public sealed unsafe partial class RegionEmitter
         {
             _entryLabels[i] = _il.DefineLabel();
             var (label, block) = (_entryLabels[i], _region.Entries[i]);
-            if (i > 0)
-                _coldPaths.Add(() => EmitSideEntry(label, block));
+            _coldPaths.Add(() => EmitSideEntry(label, block));
         }
 
-        if (_entryLabels.Length > 1)
+        if (_options.RegionNumber == 0)
+            CheckRequest(_region.Blocks[0].Start);
+        if (_entryLabels.Length > 1 || _options.RegionNumber != 0)
+            EmitEntrySwitch();
+    }
+
+    // All entries, and all jumps that find their target at run time, go through one switch: it is the head of the loop that they make, so
+    // that RyuJIT sees a loop with one entrance and lays slow paths out of it. The exit request is looked at here, too, so that regions
+    // that jump to each other in a ring stop.
+    private void EmitEntrySwitch()
+    {
+        _il.Emit(OpCodes.Ldarg_2);
+        _il.Emit(OpCodes.Conv_I4);
+        StLoc(_entry);
+        if (_options.RegionNumber != 0)
         {
-            _il.Emit(OpCodes.Ldarg_2);
-            _il.Emit(OpCodes.Conv_I4);
-            _il.EmitSwitch(_entryLabels);
+            _il.Emit(OpCodes.Ldarg_1);
+            Ldc4(RipOffset);
+            _il.Emit(OpCodes.Add);
+            _il.Emit(OpCodes.Ldind_I8);
+            StLoc(_slow);
         }
 
-        _il.MarkLabel(_entryLabels[0]);
-        CheckRequest(_region.Blocks[0].Start);
+        _il.MarkLabel(_entrySwitch);
+        if (_options.RegionNumber != 0)
+        {
+            var requested = _il.DefineLabel();
+            PushRequest();
+            _il.EmitBranch(OpCodes.Brtrue, requested);
+            _coldPaths.Add(() =>
+            {
+                _il.BeginGlue("exit request");
+                _il.MarkLabel(requested);
+                StoreRipFromSlow();
+                _il.EmitBranch(OpCodes.Br, _leave);
+            });
+        }
+
+        if (_entryLabels.Length == 1)
+            return;
+        LdLoc(_entry);
+        _il.EmitSwitch(_entryLabels);
     }
 
     // Counts entries from outside; one in so many leaves as a sample of what is entered most.
@@ -223,7 +259,7 @@ public sealed unsafe partial class RegionEmitter
             _il.MarkLabel(hot);
             FieldAddress(Slot.Rip * 8);
             _il.Emit(OpCodes.Ldarg_1);
-            Ldc4(8);
+            Ldc4(RipOffset);
             _il.Emit(OpCodes.Add);
             _il.Emit(OpCodes.Ldind_I8);
             _il.Emit(OpCodes.Stind_I8);
@@ -232,12 +268,10 @@ public sealed unsafe partial class RegionEmitter
         });
     }
 
-    // Entries other than the head: the exit-request check stands here too, so that regions that jump to each other in a ring stop.
     private void EmitSideEntry(int label, RegionBlock block)
     {
         _il.BeginGlue("entry");
         _il.MarkLabel(label);
-        CheckRequest(block.Start);
         _il.EmitBranch(OpCodes.Br, _blockLabels[block.Order]);
     }
 
