@@ -17,11 +17,11 @@ public sealed unsafe class RegionBuilder
     /// </summary>
     public const int MaxWeight = 5000;
 
-    // Weight up to which the code of a called function is copied into its caller.
+    // Weight up to which the code of a called function that has a region of its own is copied into its caller.
     private const int MaxCopiedCallee = 600;
 
-    // The same in a region that is made because its entries are hot.
-    private const int MaxCopiedCalleeWhenGrowing = 2000;
+    // Weight of all called functions in a region.
+    private const int MaxCopied = 2500;
 
     private const int MaxBlocks = 400;
 
@@ -39,7 +39,7 @@ public sealed unsafe class RegionBuilder
     private readonly HashSet<ulong> _seen = [];
     private readonly PriorityQueue<(nint Block, bool Copied), int> _queue = new();
     private readonly List<(nint Block, bool ByCall, int Weight)> _compiled = [];
-    private int _weight;
+    private int _weight, _copiedWeight;
 
     private RegionBuilder(BlockCache cache, Block* head, IRegionMap map, bool grow, int maxWeight)
     {
@@ -93,9 +93,11 @@ public sealed unsafe class RegionBuilder
             {
                 var block = (Block*)next.Block;
                 var weight = WeightOf(block);
-                if (_weight + weight > _maxWeight && _blocks.Count > 0)
+                if (_blocks.Count > 0 && (_weight + weight > _maxWeight || (next.Copied && _copiedWeight + weight > MaxCopied)))
                     continue;
                 _weight += weight;
+                if (next.Copied)
+                    _copiedWeight += weight;
                 var copy = RegionBlock.CopyOf(block);
                 copy.Copied = next.Copied;
                 copy.HadEntry = block->Code != 0 || block->CompileState is CompileState.Requested or CompileState.LostEntry;
@@ -117,17 +119,19 @@ public sealed unsafe class RegionBuilder
                     best = i;
             var (block, byCall, weight) = _compiled[best];
             _compiled.RemoveAt(best);
-            var limit = byCall ? (_grow ? MaxCopiedCalleeWhenGrowing : MaxCopiedCallee) : _grow ? _maxWeight : 2 * _weight;
+            var limit = byCall ? (_grow ? MaxCopied : MaxCopiedCallee) : _grow ? _maxWeight : 2 * _weight;
             if (weight > limit || _weight + weight > _maxWeight || !_seen.Add(((Block*)block)->Start))
                 continue;
-            _queue.Enqueue((block, byCall), -((Block*)block)->Hotness);
+            Enqueue((Block*)block, byCall);
             return true;
         }
 
         return false;
     }
 
-    // The hottest successors first.
+    // The function's own blocks come before those of the functions it calls, and the hottest first.
+    private void Enqueue(Block* block, bool copied) => _queue.Enqueue(((nint)block, copied), (copied ? 0 : int.MinValue) - block->Hotness);
+
     private void Follow(Block* block, bool copied)
     {
         ref var last = ref Block.Ops(block)[block->OpCount - 1];
@@ -136,9 +140,11 @@ public sealed unsafe class RegionBuilder
             Add(block->Taken, calls, copied);
         if (last.Op is IrOpcode.JumpCondition or IrOpcode.JumpIf || calls)
             Add(block->Next, false, copied);
+
+        // A function called by pointer is found through its cell, which leads to one region only: it is no copy.
         if (last.Op == IrOpcode.JumpIndirect)
             foreach (var target in IndirectTargets.ToArray(block->Targets))
-                Add(target, calls, copied);
+                Add(target, false, copied);
     }
 
     private void Add(ulong rip, bool byCall, bool copied)
@@ -146,9 +152,7 @@ public sealed unsafe class RegionBuilder
         if (_seen.Contains(rip))
             return;
         var next = _cache.Find(rip, _csBase + rip, _mode);
-        if (next == null)
-            return;
-        if (next->Code != 0 && copied && byCall)
+        if (next == null || (next->Code != 0 && copied && byCall))
             return;
         if (next->Code != 0 && !copied)
         {
@@ -159,7 +163,7 @@ public sealed unsafe class RegionBuilder
         if (next->Hotness < _minHotness && next->CompileState == CompileState.None && !_map.Contains(next))
             return;
         _seen.Add(rip);
-        _queue.Enqueue(((nint)next, copied), -next->Hotness);
+        Enqueue(next, copied || byCall);
     }
 
     // In address order after the head, loops and their exits lie as the compiler of the guest laid them.
