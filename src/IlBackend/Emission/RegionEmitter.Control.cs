@@ -42,7 +42,7 @@ public sealed unsafe partial class RegionEmitter
                 Ldc(op.Imm);
                 _il.Emit(OpCodes.Stind_I8);
                 SetCause((ExitCause)op.Sub);
-                _il.EmitBranch(OpCodes.Br, _leave);
+                GoOut(WayOut.Return);
                 break;
             default:
                 FieldAddress(FieldOffset(nameof(CpuState.ExceptionVector)));
@@ -91,8 +91,8 @@ public sealed unsafe partial class RegionEmitter
 
     private int ExitLabel(ulong target)
     {
-        if (!_exitLabels.TryGetValue(target, out var label))
-            _exitLabels[target] = label = _il.DefineLabel();
+        if (!_exitLabels.TryGetValue((target, _written), out var label))
+            _exitLabels[(target, _written)] = label = _il.DefineLabel();
         return label;
     }
 
@@ -100,8 +100,8 @@ public sealed unsafe partial class RegionEmitter
     private void CheckRequest(ulong rip)
     {
         PushRequest();
-        if (!_requestLabels.TryGetValue(rip, out var label))
-            _requestLabels[rip] = label = _il.DefineLabel();
+        if (!_requestLabels.TryGetValue((rip, _written), out var label))
+            _requestLabels[(rip, _written)] = label = _il.DefineLabel();
         _il.EmitBranch(OpCodes.Brtrue, label);
     }
 
@@ -122,7 +122,7 @@ public sealed unsafe partial class RegionEmitter
         if (_options.Alone)
         {
             StoreRipFromSlow();
-            _il.EmitBranch(OpCodes.Br, _leave);
+            GoOut(WayOut.Return);
             return;
         }
 
@@ -137,6 +137,7 @@ public sealed unsafe partial class RegionEmitter
     // (line = cache + index * 16, { rip, cell }); an entry of this region is a branch, everything else a jump through the cell.
     private void EmitDispatch()
     {
+        _written = _registers.AtDispatch;
         _il.MarkLabel(_dispatch);
         LoadField(nameof(CpuState.EntryCache), OpCodes.Ldind_I);
         LdLoc(_slow);
@@ -175,32 +176,10 @@ public sealed unsafe partial class RegionEmitter
             _il.EmitBranch(OpCodes.Blt_Un, _entrySwitch);
         }
 
-        _usesChain = true;
-        _il.EmitBranch(OpCodes.Br, _chain);
+        GoOut(WayOut.Chain);
         _il.MarkLabel(miss);
         StoreRipFromSlow();
-        _il.EmitBranch(OpCodes.Br, _leave);
-    }
-
-    // Where all exits to other code go, with the cell of the target in _cell.
-    private void EmitChain()
-    {
-        _il.MarkLabel(_chain);
-        EmitSpill();
-        _il.Emit(OpCodes.Ldarg_0);
-        LdLoc(_cell);
-        LdLoc(_cell);
-        _il.Emit(OpCodes.Ldind_I8);
-        StLoc(_slow);
-        LdLoc(_slow);
-        Ldc4(EntryCell.AddressBits);
-        _il.Emit(OpCodes.Shr_Un);
-        _il.Emit(OpCodes.Conv_I);
-        LdLoc(_slow);
-        Ldc((1L << EntryCell.AddressBits) - 1);
-        _il.Emit(OpCodes.And);
-        _il.Emit(OpCodes.Conv_I);
-        _il.EmitTailJump();
+        GoOut(WayOut.Return);
     }
 
     private void StoreRipFromSlow()
@@ -249,78 +228,36 @@ public sealed unsafe partial class RegionEmitter
         _il.Emit(OpCodes.Stind_I4);
     }
 
-    // Puts everything that lives in locals back into the state.
-    private void EmitSpill()
-    {
-        StoreRegisters();
-        StoreVectors();
-        StoreFlags();
-        if (!_options.CountInstructions)
-            return;
-        FieldAddress(FieldOffset(nameof(CpuState.InstructionCount)));
-        LoadField(nameof(CpuState.InstructionCount), OpCodes.Ldind_I8);
-        LdLoc(_count);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Stind_I8);
-        if (_options.HeatCounter == 0)
-            return;
-        Ldc(_options.HeatCounter);
-        _il.Emit(OpCodes.Conv_I);
-        Ldc(_options.HeatCounter);
-        _il.Emit(OpCodes.Conv_I);
-        _il.Emit(OpCodes.Ldind_I8);
-        LdLoc(_count);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Stind_I8);
-    }
-
     private void EmitExits()
     {
         _il.BeginGlue("exits");
-        foreach (var (target, label) in _exitLabels)
+        foreach (var ((target, written), label) in _exitLabels)
         {
+            _written = written;
             _il.MarkLabel(label);
             if (_options.Alone)
             {
                 StoreRip(target);
-                _il.EmitBranch(OpCodes.Br, _leave);
+                GoOut(WayOut.Return);
                 continue;
             }
 
             _il.EmitCell(_cells.Cell(target, _region.Mode));
             _il.Emit(OpCodes.Conv_I);
             StLoc(_cell);
-            _usesChain = true;
-            _il.EmitBranch(OpCodes.Br, _chain);
+            GoOut(WayOut.Chain);
         }
 
         if (_usesDispatch)
             EmitDispatch();
-        if (_usesChain)
-            EmitChain();
-
-        foreach (var (rip, label) in _requestLabels)
+        foreach (var ((rip, written), label) in _requestLabels)
         {
+            _written = written;
             _il.MarkLabel(label);
             StoreRip(rip);
-            _il.EmitBranch(OpCodes.Br, _leave);
+            GoOut(WayOut.Return);
         }
 
-        EmitSiteExit(_slowExit, ExitCause.SlowAccess);
-        _il.EmitBranch(OpCodes.Br, _leave);
-        EmitSiteExit(_faultExit, ExitCause.Exception);
-        _il.MarkLabel(_leave);
-        EmitSpill();
-        _il.Emit(OpCodes.Ret);
-    }
-
-    private void EmitSiteExit(int label, ExitCause cause)
-    {
-        _il.MarkLabel(label);
-        FieldAddress(FieldOffset(nameof(CpuState.FaultSite)));
-        LdLoc(_site);
-        _il.Emit(OpCodes.Conv_I);
-        _il.Emit(OpCodes.Stind_I);
-        SetCause(cause);
+        EmitWaysOut();
     }
 }

@@ -276,38 +276,48 @@ public sealed unsafe partial class RegionEmitter
 
     private void EmitCheckLimit(in IrOp op)
     {
-        var fail = _il.DefineLabel();
-        if (_region.Mode.Is64())
+        if (_region.Mode.Is64() && !_options.Alone)
         {
-            // The lower half of the canonical addresses needs nothing; the helper says about the rest.
-            var copy = op;
-            Push(op.A, 8);
-            Ldc4(47);
-            _il.Emit(OpCodes.Shr_Un);
-            var upper = _il.DefineLabel();
-            var done = _il.DefineLabel();
-            _il.EmitBranch(OpCodes.Brtrue, upper);
-            _il.MarkLabel(done);
-            Cold(() =>
-            {
-                _il.MarkLabel(upper);
-                CallCheckLimit(copy);
-                _il.EmitBranch(OpCodes.Brtrue, done);
-                _il.EmitBranch(OpCodes.Br, fail);
-            });
-        }
-        else
-        {
-            CallCheckLimit(op);
-            _il.EmitBranch(OpCodes.Brfalse, fail);
+            EmitCanonicalCheck(op.A);
+            return;
         }
 
+        var fail = _il.DefineLabel();
+        CallCheckLimit(op);
+        _il.EmitBranch(OpCodes.Brfalse, fail);
         var leave = LeaveSite();
         Cold(() =>
         {
             _il.MarkLabel(fail);
             Leave(leave);
         });
+    }
+
+    // The lower half of the canonical addresses passes by one test. What is not canonical (bits 63:47 differ) leaves to the interpreter,
+    // which raises the exception: a call here would cost registers in the whole region.
+    private void EmitCanonicalCheck(ushort slot)
+    {
+        var upper = _il.DefineLabel();
+        var slow = _il.DefineLabel();
+        var done = _il.DefineLabel();
+        Push(slot, 8);
+        Ldc4(47);
+        _il.Emit(OpCodes.Shr_Un);
+        _il.EmitBranch(OpCodes.Brtrue, upper);
+        _il.MarkLabel(done);
+        Cold(() =>
+        {
+            _il.MarkLabel(upper);
+            Push(slot, 8);
+            Ldc4(16);
+            _il.Emit(OpCodes.Shl);
+            Ldc4(16);
+            _il.Emit(OpCodes.Shr);
+            Push(slot, 8);
+            _il.EmitBranch(OpCodes.Beq, done);
+            _il.EmitBranch(OpCodes.Br, slow);
+        });
+        LeaveSlowly(slow);
     }
 
     private void CallCheckLimit(in IrOp op)
@@ -337,7 +347,7 @@ public sealed unsafe partial class RegionEmitter
     {
         _il.EmitFaultSite((FaultSite*)site);
         StLoc(_site);
-        _il.EmitBranch(OpCodes.Br, _faultExit);
+        GoOut(WayOut.Fault);
     }
 
     private bool HasSlowPath() => _options.Alone || _cells.History(_block.Addresses[_insn]) == AccessHistory.Slow;
@@ -350,7 +360,7 @@ public sealed unsafe partial class RegionEmitter
             _il.MarkLabel(slow);
             _il.EmitFaultSite((FaultSite*)site);
             StLoc(_site);
-            _il.EmitBranch(OpCodes.Br, _slowExit);
+            GoOut(WayOut.SlowAccess);
         });
     }
 
@@ -368,10 +378,10 @@ public sealed unsafe partial class RegionEmitter
     private void Cold(Action emit)
     {
         var flags = _flags;
-        var (block, insn) = (_block, _insn);
+        var (block, insn, written) = (_block, _insn, _written);
         _coldPaths.Add(() =>
         {
-            (_flags, _block, _insn) = (flags, block, insn);
+            (_flags, _block, _insn, _written) = (flags, block, insn, written);
             _il.BeginInstruction(block.Addresses[insn]);
             emit();
         });

@@ -184,18 +184,6 @@ public sealed unsafe partial class RegionEmitter
         }
     }
 
-    private void StoreRegisters()
-    {
-        for (ushort i = 0; i < 16; i++)
-        {
-            if (!_dirty[i])
-                continue;
-            FieldAddress(i * 8);
-            Push(i, 8);
-            _il.Emit(OpCodes.Stind_I8);
-        }
-    }
-
     private void LoadVectors()
     {
         for (ushort i = 0; i < 16; i++)
@@ -205,18 +193,6 @@ public sealed unsafe partial class RegionEmitter
             VectorAddress(i);
             _il.EmitType(OpCodes.Ldobj, VectorType);
             StLoc(_vectorLocal[i]);
-        }
-    }
-
-    private void StoreVectors()
-    {
-        for (ushort i = 0; i < 16; i++)
-        {
-            if (!_dirtyVector[i])
-                continue;
-            VectorAddress(i);
-            LdLoc(_vectorLocal[i]);
-            _il.EmitType(OpCodes.Stobj, VectorType);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Reflection.Emit;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Helpers.Vector;
 using DynaTrans.Runtime.Memory;
@@ -260,12 +261,12 @@ public sealed unsafe partial class RegionEmitter
         if (state)
         {
             Materialise();
-            StoreRegisters();
             StoreFlags();
         }
 
-        if (vectors)
-            StoreVectors();
+        var synced = WrittenRegisters.SyncedBy(op);
+        StoreWritten(_written & synced);
+        _written &= ~synced;
 
         // After Materialise: the helper may itself have left a record in the state before it faulted.
         var leave = LeaveSite();
@@ -285,13 +286,7 @@ public sealed unsafe partial class RegionEmitter
             {
                 _il.MarkLabel(fail);
                 if ((effects & HelperEffects.WritesState) != 0)
-                {
-                    LoadRegisters();
                     LoadFlags();
-                }
-
-                if (vectors)
-                    LoadVectors();
                 Leave(leave);
             });
         }

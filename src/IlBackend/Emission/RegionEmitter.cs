@@ -30,20 +30,19 @@ public sealed unsafe partial class RegionEmitter
     private readonly int[] _slotLocal = new int[Slot.Count];
     private readonly bool[] _slotIsWide = new bool[Slot.Count];
     private readonly int[] _vectorLocal = new int[VSlot.Mm0];
-    private readonly bool[] _dirty = new bool[16];
-    private readonly bool[] _dirtyVector = new bool[16];
+    private readonly WrittenRegisters _registers;
     private readonly int[] _blockLabels;
     private readonly Dictionary<ulong, PendingFlags> _entryFlags = [];
-    private readonly Dictionary<ulong, int> _exitLabels = [];
-    private readonly Dictionary<ulong, int> _requestLabels = [];
+    private readonly Dictionary<(ulong Target, uint Written), int> _exitLabels = [];
+    private readonly Dictionary<(ulong Rip, uint Written), int> _requestLabels = [];
     private readonly List<Action> _coldPaths = [];
     private readonly List<nint> _sites = [];
 
     private int _ea, _page, _slow, _memory, _permissions, _site, _count, _scratch;
     private int _fop, _fres, _fsrc, _faux;
-    private int _faultExit, _slowExit, _leave, _dispatch, _chain, _entrySwitch;
+    private int _dispatch, _entrySwitch;
     private int _cell, _entry;
-    private bool _usesDispatch, _usesChain;
+    private bool _usesDispatch;
     private int[] _entryLabels = [];
 
     private PendingFlags _flags;
@@ -58,6 +57,7 @@ public sealed unsafe partial class RegionEmitter
         _cells = cells;
         _options = options;
         _wide = region.Mode.Is64();
+        _registers = new WrittenRegisters(region, options is { RegionNumber: not 0, Alone: false });
         _blockLabels = new int[region.Blocks.Count];
         Array.Fill(_slotLocal, -1);
         Array.Fill(_vectorLocal, -1);
@@ -81,11 +81,7 @@ public sealed unsafe partial class RegionEmitter
     private void Run()
     {
         DeclareLocals();
-        _faultExit = _il.DefineLabel();
-        _slowExit = _il.DefineLabel();
-        _leave = _il.DefineLabel();
         _dispatch = _il.DefineLabel();
-        _chain = _il.DefineLabel();
         _entrySwitch = _il.DefineLabel();
         for (var i = 0; i < _blockLabels.Length; i++)
             _blockLabels[i] = _il.DefineLabel();
@@ -143,11 +139,7 @@ public sealed unsafe partial class RegionEmitter
         if (IrOperands.ReadsC(op))
             used[op.C] = true;
         if (IrOperands.WritesInteger(op))
-        {
             used[op.Dst] = true;
-            if (Slot.IsGpr(op.Dst))
-                _dirty[op.Dst] = true;
-        }
 
         if (IrOperands.ReadsVectorA(op))
             UseVector(op.A, usedVector);
@@ -155,11 +147,8 @@ public sealed unsafe partial class RegionEmitter
             UseVector(op.B, usedVector);
         if (op.Op == IrOpcode.VStore)
             UseVector(op.C, usedVector);
-        if (!IrOperands.WritesVector(op))
-            return;
-        UseVector(op.Dst, usedVector);
-        if (op.Dst < VSlot.Temp0)
-            _dirtyVector[op.Dst] = true;
+        if (IrOperands.WritesVector(op))
+            UseVector(op.Dst, usedVector);
     }
 
     private static void UseVector(ushort cell, bool[] used)
@@ -226,8 +215,9 @@ public sealed unsafe partial class RegionEmitter
             {
                 _il.BeginGlue("exit request");
                 _il.MarkLabel(requested);
+                _written = _registers.AtDispatch;
                 StoreRipFromSlow();
-                _il.EmitBranch(OpCodes.Br, _leave);
+                GoOut(WayOut.Return);
             });
         }
 
@@ -264,7 +254,8 @@ public sealed unsafe partial class RegionEmitter
             _il.Emit(OpCodes.Ldind_I8);
             _il.Emit(OpCodes.Stind_I8);
             SetCause(ExitCause.HotEntry);
-            _il.EmitBranch(OpCodes.Br, _leave);
+            _written = 0;
+            GoOut(WayOut.Return);
         });
     }
 
@@ -279,6 +270,7 @@ public sealed unsafe partial class RegionEmitter
     {
         _block = block;
         _insn = -1;
+        _written = _registers.At(block);
         Array.Clear(_unread);
         _il.MarkLabel(_blockLabels[block.Order]);
         _flags = _entryFlags.TryGetValue(block.Start, out var known) ? known : PendingFlags.Unknown;
@@ -301,6 +293,7 @@ public sealed unsafe partial class RegionEmitter
             }
 
             EmitOp(op);
+            _written = WrittenRegisters.After(op, _written);
         }
     }
 

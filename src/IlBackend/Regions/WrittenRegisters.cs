@@ -1,0 +1,89 @@
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Helpers;
+
+namespace DynaTrans.IlBackend.Regions;
+
+/// <summary>
+/// Which registers may have been written since the region was entered, and so differ from the state in memory: what a way out has to store.
+/// A set has bits 0 to 15 for the general registers and 16 to 31 for XMM0 to XMM15. A forward analysis over the region's edges.
+/// </summary>
+public sealed class WrittenRegisters
+{
+    /// <summary>The general registers.</summary>
+    public const uint General = 0xFFFF;
+
+    /// <summary>The vector registers.</summary>
+    public const uint Vectors = 0xFFFF0000;
+
+    private readonly Region _region;
+    private readonly uint[] _in;
+    private readonly bool _jumpsInside;
+
+    /// <summary>Analyses a region.</summary>
+    /// <param name="region">The region.</param>
+    /// <param name="jumpsInside">Indirect jumps may go to the region's own entries.</param>
+    public WrittenRegisters(Region region, bool jumpsInside)
+    {
+        _region = region;
+        _jumpsInside = jumpsInside;
+        _in = new uint[region.Blocks.Count];
+        var changed = true;
+        while (changed)
+        {
+            changed = false;
+            foreach (var block in region.Blocks)
+                changed |= Propagate(block);
+        }
+    }
+
+    /// <summary>The set where all indirect jumps meet.</summary>
+    public uint AtDispatch { get; private set; }
+
+    /// <summary>The set at the beginning of a block.</summary>
+    public uint At(RegionBlock block) => _in[block.Order] | (_jumpsInside && block.Entry >= 0 ? AtDispatch : 0);
+
+    /// <summary>The set after an op. A helper that works on the state has had the registers stored before it.</summary>
+    public static uint After(in IrOp op, uint set)
+    {
+        if (op.Op == IrOpcode.Call)
+            set &= ~SyncedBy(op);
+        if (IrOperands.WritesInteger(op) && Slot.IsGpr(op.Dst))
+            set |= 1u << op.Dst;
+        if (IrOperands.WritesVector(op) && op.Dst < VSlot.Temp0)
+            set |= 0x10000u << op.Dst;
+        return set;
+    }
+
+    /// <summary>The registers that are the same in the locals and in the state after a helper call.</summary>
+    public static uint SyncedBy(in IrOp call)
+    {
+        var effects = HelperTable.Effects((HelperId)call.Sub);
+        return ((effects & (HelperEffects.ReadsState | HelperEffects.WritesState)) != 0 ? General : 0)
+            | ((effects & HelperEffects.Vectors) != 0 ? Vectors : 0);
+    }
+
+    private bool Propagate(RegionBlock block)
+    {
+        var set = At(block);
+        foreach (ref readonly var op in block.Ops.AsSpan())
+            set = After(op, set);
+        var last = block.Ops[^1].Op;
+        var changed = false;
+        if (last is IrOpcode.Jump or IrOpcode.JumpCondition or IrOpcode.JumpIf)
+            changed |= Add(block.Taken, set);
+        if (last is IrOpcode.JumpCondition or IrOpcode.JumpIf)
+            changed |= Add(block.Next, set);
+        if (last != IrOpcode.JumpIndirect || (set & ~AtDispatch) == 0)
+            return changed;
+        AtDispatch |= set;
+        return true;
+    }
+
+    private bool Add(ulong target, uint set)
+    {
+        if (_region.Find(target) is not { } to || (set & ~_in[to.Order]) == 0)
+            return false;
+        _in[to.Order] |= set;
+        return true;
+    }
+}
