@@ -15,10 +15,11 @@ namespace DynaTrans.IlBackend.Compilation;
 /// <param name="CountInstructions">Translated code counts instructions (statistics).</param>
 /// <param name="MaxDeadRegions">Dropped regions kept before the cache is flushed to free them.</param>
 /// <param name="Verify">Run every block in lock-step with the interpreter and compare.</param>
+/// <param name="MaxWeight">Size limit of a region; with 1 each block is a region by itself.</param>
 /// <param name="HeatCounter">Gives each region a 64-bit counter of its executed instructions (profiles); it outlives the translator.</param>
 public sealed record TranslatorOptions(
     int Threshold = 1500, bool Background = true, bool CountInstructions = false, int MaxDeadRegions = 4096, bool Verify = false,
-    Func<Region, nint>? HeatCounter = null);
+    int MaxWeight = RegionBuilder.MaxWeight, Func<Region, nint>? HeatCounter = null);
 
 /// <summary>
 /// The IL back end of one block cache: builds regions, compiles them, publishes their entries in cells, and takes them out when their bytes
@@ -257,7 +258,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
                 continue;
             }
 
-            return (RegionBuilder.Build(cache, block, this, grow || Contains(block)), grow);
+            return (RegionBuilder.Build(cache, block, this, grow || Contains(block), _options.MaxWeight), grow);
         }
 
         return null;
@@ -282,7 +283,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
         }
 
         var compiled = Compile(region, OptionsFor(cache, region, number));
-        for (var weight = RegionBuilder.MaxWeight / 2; compiled == null; weight /= 2)
+        for (var weight = _options.MaxWeight / 2; compiled == null; weight /= 2)
         {
             lock (cache.Memory.Lock)
             {

@@ -1,0 +1,94 @@
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.IlBackend.Compilation;
+using DynaTrans.IlBackend.Regions;
+using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
+using Iced.Intel;
+using ExitCause = DynaTrans.Frontend.Ir.ExitCause;
+
+namespace DynaTrans.Benchmarks;
+
+/// <summary>64-bit guest code in an address space of its own, that ends with <c>syscall</c>.</summary>
+internal sealed unsafe class Guest : IDisposable
+{
+    /// <summary>Address of the code; its pages may be written.</summary>
+    public const ulong Code = 0x10000;
+
+    /// <summary>Address of 64 KiB of data.</summary>
+    public const ulong Data = 0x100000;
+
+    private const ulong StackTop = 0x200000;
+
+    // Entries of a block before it is compiled.
+    private const int Threshold = 50;
+
+    // Enough for every block of a snippet to get hot, and for the regions to settle.
+    private const int WarmUpRuns = 20;
+
+    private readonly AddressSpace _space = new(39);
+    private readonly Translator? _translator;
+    private readonly Vcpu _cpu;
+
+    /// <summary>Assembles a snippet.</summary>
+    /// <param name="executor">Who runs it.</param>
+    /// <param name="write">Writes the code; the last instruction is <c>syscall</c>.</param>
+    /// <param name="alone">Each block is compiled by itself.</param>
+    public Guest(Executor executor, Action<Assembler> write, bool alone = false)
+    {
+        _space.Map(Code, 0x10000, PagePermission.Read | PagePermission.Write | PagePermission.Execute);
+        _space.Map(Data, 0x10000, PagePermission.Read | PagePermission.Write);
+        _space.Map(StackTop - 0x10000, 0x10000, PagePermission.Read | PagePermission.Write);
+        _space.Write(Code, Assemble(write));
+        if (executor == Executor.Translator)
+            _translator = new Translator(new TranslatorOptions(Threshold, Background: false, MaxWeight: alone ? 1 : RegionBuilder.MaxWeight));
+        Cache = new BlockCache(_space, _translator);
+        _cpu = new Vcpu(Cache);
+        _cpu.State->Mode = (ushort)GuestMode.Linux64;
+    }
+
+    /// <summary>The blocks made so far.</summary>
+    public BlockCache Cache { get; }
+
+    /// <summary>Gives cells to regions that are compiled for the measurement only.</summary>
+    public Translator Translator => _translator!;
+
+    /// <summary>The bytes of a snippet.</summary>
+    public static byte[] Assemble(Action<Assembler> write)
+    {
+        var assembler = new Assembler(64);
+        write(assembler);
+        using var stream = new MemoryStream();
+        assembler.Assemble(new StreamCodeWriter(stream), Code);
+        return stream.ToArray();
+    }
+
+    /// <summary>Runs until everything that gets compiled is compiled.</summary>
+    public Guest WarmUp()
+    {
+        for (var i = 0; i < WarmUpRuns; i++)
+            Run();
+        return this;
+    }
+
+    /// <summary>Runs the snippet once, from its first instruction to the system call.</summary>
+    public void Run()
+    {
+        _cpu.State->Slots[Slot.Rip] = Code;
+        _cpu.State->Slots[Slot.Rsp] = StackTop - 0x1000;
+        var cause = _cpu.Run();
+        if (cause != ExitCause.Syscall)
+            throw new InvalidOperationException($"the snippet ended with {cause}");
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _cpu.Dispose();
+        Cache.Dispose();
+        _translator?.Dispose();
+        _space.Dispose();
+    }
+}
