@@ -276,7 +276,7 @@ public sealed unsafe partial class RegionEmitter
 
     private void EmitCheckLimit(in IrOp op)
     {
-        if (_region.Mode.Is64() && !_options.Alone)
+        if (_region.Mode.Is64() && !HasSlowPath())
         {
             EmitCanonicalCheck(op.A);
             return;
