@@ -131,8 +131,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
             if (!_byNumber.TryGetValue(site->Region, out var region))
                 return;
             lock (_cells)
-                foreach (var s in region.FaultSites)
-                    Worsen((FaultSite*)s);
+                Worsen(region);
             Statistics.Recompiled++;
             Kill(region);
 
@@ -208,12 +207,19 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
 
     // What one access of a region met, its neighbours will meet: all get the better check at once. The call, which costs registers in the
     // whole region, is only for those that did not get by with it.
-    private void Worsen(FaultSite* site)
+    private void Worsen(CompiledRegion region)
     {
-        if (!_history.TryGetValue(site->Rip, out var history))
-            _history[site->Rip] = AccessHistory.EdgePages;
-        else if (history == AccessHistory.EdgePages && site->SlowExits > 0)
-            _history[site->Rip] = AccessHistory.Slow;
+        foreach (var s in region.FaultSites)
+        {
+            var site = (FaultSite*)s;
+            if (site->SlowExits > 0 && _history.GetValueOrDefault(site->Rip) == AccessHistory.EdgePages)
+                _history[site->Rip] = AccessHistory.Slow;
+        }
+
+        foreach (var block in region.Region.Blocks)
+            foreach (ref readonly var op in block.Ops.AsSpan())
+                if (CheckPlan.IsAccess(op))
+                    _history.TryAdd(block.Addresses[op.Insn], AccessHistory.EdgePages);
     }
 
     // Under the memory's lock.

@@ -2,6 +2,7 @@ using System.Reflection.Emit;
 using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
@@ -11,8 +12,9 @@ namespace DynaTrans.IlBackend.Emission;
 
 /// <content>
 /// Memory accesses. The fast path is inline: one test of the permission byte of the first page (and, in 64-bit code, one compare with the
-/// window). Everything else leaves the code and is interpreted: a region without calls keeps all its locals in registers. Only an
-/// instruction that was seen to need more gets more (<see cref="AccessHistory"/>).
+/// window), which accesses of the same neighbourhood share (<see cref="CheckPlan"/>). Everything else leaves the code and is interpreted:
+/// a region without calls keeps all its locals in registers. Only an instruction that was seen to need more gets more
+/// (<see cref="AccessHistory"/>).
 /// </content>
 public sealed unsafe partial class RegionEmitter
 {
@@ -89,26 +91,45 @@ public sealed unsafe partial class RegionEmitter
         }
     }
 
-    // Leaves the linear address in _ea and branches to slow unless the permission byte has the bit. An instruction that often fails this test
-    // (the last page of a mapping has no fast bit) tests the pages of its first and last byte instead.
-    private void EmitAccessCheck(in IrOp op, PagePermission bit, int slow)
+    // Tests what the plan says and branches to slow if the access may not be done. Afterwards PushHostAddress gives the host address. Returns
+    // false when there is nothing to test.
+    private bool EmitAccessCheck(in IrOp op, int slow)
     {
-        EmitLinear(op);
+        var check = _plan?.Check(_block, _opIndex) ?? new AccessCheck(CheckForm.Own, op.Op is IrOpcode.Store or IrOpcode.VStore, op.Disp, op.Disp + op.Size);
+        var aligned = (op.Attr & IrAttr.Aligned) != 0;
+        _direct = check.Form == CheckForm.None && !aligned;
+        _fromChecked = 0;
+        if (_direct)
+            return false;
+        var at = op;
+        if (check.Form is CheckForm.FastBit or CheckForm.Edges)
+            at.Disp = (int)check.Lo;
+        EmitLinear(at);
         StLoc(_ea);
-        if ((op.Attr & IrAttr.Aligned) != 0)
+        if (check.Form == CheckForm.FastBit)
+            EmitFastBitCheck(check.Write ? PagePermission.FastWrite : PagePermission.FastRead, slow);
+        else if (check.Form != CheckForm.None)
+            EmitTwoPageCheck((int)(check.Hi - check.Lo), check.Write ? PagePermission.PlainWrite : PagePermission.Read, slow);
+        _fromChecked = op.Disp - at.Disp;
+        if (!aligned)
+            return true;
+
+        // The checked bytes do not wrap around: from here on plain addition.
+        LdLoc(_ea);
+        if (_fromChecked != 0)
         {
-            LdLoc(_ea);
-            Ldc(15L);
-            _il.Emit(OpCodes.And);
-            _il.EmitBranch(OpCodes.Brtrue, slow);
+            Ldc(_fromChecked);
+            _il.Emit(OpCodes.Add);
         }
 
-        if (HasSlowPath() || _cells.History(_block.Addresses[_insn]) != AccessHistory.Fast)
-        {
-            EmitTwoPageCheck(op.Size, bit == PagePermission.FastRead ? PagePermission.Read : PagePermission.PlainWrite, slow);
-            return;
-        }
+        Ldc(15L);
+        _il.Emit(OpCodes.And);
+        _il.EmitBranch(OpCodes.Brtrue, slow);
+        return true;
+    }
 
+    private void EmitFastBitCheck(PagePermission bit, int slow)
+    {
         if (!_region.Mode.Is64())
         {
             LdLoc(_permissions);
@@ -138,6 +159,13 @@ public sealed unsafe partial class RegionEmitter
         Ldc4((int)bit);
         _il.Emit(OpCodes.And);
         _il.EmitBranch(OpCodes.Brfalse, slow);
+    }
+
+    // True when the access at an op of the present block cannot leave the code.
+    private bool IsProven(int index)
+    {
+        ref readonly var op = ref _block.Ops[index];
+        return _plan != null && CheckPlan.IsAccess(op) && (op.Attr & IrAttr.Aligned) == 0 && _plan.Check(_block, index).Form == CheckForm.None;
     }
 
     // The address space's table of permissions goes on for a few pages behind the window, all zero.
@@ -181,10 +209,19 @@ public sealed unsafe partial class RegionEmitter
         _il.Emit(OpCodes.Ldind_U1);
     }
 
-    private void PushHostAddress()
+    // After EmitAccessCheck.
+    private void PushHostAddress(in IrOp op)
     {
         LdLoc(_memory);
-        LdLoc(_ea);
+        if (_direct)
+            EmitLinear(op);
+        else
+            LdLoc(_ea);
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Add);
+        if (_fromChecked == 0)
+            return;
+        Ldc4((int)_fromChecked);
         _il.Emit(OpCodes.Conv_I);
         _il.Emit(OpCodes.Add);
     }
@@ -194,8 +231,8 @@ public sealed unsafe partial class RegionEmitter
         var slow = _il.DefineLabel();
         var resume = _il.DefineLabel();
         var signed = op.Op == IrOpcode.LoadSigned;
-        EmitAccessCheck(op, PagePermission.FastRead, slow);
-        PushHostAddress();
+        var tested = EmitAccessCheck(op, slow);
+        PushHostAddress(op);
         _il.Emit(op.Size switch
         {
             1 => signed ? OpCodes.Ldind_I1 : OpCodes.Ldind_U1,
@@ -205,6 +242,8 @@ public sealed unsafe partial class RegionEmitter
         });
         FinishLoad(op, signed);
         _il.MarkLabel(resume);
+        if (!tested)
+            return;
         if (!HasSlowPath())
         {
             LeaveSlowly(slow);
@@ -248,11 +287,13 @@ public sealed unsafe partial class RegionEmitter
     {
         var slow = _il.DefineLabel();
         var resume = _il.DefineLabel();
-        EmitAccessCheck(op, PagePermission.FastWrite, slow);
-        PushHostAddress();
+        var tested = EmitAccessCheck(op, slow);
+        PushHostAddress(op);
         Push(op.C, op.Imm, Width(op.Size));
         _il.Emit(op.Size switch { 1 => OpCodes.Stind_I1, 2 => OpCodes.Stind_I2, 4 => OpCodes.Stind_I4, _ => OpCodes.Stind_I8 });
         _il.MarkLabel(resume);
+        if (!tested)
+            return;
         if (!HasSlowPath())
         {
             LeaveSlowly(slow);
@@ -350,7 +391,7 @@ public sealed unsafe partial class RegionEmitter
         GoOut(WayOut.Fault);
     }
 
-    private bool HasSlowPath() => _options.Alone || _cells.History(_block.Addresses[_insn]) == AccessHistory.Slow;
+    private bool HasSlowPath() => _plan == null || _plan.History(_block.Addresses[_insn]) == AccessHistory.Slow;
 
     private void LeaveSlowly(int slow)
     {

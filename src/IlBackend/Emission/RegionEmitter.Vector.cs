@@ -87,7 +87,7 @@ public sealed unsafe partial class RegionEmitter
         for (var i = _opIndex + 1; i < _block.Ops.Length; i++)
         {
             ref readonly var op = ref _block.Ops[i];
-            if (Reads(op, slot) || op.CanFault || op.EndsBlock)
+            if (Reads(op, slot) || (op.CanFault && !IsProven(i)) || op.EndsBlock)
                 return false;
             if (IrOperands.WritesInteger(op) && op.Dst == slot)
                 return true;
@@ -108,7 +108,7 @@ public sealed unsafe partial class RegionEmitter
                 isRead |= Reads(op, temp);
             else if (!isRead || op.WritesFlags)
                 return true;
-            else if (op.CanFault || op.EndsBlock)
+            else if ((op.CanFault && !IsProven(i)) || op.EndsBlock)
                 return false;
         }
 
@@ -165,9 +165,9 @@ public sealed unsafe partial class RegionEmitter
         var slow = _il.DefineLabel();
         var resume = _il.DefineLabel();
         KeepOverwritten(op);
-        EmitAccessCheck(op, PagePermission.FastRead, slow);
+        var tested = EmitAccessCheck(op, slow);
         BeginVectorStore(op.Dst);
-        PushHostAddress();
+        PushHostAddress(op);
         if (op.Size == 16)
         {
             _il.Emit(OpCodes.Unaligned, 1);
@@ -177,6 +177,8 @@ public sealed unsafe partial class RegionEmitter
             _il.EmitCall(EmitSupport.Method(op.Size == 4 ? nameof(EmitSupport.Load4) : nameof(EmitSupport.Load8)));
         EndVectorStore(op.Dst);
         _il.MarkLabel(resume);
+        if (!tested)
+            return;
         if (!HasSlowPath())
         {
             LeaveSlowly(slow);
@@ -212,8 +214,8 @@ public sealed unsafe partial class RegionEmitter
     {
         var slow = _il.DefineLabel();
         var resume = _il.DefineLabel();
-        EmitAccessCheck(op, PagePermission.FastWrite, slow);
-        PushHostAddress();
+        var tested = EmitAccessCheck(op, slow);
+        PushHostAddress(op);
         PushVector(op.C);
         if (op.Size == 16)
         {
@@ -223,6 +225,8 @@ public sealed unsafe partial class RegionEmitter
         else
             _il.EmitCall(EmitSupport.Method(op.Size == 4 ? nameof(EmitSupport.Store4) : nameof(EmitSupport.Store8)));
         _il.MarkLabel(resume);
+        if (!tested)
+            return;
         if (!HasSlowPath())
         {
             LeaveSlowly(slow);

@@ -26,6 +26,7 @@ public sealed unsafe partial class RegionEmitter
     private readonly Region _region;
     private readonly ICellSource _cells;
     private readonly EmitOptions _options;
+    private readonly CheckPlan? _plan;
     private readonly bool _wide;
     private readonly int[] _slotLocal = new int[Slot.Count];
     private readonly bool[] _slotIsWide = new bool[Slot.Count];
@@ -49,6 +50,8 @@ public sealed unsafe partial class RegionEmitter
     private int _opIndex;
     private RegionBlock _block = null!;
     private int _insn;
+    private bool _direct;
+    private long _fromChecked;
 
     private RegionEmitter(IlSink il, Region region, ICellSource cells, EmitOptions options)
     {
@@ -56,6 +59,7 @@ public sealed unsafe partial class RegionEmitter
         _region = region;
         _cells = cells;
         _options = options;
+        _plan = options.Alone ? null : new CheckPlan(region, cells.History);
         _wide = region.Mode.Is64();
         _registers = new WrittenRegisters(region, options is { RegionNumber: not 0, Alone: false });
         _blockLabels = new int[region.Blocks.Count];
@@ -385,10 +389,12 @@ public unsafe interface ICellSource
 /// <summary>What earlier translations of an instruction met at its memory accesses; decides the checks that the next one gets.</summary>
 public enum AccessHistory : byte
 {
-    /// <summary>Nothing known: test the fast bit, leave to the interpreter otherwise.</summary>
+    /// <summary>Nothing known: test the fast bit, for the neighbourhood too, leave to the interpreter otherwise.</summary>
     Fast,
 
-    /// <summary>The fast bit was often missing, as in the last page of a mapping: test the pages of the first and last byte.</summary>
+    /// <summary>
+    /// The fast bit was often missing, as in the last page of a mapping: test the pages of the first and last byte that are surely accessed.
+    /// </summary>
     EdgePages,
 
     /// <summary>Not even that sufficed, as for data beside translated code: call the slow path instead of leaving.</summary>

@@ -15,6 +15,8 @@ public sealed unsafe class AddressSpace : IDisposable
     /// <summary>Guest page size in bytes.</summary>
     public const int PageSize = 4096;
 
+    private const PagePermission ReadWrite = PagePermission.Read | PagePermission.Write;
+
     private readonly SortedDictionary<ulong, nint> _outliers = [];
     private readonly nuint _reservation;
     private readonly nuint _tableSize;
@@ -334,9 +336,9 @@ public sealed unsafe class AddressSpace : IDisposable
         var fast = PagePermission.None;
         if ((both & PagePermission.Read) != 0)
             fast |= PagePermission.FastRead;
-        if (!WatchWrites && (both & PagePermission.Write) != 0 && ((here | next) & PagePermission.HasCode) == 0)
+        if (!WatchWrites && (both & ReadWrite) == ReadWrite && ((here | next) & PagePermission.HasCode) == 0)
             fast |= PagePermission.FastWrite;
-        if (!WatchWrites && (here & (PagePermission.Write | PagePermission.HasCode)) == PagePermission.Write)
+        if (!WatchWrites && (here & (ReadWrite | PagePermission.HasCode)) == ReadWrite)
             fast |= PagePermission.PlainWrite;
         Permissions[page] = (byte)((here & ~PagePermission.Derived) | fast);
     }

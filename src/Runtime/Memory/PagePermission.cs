@@ -23,7 +23,7 @@ public enum PagePermission : byte
     /// <summary>Derived: this page and the next are readable.</summary>
     FastRead = 8,
 
-    /// <summary>Derived: this page and the next are writable and hold no translated code.</summary>
+    /// <summary>Derived: this page and the next are readable and writable and hold no translated code.</summary>
     FastWrite = 16,
 
     /// <summary>Translated code was made from bytes of this page: a write must look for it.</summary>
@@ -32,7 +32,7 @@ public enum PagePermission : byte
     /// <summary>The page belongs to a mapping (even when PROT_NONE).</summary>
     Mapped = 64,
 
-    /// <summary>Derived: this page is writable and holds no translated code, whatever the next page is.</summary>
+    /// <summary>Derived: this page is readable and writable and holds no translated code, whatever the next page is.</summary>
     PlainWrite = 128,
 
     /// <summary>All derived bits.</summary>
