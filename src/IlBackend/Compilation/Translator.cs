@@ -34,7 +34,10 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     private const int SlowExitsBeforeRecompile = 16;
 
     // Sampled entries from outside before a region is made again with its surroundings.
-    private const int EntryPatience = 64;
+    private const int EntryPatience = 32;
+
+    // Times that a region is made anew because its entries are hot.
+    private const int MaxGrowth = 8;
 
     private readonly TranslatorOptions _options;
     private readonly Dictionary<ulong, AccessHistory> _history = [];
@@ -89,16 +92,29 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     }
 
     /// <inheritdoc/>
-    public void NoteHotEntry(BlockCache cache, ulong rip, GuestMode mode)
+    public void NoteHotEntry(BlockCache cache, ulong rip, GuestMode mode, ulong top)
     {
         lock (cache.Memory.Lock)
         {
             var cell = Cell(rip, mode);
-            if (--cell->Patience != 0 || !_byNumber.TryGetValue(cell->Local / EntryCell.MaxEntries, out var region))
+            if (--cell->Patience != 0 || RegionAt(cell) is not { } region)
                 return;
-            var block = (Block*)region.Region.Entries[(int)(cell->Local % EntryCell.MaxEntries)].Source;
-            if (block->Valid != 0)
-                Ask(block, true);
+            var block = EntryBlock(region, cell);
+            if (block->Valid == 0)
+                return;
+
+            // A function: its caller goes on at what lies on the stack.
+            if (_cells.TryGetValue((top, mode), out var known) && RegionAt((EntryCell*)known) is { } caller && caller != region)
+            {
+                var head = (Block*)caller.Region.Blocks[0].Source;
+                block->IsHotCallee = true;
+                cell->Patience = EntryPatience;
+                if (head->Valid != 0 && caller.Region.Find(rip) == null)
+                    Ask(head, true);
+                return;
+            }
+
+            Ask(block, true);
         }
     }
 
@@ -174,11 +190,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     }
 
     /// <inheritdoc/>
-    public int WeightOf(Block* block)
-    {
-        var cell = (EntryCell*)block->Code;
-        return cell != null && _byNumber.TryGetValue(cell->Local / EntryCell.MaxEntries, out var region) ? region.Region.Weight : 0;
-    }
+    public int WeightOf(Block* block) => RegionAt((EntryCell*)block->Code) is { } region ? region.Region.Weight : 0;
 
     /// <inheritdoc/>
     public bool Contains(Block* block) => _regionsOf.TryGetValue((nint)block, out var regions) && regions.Count > 0;
@@ -221,6 +233,12 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
                 if (CheckPlan.IsAccess(op))
                     _history.TryAdd(block.Addresses[op.Insn], AccessHistory.EdgePages);
     }
+
+    // The region that holds a cell's address; null when there is none. Under the memory's lock.
+    private CompiledRegion? RegionAt(EntryCell* cell) => cell != null ? _byNumber.GetValueOrDefault(cell->Local / EntryCell.MaxEntries) : null;
+
+    private static Block* EntryBlock(CompiledRegion region, EntryCell* cell) =>
+        (Block*)region.Region.Entries[(int)(cell->Local % EntryCell.MaxEntries)].Source;
 
     // Under the memory's lock.
     private void Ask(Block* block, bool grow)
@@ -325,20 +343,24 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
         }
     }
 
-    // A region made anew because its entries are hot must take in something that the old one has not.
+    // A region made anew because its entries are hot must take in something that the old one has not, and that not too often.
     private bool IsWorthGrowing(Region region)
     {
         var head = (Block*)region.Blocks[0].Source;
-        var cell = (EntryCell*)head->Code;
-        if (cell == null || !_byNumber.TryGetValue(cell->Local / EntryCell.MaxEntries, out var old))
+        if (RegionAt((EntryCell*)head->Code) is not { } old || old.Region.Growth >= MaxGrowth)
             return false;
+        region.Growth = old.Region.Growth + 1;
         var added = 0;
         foreach (var block in region.Blocks)
-            if (old.Region.Find(block.Start) == null)
-                added++;
-        if (added * 8 > region.Blocks.Count)
-            return true;
-        return false;
+        {
+            if (old.Region.Find(block.Start) != null)
+                continue;
+            added++;
+            if (((Block*)block.Source)->IsHotCallee)
+                return true;
+        }
+
+        return added * 8 > region.Blocks.Count;
     }
 
     private EmitOptions OptionsFor(BlockCache cache, Region region, uint number)

@@ -70,6 +70,9 @@ public sealed class Region
         }
     }
 
+    /// <summary>How often its like was made before, with less in it.</summary>
+    public int Growth { get; set; }
+
     /// <summary>The mode of all blocks.</summary>
     public GuestMode Mode { get; }
 

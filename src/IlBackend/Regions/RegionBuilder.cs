@@ -119,7 +119,7 @@ public sealed unsafe class RegionBuilder
                     best = i;
             var (block, byCall, weight) = _compiled[best];
             _compiled.RemoveAt(best);
-            var limit = byCall ? (_grow ? MaxCopied : MaxCopiedCallee) : _grow ? _maxWeight : 2 * _weight;
+            var limit = byCall ? LimitOfCopy((Block*)block) : _grow ? _maxWeight : 2 * _weight;
             if (weight > limit || _weight + weight > _maxWeight || !_seen.Add(((Block*)block)->Start))
                 continue;
             Enqueue((Block*)block, byCall);
@@ -128,6 +128,8 @@ public sealed unsafe class RegionBuilder
 
         return false;
     }
+
+    private int LimitOfCopy(Block* function) => _grow && function->IsHotCallee ? MaxCopied : MaxCopiedCallee;
 
     // The function's own blocks come before those of the functions it calls, and the hottest first.
     private void Enqueue(Block* block, bool copied) => _queue.Enqueue(((nint)block, copied), (copied ? 0 : int.MinValue) - block->Hotness);
@@ -152,9 +154,9 @@ public sealed unsafe class RegionBuilder
         if (_seen.Contains(rip))
             return;
         var next = _cache.Find(rip, _csBase + rip, _mode);
-        if (next == null || (next->Code != 0 && copied && byCall))
+        if (next == null)
             return;
-        if (next->Code != 0 && !copied)
+        if (next->Code != 0 && (byCall || !copied))
         {
             _compiled.Add(((nint)next, byCall, _map.WeightOf(next)));
             return;

@@ -339,7 +339,7 @@ public sealed unsafe class Vcpu : IDisposable
         {
             s->EntriesToSample = EntriesPerSample;
             HostMxcsr.Leave(s);
-            Cache.Translator!.NoteHotEntry(Cache, s->Slots[Slot.Rip], (GuestMode)s->Mode);
+            Cache.Translator!.NoteHotEntry(Cache, s->Slots[Slot.Rip], (GuestMode)s->Mode, TopOfStack());
             HostMxcsr.Enter(s);
             return ExitCause.Continue;
         }
@@ -348,6 +348,17 @@ public sealed unsafe class Vcpu : IDisposable
             return cause;
         s->ExceptionVector = -1;
         return ExitCause.SingleStep;
+    }
+
+    // The word at the top of the stack in a flat mode; 0 when it cannot be read.
+    private ulong TopOfStack()
+    {
+        var mode = (GuestMode)State->Mode;
+        if ((mode & GuestMode.Flat) == 0)
+            return 0;
+        var size = mode.Is64() ? 8 : 4;
+        var top = GuestMemory.PointerForRead(State, State->Slots[Slot.Rsp], size);
+        return top == null ? 0 : size == 8 ? *(ulong*)top : *(uint*)top;
     }
 
     private ExitCause RunLockStep(ITranslator translator, Block* block)

@@ -68,6 +68,9 @@ public unsafe struct Block
     /// <summary>What has become of it in the translator.</summary>
     public CompileState CompileState;
 
+    /// <summary>Translated callers enter it so often that it is worth copying into them.</summary>
+    public bool IsHotCallee;
+
     /// <summary>Entries counted before <see cref="Heat"/> was set back.</summary>
     public int PastHeat;
 

@@ -30,10 +30,14 @@ public unsafe interface ITranslator
     void NoteSlowAccess(BlockCache cache, FaultSite* site);
 
     /// <summary>
-    /// The code at an address is entered from outside so often that it may pay to make it again together with what surrounds it. Called by
-    /// a vCPU between blocks, without locks.
+    /// One entry from outside in so many is reported here. Where they are frequent it may pay to make the code again together with what
+    /// surrounds it, or as part of what calls it. Called by a vCPU between blocks, without locks.
     /// </summary>
-    void NoteHotEntry(BlockCache cache, ulong rip, GuestMode mode);
+    /// <param name="cache">The cache.</param>
+    /// <param name="rip">Where the code was entered.</param>
+    /// <param name="mode">The mode.</param>
+    /// <param name="top">The word at the top of the guest's stack: the return address, if this is the entry of a function.</param>
+    void NoteHotEntry(BlockCache cache, ulong rip, GuestMode mode, ulong top);
 
     /// <summary>Code made from this block must not be entered any more. Under the memory's lock.</summary>
     void Invalidate(Block* block);
