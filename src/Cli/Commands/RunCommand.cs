@@ -35,7 +35,7 @@ internal static class RunCommand
             TranslatorFactory = verify
                 ? Verifying(statistics)
                 : Engines.Factory(options.Engine(result), options.Stats(result), statistics.Add),
-            VcpuCreated = verify ? vcpu => vcpu.DifferenceFound = StopAtDifference : null,
+            VcpuCreated = verify ? vcpu => vcpu.DifferenceFound = StopAtDifference : options.Stats(result) ? RunStatistics.Watch : null,
             VcpuEnding = statistics.Add,
         };
         var status = LinuxHost.Run(linux);

@@ -12,11 +12,20 @@ namespace DynaTrans.Cli.Commands;
 /// <summary>Gathers the counters of all processors, caches and translators of a run. Thread-safe.</summary>
 internal sealed unsafe class RunStatistics
 {
+    private static readonly (VcpuActivity Activity, string Name)[] Names =
+    [
+        (VcpuActivity.Translated, "translated"), (VcpuActivity.Interpreting, "interpreting"), (VcpuActivity.Dispatching, "dispatching"),
+        (VcpuActivity.Lifting, "lifting"), (VcpuActivity.CompileWait, "compile wait"), (VcpuActivity.Invalidating, "invalidating"),
+        (VcpuActivity.SystemCalls, "system calls"), (VcpuActivity.Other, "other"),
+    ];
+
     private readonly Lock _gate = new();
     private readonly long _start = Stopwatch.GetTimestamp();
     private readonly HashSet<CacheStatistics> _caches = [];
     private readonly List<TranslatorStatistics> _translators = [];
     private readonly long[] _exits = new long[Enum.GetValues<ExitCause>().Length];
+    private readonly long[] _leaves = new long[Enum.GetValues<ExitCause>().Length];
+    private readonly long[] _ticks = new long[Enum.GetValues<VcpuActivity>().Length];
     private ulong _instructions;
 
     /// <summary>Remembers a translator, for its counters at the end.</summary>
@@ -25,6 +34,9 @@ internal sealed unsafe class RunStatistics
         lock (_gate)
             _translators.Add(translator.Statistics);
     }
+
+    /// <summary>Makes a new processor note where its time goes.</summary>
+    public static void Watch(Vcpu vcpu) => vcpu.Times = new ActivityTimes();
 
     /// <summary>Adds the counters of a processor that has ended.</summary>
     public void Add(Vcpu vcpu)
@@ -35,6 +47,13 @@ internal sealed unsafe class RunStatistics
             _caches.Add(vcpu.Cache.Statistics);
             for (var i = 0; i < _exits.Length; i++)
                 _exits[i] += vcpu.Exits[i];
+            if (vcpu.Times is not { } times)
+                return;
+            times.Enter(VcpuActivity.Other);
+            for (var i = 0; i < _ticks.Length; i++)
+                _ticks[i] += times[(VcpuActivity)i];
+            for (var i = 0; i < _leaves.Length; i++)
+                _leaves[i] += times.Leaves[i];
         }
     }
 
@@ -47,15 +66,15 @@ internal sealed unsafe class RunStatistics
         {
             var seconds = Stopwatch.GetElapsedTime(_start).TotalSeconds;
             Line("time", $"{seconds:f3} s");
+            DescribeTimes(Line);
             Line("instructions", $"{_instructions}");
             Line("speed", $"{_instructions / seconds / 1e6:f1} MIPS");
-            Line("blocks", $"{_caches.Sum(c => c.Blocks)} lifted, of {_caches.Sum(c => c.LiftedInstructions)} instructions, in {Milliseconds(_caches.Sum(c => c.LiftTicks))}");
+            Line("blocks", $"{_caches.Sum(c => c.Blocks)} lifted, of {_caches.Sum(c => c.LiftedInstructions)} instructions");
             Line("invalidations", $"{_caches.Sum(c => c.Invalidations)} blocks, {_caches.Sum(c => c.Flushes)} flushes of the cache");
-            Line("translations", $"{_translators.Sum(t => t.Regions)}, of {_translators.Sum(t => t.Blocks)} blocks, {_translators.Sum(t => t.Discarded)} discarded");
-            Line("compile time", Milliseconds(_translators.Sum(t => t.CompileTicks)));
-            for (var i = 0; i < _exits.Length; i++)
-                if (_exits[i] != 0)
-                    Line("exits", $"{_exits[i]} {(ExitCause)i}");
+            Line("translations", $"{_translators.Sum(t => t.Regions)} regions, of {_translators.Sum(t => t.Blocks)} blocks, {_translators.Sum(t => t.Discarded)} discarded, {_translators.Sum(t => t.Recompiled)} made again for slow accesses");
+            Line("compiling", $"{Seconds(_translators.Sum(t => t.CompileTicks)):f3} s, by all threads");
+            Line("left code", $"{Causes(_leaves)}");
+            Line("exits", $"{Causes(_exits)}");
             if (verified)
                 Line("verified", $"{_caches.Sum(c => c.BlocksCompared)} block executions without a difference, {_caches.Sum(c => c.BlocksNotCompared)} not compared");
         }
@@ -63,9 +82,27 @@ internal sealed unsafe class RunStatistics
         return text.ToString();
 
         void Line(string name, FormattableString value) =>
-            text.Append("dynatrans: ").Append(name.PadRight(14)).AppendLine(value.ToString(CultureInfo.InvariantCulture));
+            text.Append("dynatrans: ").Append(name.PadRight(16)).AppendLine(value.ToString(CultureInfo.InvariantCulture));
+    }
 
-        static FormattableString Milliseconds(long ticks) => $"{Stopwatch.GetElapsedTime(0, ticks).TotalMilliseconds:f1} ms";
+    // The time of all guest threads; the parts add up to it.
+    private void DescribeTimes(Action<string, FormattableString> line)
+    {
+        var total = Math.Max(1, _ticks.Sum());
+        if (_ticks.Sum() == 0)
+            return;
+        line("guest threads", $"{Seconds(total):f3} s, of that");
+        foreach (var (activity, name) in Names)
+            line("  " + name, $"{Seconds(_ticks[(int)activity]),8:f3} s {100.0 * _ticks[(int)activity] / total,5:f1} %");
+    }
+
+    private static double Seconds(long ticks) => (double)ticks / Stopwatch.Frequency;
+
+    private static string Causes(long[] counts)
+    {
+        var seen = counts.Select((count, cause) => (count, cause)).Where(c => c.count != 0).OrderByDescending(c => c.count)
+            .Select(c => string.Create(CultureInfo.InvariantCulture, $"{c.count} {(ExitCause)c.cause}"));
+        return string.Join(", ", seen) is { Length: > 0 } text ? text : "none";
     }
 
     /// <summary>The counters that <c>bench</c> wants of its children.</summary>

@@ -1,5 +1,6 @@
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Linux.Syscalls;
+using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Linux.Processes;
@@ -140,6 +141,8 @@ public sealed unsafe partial class GuestThread
     private void Serve(Abi abi, ulong number, ulong a0, ulong a1, ulong a2, ulong a3, ulong a4, ulong a5)
     {
         SyscallCount++;
+        var times = Vcpu.Times;
+        times?.Enter(VcpuActivity.SystemCalls);
         var context = new SyscallContext(this, abi, a0, a1, a2, a3, a4, a5);
         var entry = SyscallTable.Default.Find(abi, number);
         _keepRegisters = false;
@@ -147,6 +150,7 @@ public sealed unsafe partial class GuestThread
         strace?.Enter(context, entry);
         var result = entry == null ? -Errno.ENOSYS : entry.Invoke(context);
         strace?.Leave(context, number, entry, result);
+        times?.Enter(VcpuActivity.Other);
         if (_keepRegisters)
             return;
         if (result is <= -Errno.ERESTARTSYS and >= -Errno.ERESTARTNOHAND)

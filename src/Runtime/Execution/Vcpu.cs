@@ -89,6 +89,9 @@ public sealed unsafe class Vcpu : IDisposable
     /// <summary>How often <see cref="Run"/> returned for each <see cref="ExitCause"/>.</summary>
     public long[] Exits { get; } = new long[16];
 
+    /// <summary>When not null, where the time of the vCPU's thread goes is entered here: <c>--stats</c>.</summary>
+    public ActivityTimes? Times { get; set; }
+
     /// <summary>True while one instruction is executed alone: its stores may drop translations.</summary>
     internal bool IsStepping { get; private set; }
 
@@ -120,6 +123,7 @@ public sealed unsafe class Vcpu : IDisposable
         _aloneCompilations = 0;
         _invalidationsBefore = Cache.Statistics.Invalidations;
         s->InstructionLimit = maxInstructions > ulong.MaxValue - s->InstructionCount ? ulong.MaxValue : s->InstructionCount + maxInstructions;
+        Times?.EnterOnThread(VcpuActivity.Dispatching);
         EnterCache();
         HostMxcsr.Enter(s);
         try
@@ -145,6 +149,7 @@ public sealed unsafe class Vcpu : IDisposable
         {
             HostMxcsr.Leave(s);
             IsOutside = true;
+            Times?.Enter(VcpuActivity.Other);
         }
     }
 
@@ -259,7 +264,9 @@ public sealed unsafe class Vcpu : IDisposable
         if (block->CompileState is CompileState.None or CompileState.LostEntry)
         {
             HostMxcsr.Leave(State);
+            Times?.Enter(VcpuActivity.CompileWait);
             translator.Request(Cache, block);
+            Times?.Enter(VcpuActivity.Dispatching);
             HostMxcsr.Enter(State);
         }
 
@@ -276,7 +283,9 @@ public sealed unsafe class Vcpu : IDisposable
         line->Cell = cell;
         line->Rip = start;
         s->ExitCauseValue = (int)ExitCause.Continue;
+        Times?.Enter(VcpuActivity.Translated);
         EntryCell.Enter(s, cell);
+        Times?.Enter(VcpuActivity.Dispatching);
         return FinishTranslated();
     }
 
@@ -294,12 +303,15 @@ public sealed unsafe class Vcpu : IDisposable
 
         if (!_aloneCode.ContainsKey((nint)block) && !IsWorthCompiling())
         {
-            var cause = Interpreter.Run(this, block, alone: true);
+            var cause = RunInterpreter(block, alone: true);
             return cause == ExitCause.SingleStep ? RunAlone(1) : cause;
         }
 
         s->ExitCauseValue = (int)ExitCause.Continue;
-        ((delegate*<CpuState*, EntryCell*, nint, void>)AloneCode(translator, block))(s, null, 0);
+        var code = (delegate*<CpuState*, EntryCell*, nint, void>)AloneCode(translator, block);
+        Times?.Enter(VcpuActivity.Translated);
+        code(s, null, 0);
+        Times?.Enter(VcpuActivity.Dispatching);
         return FinishTranslated();
     }
 
@@ -312,7 +324,9 @@ public sealed unsafe class Vcpu : IDisposable
         if (_aloneCode.TryGetValue((nint)block, out var code))
             return code;
         HostMxcsr.Leave(State);
+        Times?.Enter(VcpuActivity.CompileWait);
         code = translator.CompileAlone(Cache, block);
+        Times?.Enter(VcpuActivity.Dispatching);
         HostMxcsr.Enter(State);
         if ((nint)block != Marshal.UnsafeAddrOfPinnedArrayElement(_aloneBuffer, 0))
             _aloneCode[(nint)block] = code;
@@ -333,13 +347,16 @@ public sealed unsafe class Vcpu : IDisposable
         if (site != null)
             FaultSite.Repair(s);
         var cause = (ExitCause)s->ExitCauseValue;
+        Times?.CountLeave((int)cause);
         if (cause == ExitCause.SlowAccess)
             return InterpretSlowAccess(site);
         if (cause == ExitCause.HotEntry)
         {
             s->EntriesToSample = EntriesPerSample;
             HostMxcsr.Leave(s);
+            Times?.Enter(VcpuActivity.CompileWait);
             Cache.Translator!.NoteHotEntry(Cache, s->Slots[Slot.Rip], (GuestMode)s->Mode, TopOfStack());
+            Times?.Enter(VcpuActivity.Dispatching);
             HostMxcsr.Enter(s);
             return ExitCause.Continue;
         }
@@ -376,7 +393,9 @@ public sealed unsafe class Vcpu : IDisposable
     private ExitCause InterpretSlowAccess(FaultSite* site)
     {
         HostMxcsr.Leave(State);
+        Times?.Enter(VcpuActivity.CompileWait);
         Cache.Translator!.NoteSlowAccess(Cache, site);
+        Times?.Enter(VcpuActivity.Dispatching);
         var block = FindCached(State->Slots[Slot.Rip]);
         if (block == null)
             block = LiftHere();
@@ -389,7 +408,7 @@ public sealed unsafe class Vcpu : IDisposable
 
     private ExitCause Interpret(Block* block)
     {
-        var cause = Interpreter.Run(this, block, alone: false);
+        var cause = RunInterpreter(block, alone: false);
         return cause switch
         {
             ExitCause.Requested => ExitCause.Continue,
@@ -397,6 +416,14 @@ public sealed unsafe class Vcpu : IDisposable
             ExitCause.Budget => RunAlone((int)(State->InstructionLimit - State->InstructionCount)),
             _ => cause,
         };
+    }
+
+    private ExitCause RunInterpreter(Block* block, bool alone)
+    {
+        Times?.Enter(VcpuActivity.Interpreting);
+        var cause = Interpreter.Run(this, block, alone);
+        Times?.Enter(VcpuActivity.Dispatching);
+        return cause;
     }
 
     // EFLAGS.TF: #DB after one instruction, unless it faulted (SDM Vol. 3, 18.3.1.4).
@@ -418,7 +445,7 @@ public sealed unsafe class Vcpu : IDisposable
         if (block == null)
             return ExitCause.Exception;
         IsStepping = true;
-        var cause = Interpreter.Run(this, block, alone: true);
+        var cause = RunInterpreter(block, alone: true);
         IsStepping = false;
         return cause;
     }
@@ -443,6 +470,14 @@ public sealed unsafe class Vcpu : IDisposable
     {
         if (Cache.IsFull)
             FlushCache();
+        Times?.Enter(VcpuActivity.Lifting);
+        var block = LiftIntoCache();
+        Times?.Enter(VcpuActivity.Dispatching);
+        return block;
+    }
+
+    private Block* LiftIntoCache()
+    {
         var start = System.Diagnostics.Stopwatch.GetTimestamp();
         var rip = State->Slots[Slot.Rip];
         var linear = Linear(rip);
@@ -563,6 +598,7 @@ public sealed unsafe class Vcpu : IDisposable
 
     private void FlushCache()
     {
+        Times?.Enter(VcpuActivity.Invalidating);
         LeaveCache();
         Cache.FlushWhenQuiet();
         EnterCache();

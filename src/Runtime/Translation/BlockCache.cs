@@ -130,6 +130,14 @@ public sealed unsafe class BlockCache : IDisposable
     /// <summary>Drops every block made from bytes in [address, address + length), and makes all vCPUs notice. Under the memory's lock.</summary>
     public void Invalidate(ulong address, ulong length)
     {
+        var times = TimesOfThisThread();
+        var before = times?.Enter(VcpuActivity.Invalidating) ?? VcpuActivity.Other;
+        Drop(address, length);
+        times?.Enter(before);
+    }
+
+    private void Drop(ulong address, ulong length)
+    {
         var dropped = _pages.Remove(address, length, Memory, block =>
         {
             var b = (Block*)block;
@@ -215,6 +223,15 @@ public sealed unsafe class BlockCache : IDisposable
             Flush();
             NativeMemory.Free(_buckets);
         }
+    }
+
+    // Null without --stats.
+    private ActivityTimes? TimesOfThisThread()
+    {
+        foreach (var vcpu in _vcpus)
+            if (vcpu.Times is { } times && times.ThreadId == Environment.CurrentManagedThreadId)
+                return times;
+        return null;
     }
 
     private bool AllOutside()
