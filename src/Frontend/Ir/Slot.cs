@@ -82,10 +82,16 @@ public static class Slot
     public const ushort Temp0 = 32;
 
     /// <summary>Number of temporaries an instruction may use.</summary>
-    public const int TempCount = 64;
+    public const int TempCount = 58;
+
+    /// <summary>First of the slots where a back end keeps copies of the parts of a flags record; the IR does not name them.</summary>
+    public const ushort Part0 = Temp0 + TempCount;
+
+    /// <summary>Number of those.</summary>
+    public const int PartCount = 6;
 
     /// <summary>Number of integer slots.</summary>
-    public const int Count = Temp0 + TempCount;
+    public const int Count = Part0 + PartCount;
 
     private static readonly string[] Names =
     [

@@ -67,7 +67,7 @@ internal static unsafe class Multiplication
         {
             var product = c.Emit(IrOpcode.Mul, 2, c.SignExtend(1, 2, Slot.Rax), c.SignExtend(1, 2, source));
             var differs = c.Emit(IrOpcode.Xor, 2, product, c.SignExtend(1, 2, product));
-            c.SetFlags(FlagsKind.Mul, 1, c.Emit(IrOpcode.Shr, 2, product, Val.Const(8)), differs);
+            c.SetFlags(FlagsKind.Mul, 1, c.Emit(IrOpcode.Shr, 2, product, Val.Const(8)), c.Emit(IrOpcode.Shr, 2, differs, Val.Const(8)));
             c.WriteSlot(2, Slot.Rax, product);
             return;
         }

@@ -13,17 +13,53 @@ public static class DeadFlags
     /// <returns>Number of records removed.</returns>
     public static int Run(IrBlock block)
     {
-        var removed = Clear(block.Ops, out var left);
+        var removed = Clear(block.Ops, true, out var left);
         if (left < block.Count)
             Compact(block);
         return removed;
     }
 
-    private static int Clear(Span<IrOp> ops, out int left)
+    /// <summary>Runs the pass over the ops of a block of which it is known whether the record can be seen after it; removed ops become Nop.</summary>
+    public static void Run(Span<IrOp> ops, bool isLiveAtEnd) => Clear(ops, isLiveAtEnd, out _);
+
+    /// <summary>
+    /// Marks after which ops somebody may still see the record: read it, or be shown it by an op that can fault. Dead records must be gone.
+    /// </summary>
+    /// <param name="ops">The ops of a block.</param>
+    /// <param name="isLiveAtEnd">The record can be seen after the block.</param>
+    /// <param name="live">Receives the marks; at least as long as <paramref name="ops"/>.</param>
+    /// <returns>True when the record can be seen at the start.</returns>
+    public static bool MarkLive(ReadOnlySpan<IrOp> ops, bool isLiveAtEnd, Span<bool> live)
+    {
+        var seen = isLiveAtEnd;
+        for (var i = ops.Length - 1; i >= 0; i--)
+        {
+            ref readonly var op = ref ops[i];
+            live[i] = seen;
+            if (op.WritesFlags && Overwrites(op))
+                seen = false;
+            seen |= Shows(op);
+        }
+
+        return seen;
+    }
+
+    /// <summary>
+    /// True when an op that writes the flags leaves nothing of the record before it, but for CF with inc and dec. A shift by a count that
+    /// is 0, or not known, may leave the record as it was.
+    /// </summary>
+    public static bool Overwrites(in IrOp op) => op.Op switch
+    {
+        IrOpcode.SetFlagsIf => false,
+        IrOpcode.Shl or IrOpcode.Shr or IrOpcode.Sar => op.B == Slot.Zero && (op.Imm & (op.Size == 8 ? 63 : 31)) != 0,
+        _ => true,
+    };
+
+    private static int Clear(Span<IrOp> ops, bool isLiveAtEnd, out int left)
     {
         left = 0;
         var removed = 0;
-        var seen = true;
+        var seen = isLiveAtEnd;
         var insn = -1;
         var live = 0UL;
         for (var i = ops.Length - 1; i >= 0; i--)
@@ -78,18 +114,10 @@ public static class DeadFlags
             op.Op = IrOpcode.Nop;
     }
 
-    // A shift by a count that is 0, or not known, may leave the record as it was.
-    private static bool Overwrites(in IrOp op) => op.Op switch
-    {
-        IrOpcode.SetFlagsIf => false,
-        IrOpcode.Shl or IrOpcode.Shr or IrOpcode.Sar => op.B == Slot.Zero && (op.Imm & (op.Size == 8 ? 63 : 31)) != 0,
-        _ => true,
-    };
-
     // The op reads the record, or lets the guest see it. Inc and dec keep CF.
-    private static bool Shows(in IrOp op) => op.CanFault || op.EndsBlock || op.Op switch
+    private static bool Shows(in IrOp op) => op.CanFault || op.Op switch
     {
-        IrOpcode.GetCondition or IrOpcode.GetFlags or IrOpcode.SetFlagsIf => true,
+        IrOpcode.GetCondition or IrOpcode.GetFlags or IrOpcode.SetFlagsIf or IrOpcode.JumpCondition => true,
         IrOpcode.Inc or IrOpcode.Dec => op.WritesFlags,
         _ => false,
     };

@@ -1,9 +1,11 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Emission;
 
@@ -58,6 +60,18 @@ public static unsafe class EmitSupport
 
         return GuestMemory.TryWrite(s, linear, new ReadOnlySpan<byte>(&value, size));
     }
+
+    /// <summary>A condition of the record in the state.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static bool Holds(CpuState* s, Condition condition) => FlagsRecord.Holds(s, condition);
+
+    /// <summary>The status flags of the record in the state.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static uint Status(CpuState* s) => FlagsRecord.Status(s);
+
+    /// <summary>Brings the record in the state to what the form at a site says.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void ApplyFlags(CpuState* s, FaultSite* site) => site->Flags.Apply(s);
 
     /// <summary>Four bytes as the low element, the rest zero.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -36,8 +36,7 @@ public sealed unsafe partial class RegionEmitter
                 EmitIndirect(op);
                 break;
             case IrOpcode.Exit:
-                Materialise();
-                StoreRip(_block.Next);
+                StoreRipAndFlags(_block.Next);
                 FieldAddress(FieldOffset(nameof(CpuState.ExitDetail)));
                 Ldc(op.Imm);
                 _il.Emit(OpCodes.Stind_I8);
@@ -72,22 +71,41 @@ public sealed unsafe partial class RegionEmitter
     {
         if (_options.Alone || _region.Find(target) is not { } block)
         {
+            ExitTo(target);
+            return;
+        }
+
+        if (block.Order <= _block.Order)
+            CheckRequest(target);
+        Conform(_flow.Entry(block));
+        _il.EmitBranch(OpCodes.Br, _blockLabels[block.Order]);
+    }
+
+    // Out of the region. Flags that take a call to work out have an exit of their own: after the registers have been stored, a call is cheap.
+    private void ExitTo(ulong target)
+    {
+        if (_options.Alone || _flags.Layer == FlagsLayer.None)
+        {
             Materialise();
             _il.EmitBranch(OpCodes.Br, ExitLabel(target));
             return;
         }
 
-        // A block with one way in, emitted later, begins with what is known here.
-        if (block.Predecessors == 1 && block.Entry < 0 && block.Order > _block.Order && !IsReturnPoint(block))
-            _entryFlags[target] = _flags;
-        else
-            Materialise();
-        if (block.Order <= _block.Order)
-            CheckRequest(target);
-        _il.EmitBranch(OpCodes.Br, _blockLabels[block.Order]);
+        var label = _il.DefineLabel();
+        _il.EmitBranch(OpCodes.Br, label);
+        Cold(() =>
+        {
+            _il.MarkLabel(label);
+            StoreParts(_flags);
+            StoreWritten(_written);
+            _written = 0;
+            _il.Emit(OpCodes.Ldarg_0);
+            _il.EmitFaultSite(NewSite(target, InState(_flags), 0));
+            _il.EmitCall(ApplyMethod);
+            PickCell(target);
+            GoOut(WayOut.Chain);
+        });
     }
-
-    private static bool IsReturnPoint(RegionBlock block) => block.Entry >= 0;
 
     private int ExitLabel(ulong target)
     {
@@ -100,9 +118,22 @@ public sealed unsafe partial class RegionEmitter
     private void CheckRequest(ulong rip)
     {
         PushRequest();
-        if (!_requestLabels.TryGetValue((rip, _written), out var label))
-            _requestLabels[(rip, _written)] = label = _il.DefineLabel();
+        if (_flags.IsMemory)
+        {
+            if (!_requestLabels.TryGetValue((rip, _written), out var known))
+                _requestLabels[(rip, _written)] = known = _il.DefineLabel();
+            _il.EmitBranch(OpCodes.Brtrue, known);
+            return;
+        }
+
+        var label = _il.DefineLabel();
         _il.EmitBranch(OpCodes.Brtrue, label);
+        Cold(() =>
+        {
+            _il.MarkLabel(label);
+            StoreRipAndFlags(rip);
+            GoOut(WayOut.Return);
+        });
     }
 
     // Volatile, or RyuJIT takes the test out of a loop that stores nothing (and with it the guest's own loads: a loop that waits for
@@ -114,9 +145,24 @@ public sealed unsafe partial class RegionEmitter
         _il.Emit(OpCodes.Ldind_I4);
     }
 
+    // On a way out at an instruction boundary; what the flags are is worked out when the code has been left.
+    private void StoreRipAndFlags(ulong rip)
+    {
+        if (_flags.IsMemory)
+        {
+            StoreRip(rip);
+            return;
+        }
+
+        StoreParts(_flags);
+        FieldAddress(FieldOffset(nameof(CpuState.FaultSite)));
+        _il.EmitFaultSite(NewSite(rip, InState(_flags), 0));
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Stind_I);
+    }
+
     private void EmitIndirect(in IrOp op)
     {
-        Materialise();
         Push(op.A, 8);
         StLoc(_slow);
         if (_options.Alone)
@@ -133,7 +179,7 @@ public sealed unsafe partial class RegionEmitter
         _il.EmitBranch(OpCodes.Br, _dispatch);
     }
 
-    // Where all indirect jumps go, with the target in _slow and all flags in the locals: finds the target's cell in the vCPU's entry cache
+    // Where all indirect jumps go, with the target in _slow and the flags in the state: finds the target's cell in the vCPU's entry cache
     // (line = cache + index * 16, { rip, cell }); an entry of this region is a branch, everything else a jump through the cell.
     private void EmitDispatch()
     {
@@ -180,6 +226,13 @@ public sealed unsafe partial class RegionEmitter
         _il.MarkLabel(miss);
         StoreRipFromSlow();
         GoOut(WayOut.Return);
+    }
+
+    private void PickCell(ulong target)
+    {
+        _il.EmitCell(_cells.Cell(target, _region.Mode));
+        _il.Emit(OpCodes.Conv_I);
+        StLoc(_cell);
     }
 
     private void StoreRipFromSlow()
@@ -242,9 +295,7 @@ public sealed unsafe partial class RegionEmitter
                 continue;
             }
 
-            _il.EmitCell(_cells.Cell(target, _region.Mode));
-            _il.Emit(OpCodes.Conv_I);
-            StLoc(_cell);
+            PickCell(target);
             GoOut(WayOut.Chain);
         }
 

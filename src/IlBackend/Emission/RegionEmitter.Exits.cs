@@ -66,7 +66,6 @@ public sealed unsafe partial class RegionEmitter
                 GoOut(kind);
             }
 
-            StoreFlags();
             StoreCounts();
             EmitEndOf(kind);
         }

@@ -1,7 +1,9 @@
 using System.Reflection;
 using System.Reflection.Emit;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Emission;
 
@@ -11,129 +13,313 @@ public sealed unsafe partial class RegionEmitter
     private static readonly MethodInfo HoldsMethod = typeof(FlagsRecord).GetMethod(
         nameof(FlagsRecord.Holds), [typeof(Condition), typeof(ulong), typeof(ulong), typeof(ulong), typeof(ulong)])!;
 
+    private static readonly MethodInfo HoldsInState = EmitSupport.Method(nameof(EmitSupport.Holds));
+
     private static readonly MethodInfo StatusMethod = typeof(FlagsRecord).GetMethod(
         nameof(FlagsRecord.Status), [typeof(ulong), typeof(ulong), typeof(ulong), typeof(ulong)])!;
 
-    private static readonly MethodInfo CarryMethod = typeof(FlagsRecord).GetMethod(nameof(FlagsRecord.Carry))!;
+    private static readonly MethodInfo StatusInState = EmitSupport.Method(nameof(EmitSupport.Status));
 
-    /// <summary>Makes all of the record explicit in its locals, and forgets what was known.</summary>
+    private static readonly MethodInfo ApplyMethod = EmitSupport.Method(nameof(EmitSupport.ApplyFlags));
+
+    /// <summary>Brings the record into the state.</summary>
     private void Materialise()
     {
-        if (!_flags.Known)
-            return;
-        Ldc(_flags.Code);
-        StLoc(_fop);
-        if (_flags.SourceIsConstant)
+        var form = _flags;
+        _flags = FlagsForm.Memory;
+        switch (form)
         {
-            Ldc((long)_flags.SourceConstant);
-            StLoc(_fsrc);
+            case { Base: FlagsBase.Dead } or { IsMemory: true }:
+                break;
+            case { IsPlain: true }:
+                StoreRecord(form);
+                break;
+            case { Base: FlagsBase.Either, Layer: FlagsLayer.None }:
+                var done = _il.DefineLabel();
+                LoadSlotMemory(Slot.FlagsOp, 4);
+                Ldc4((int)FlagsForm.Symbolic);
+                _il.EmitBranch(OpCodes.Bne_Un, done);
+                StoreRecord(form);
+                _il.MarkLabel(done);
+                break;
+            case { Base: FlagsBase.Described, Layer: FlagsLayer.Inc or FlagsLayer.Dec }:
+                var kind = form.Layer == FlagsLayer.Inc ? FlagsKind.Inc : FlagsKind.Dec;
+                EmitCondition(Condition.B, form);
+                _il.Emit(OpCodes.Conv_U8);
+                StLoc(_slow);
+                StoreRecord(
+                    FlagsForm.Dead with { Base = FlagsBase.Described, Kind = kind, SizeLog2 = form.LayerSizeLog2, Left = form.A }, () => LdLoc(_slow));
+                break;
+            default:
+                ApplyByCall(form);
+                break;
+        }
+    }
+
+    // The parts go to their own slots, so that no register has to be in the state.
+    private void ApplyByCall(FlagsForm form)
+    {
+        for (var part = 0; part < Slot.PartCount; part++)
+        {
+            var operand = form.Part(part);
+            if (operand.Slot == Slot.Zero)
+                continue;
+            StorePart(part, operand.Slot);
+            form = form.WithPart(part, FlagsOperand.In((ushort)(Slot.Part0 + part)));
         }
 
-        _flags = PendingFlags.Unknown;
+        var site = NewSite(0, form, 0);
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.EmitFaultSite(site);
+        _il.EmitCall(ApplyMethod);
     }
 
-    private void PushRecord()
+    /// <summary>The form after <see cref="StoreParts"/> and the registers have been stored: all that it names is in the state.</summary>
+    private FlagsForm InState(FlagsForm form)
     {
-        if (_flags.Known)
-            Ldc(_flags.Code);
-        else
-            LdLoc(_fop);
-        LdLoc(_fres);
-        PushSource();
-        LdLoc(_faux);
+        for (var part = 0; part < Slot.PartCount; part++)
+            if (LivesInLocal(form.Part(part)))
+                form = form.WithPart(part, FlagsOperand.In((ushort)(Slot.Part0 + part)));
+        return form;
     }
 
-    private void PushSource()
+    /// <summary>On a way out: stores those parts of the flags that no register holds.</summary>
+    private void StoreParts(in FlagsForm form)
     {
-        if (_flags is { Known: true, SourceIsConstant: true })
-            Ldc((long)_flags.SourceConstant);
+        for (var part = 0; part < Slot.PartCount; part++)
+            if (LivesInLocal(form.Part(part)))
+                StorePart(part, form.Part(part).Slot);
+    }
+
+    private static bool LivesInLocal(FlagsOperand operand) => Slot.IsTemp(operand.Slot);
+
+    private void StorePart(int part, ushort slot)
+    {
+        FieldAddress((Slot.Part0 + part) * 8);
+        Push(slot, 8);
+        _il.Emit(OpCodes.Stind_I8);
+    }
+
+    private void StoreRecord(FlagsForm form) => StoreRecord(form, () => PushSource(form, 8));
+
+    private void StoreRecord(FlagsForm form, Action pushSource)
+    {
+        FieldAddress(Slot.FlagsOp * 8);
+        Ldc(form.Code);
+        _il.Emit(OpCodes.Stind_I8);
+        FieldAddress(Slot.FlagsRes * 8);
+        PushResult(form, 8);
+        _il.Emit(OpCodes.Stind_I8);
+        FieldAddress(Slot.FlagsSrc * 8);
+        pushSource();
+        _il.Emit(OpCodes.Stind_I8);
+        if (!form.HasAux)
+            return;
+        FieldAddress(Slot.FlagsAux * 8);
+        PushOperand(form.Aux, 1, 8);
+        _il.Emit(OpCodes.Stind_I8);
+    }
+
+    /// <summary>Brings the flags into the form in which a block of the region finds them.</summary>
+    private void Conform(in FlagsForm entry)
+    {
+        if (entry.Base == FlagsBase.Dead || entry == _flags)
+            return;
+        if (entry is { Base: FlagsBase.Either, Layer: FlagsLayer.None } && _flags == entry with { Base = FlagsBase.Described })
+        {
+            FieldAddress(Slot.FlagsOp * 8);
+            Ldc((long)FlagsForm.Symbolic);
+            _il.Emit(OpCodes.Stind_I8);
+            return;
+        }
+
+        if (!entry.IsMemory && entry is not { Base: FlagsBase.Either, Layer: FlagsLayer.None })
+            throw new InvalidOperationException("a block would find the flags in another form than was determined for it");
+        Materialise();
+    }
+
+    // What an op leaves of the flags: copies of what it is about to overwrite, and of its own operands, where a description needs them.
+    private void EmitCopies(in IrOp op, in FlagsStep step)
+    {
+        if (step.Collapses)
+        {
+            PushResult(_flags, 8);
+            StLoc(PartLocal(0));
+        }
+
+        for (var part = 0; part < Slot.PartCount; part++)
+        {
+            if ((step.Saves >> part & 1) != 0)
+                CopyToPart(part, op.Dst, 0);
+            if ((step.Captures >> part & 1) != 0)
+                Capture(op, part);
+        }
+    }
+
+    private void CopyToPart(int part, ushort slot, long imm)
+    {
+        Push(slot, imm, 8);
+        StLoc(PartLocal(part));
+    }
+
+    private void Capture(in IrOp op, int part)
+    {
+        var isShift = op.Op is IrOpcode.Shl or IrOpcode.Shr or IrOpcode.Sar;
+        switch (part)
+        {
+            case 1 when isShift:
+            case 4:
+                CopyToPart(part, op.A, 0);
+                break;
+            case 1 or 5:
+                CopyToPart(part, op.B, op.Imm);
+                break;
+            case 2:
+                CopyToPart(part, op.C, 0);
+                break;
+            default:
+                var width = Width(op.Size);
+                if (isShift)
+                    PushShifted(op, width);
+                else
+                {
+                    Push(op.A, width);
+                    LdcWidth(op.Op == IrOpcode.Inc ? 1 : -1, width);
+                    _il.Emit(OpCodes.Add);
+                }
+
+                ZeroExtend(op.Size, 8);
+                StLoc(PartLocal(part));
+                break;
+        }
+    }
+
+    private int PartLocal(int part)
+    {
+        var slot = Slot.Part0 + part;
+        if (_slotLocal[slot] < 0)
+        {
+            _slotLocal[slot] = _il.DeclareLocal(typeof(long), Slot.Name((ushort)slot));
+            _slotIsWide[slot] = true;
+        }
+
+        return _slotLocal[slot];
+    }
+
+    private void PushOperand(FlagsOperand operand, int size, int width) => PushZero(operand.Slot, (long)operand.Constant, size, width);
+
+    /// <summary>Pushes the result of a described record, zero-extended.</summary>
+    private void PushResult(in FlagsForm form, int width)
+    {
+        if (form.Result == FlagsResult.Direct)
+        {
+            PushOperand(form.Left, form.Size, width);
+            return;
+        }
+
+        var own = Width(form.Size);
+        Push(form.Left.Slot, (long)form.Left.Constant, own);
+        Push(form.Source.Slot, (long)form.Source.Constant, own);
+        var opcode = form.Result switch
+        {
+            FlagsResult.Sum => OpCodes.Add,
+            FlagsResult.Difference => OpCodes.Sub,
+            FlagsResult.And => OpCodes.And,
+            FlagsResult.Or => OpCodes.Or,
+            _ => OpCodes.Xor,
+        };
+        _il.Emit(opcode);
+        if (form.HasAux && form.Result < FlagsResult.And)
+        {
+            Push(form.Aux.Slot, (long)form.Aux.Constant, own);
+            _il.Emit(opcode);
+        }
+
+        ZeroExtend(form.Size, width);
+    }
+
+    /// <summary>Pushes the source of a described record, zero-extended.</summary>
+    private void PushSource(in FlagsForm form, int width)
+    {
+        if (form.Result >= FlagsResult.And)
+        {
+            LdcWidth(0, width);
+            return;
+        }
+
+        if (form.SourceShift == 0)
+        {
+            PushOperand(form.Source, form.Size, width);
+            return;
+        }
+
+        var own = Width(form.Size);
+        if (form.Kind == FlagsKind.Sar)
+            PushSigned(form.Source.Slot, (long)form.Source.Constant, form.Size);
         else
-            LdLoc(_fsrc);
+            PushOperand(form.Source, form.Size, own);
+        Ldc4(form.SourceShift);
+        _il.Emit(form.Kind switch { FlagsKind.Shl => OpCodes.Shl, FlagsKind.Shr => OpCodes.Shr_Un, _ => OpCodes.Shr });
+        ZeroExtend(form.Size, width);
+    }
+
+    // Code, result, source and aux of a described record.
+    private void PushRecord(in FlagsForm form)
+    {
+        Ldc(form.Code);
+        PushResult(form, 8);
+        PushSource(form, 8);
+        PushOperand(form.Aux, 1, 8);
     }
 
     private void PushStatus()
     {
-        if (_flags is { Known: true, Kind: FlagsKind.Explicit })
+        if (_flags is { IsPlain: true, Kind: FlagsKind.Explicit } form)
         {
-            PushSource();
-            _il.Emit(OpCodes.Conv_I4);
+            PushSource(form, 4);
             Ldc4((int)Eflags.Status);
             _il.Emit(OpCodes.And);
-            return;
         }
-
-        PushRecord();
-        _il.EmitCall(StatusMethod);
+        else if (_flags.IsPlain)
+        {
+            PushRecord(_flags);
+            _il.EmitCall(StatusMethod);
+        }
+        else
+        {
+            _il.Emit(OpCodes.Ldarg_0);
+            _il.EmitCall(StatusInState);
+        }
     }
 
-    private void EmitSetFlags(in IrOp op)
-    {
-        var kind = (FlagsKind)op.Sub;
-        if (kind != FlagsKind.Explicit)
-        {
-            Push(op.A, 8);
-            StLoc(_fres);
-        }
-
-        var constant = op.B == Slot.Zero;
-        if (!constant)
-        {
-            Push(op.B, op.Imm, 8);
-            StLoc(_fsrc);
-        }
-
-        if (kind is FlagsKind.Adc or FlagsKind.Sbb)
-        {
-            Push(op.C, 8);
-            StLoc(_faux);
-        }
-
-        var left = kind == FlagsKind.Sub && op.C != Slot.Zero ? op.C : Slot.Void;
-        _flags = new PendingFlags(
-            true, kind, (byte)op.SizeLog2, constant, (ulong)op.Imm, left, constant || op.Imm != 0 ? Slot.Void : op.B);
-    }
-
+    // The record is in the state, and stays there.
     private void EmitSetFlagsIf(in IrOp op)
     {
-        Materialise();
         var same = _il.DefineLabel();
         Push(op.C, 8);
         _il.EmitBranch(OpCodes.Brfalse, same);
-        EmitSetFlags(op);
-        Materialise();
+        FieldAddress(Slot.FlagsOp * 8);
+        Ldc((op.Sub * 4) + op.SizeLog2);
+        _il.Emit(OpCodes.Stind_I8);
+        FieldAddress(Slot.FlagsRes * 8);
+        Push(op.A, 8);
+        _il.Emit(OpCodes.Stind_I8);
+        FieldAddress(Slot.FlagsSrc * 8);
+        PushB(op, 8);
+        _il.Emit(OpCodes.Stind_I8);
         _il.MarkLabel(same);
     }
 
-    // Before inc and dec: CF of the record as the new source.
-    private void RecordCarry()
-    {
-        if (_flags.Known && _flags.Kind is FlagsKind.Inc or FlagsKind.Dec)
-            return;
-        if (_flags is { Known: true, Kind: FlagsKind.Logic })
-        {
-            _flags = _flags with { SourceIsConstant = true, SourceConstant = 0 };
-            return;
-        }
-
-        if (_flags.Known)
-            EmitCondition(Condition.B);
-        else
-        {
-            PushRecord();
-            _il.EmitCall(CarryMethod);
-        }
-
-        _il.Emit(OpCodes.Conv_U8);
-        StLoc(_fsrc);
-        _flags = _flags with { SourceIsConstant = false, Source = Slot.Void };
-    }
-
     /// <summary>Pushes 1 when the condition holds, else 0, as int32.</summary>
-    private void EmitCondition(Condition condition)
+    private void EmitCondition(Condition condition, in FlagsForm flags)
     {
-        var yes = _il.DefineLabel();
-        var done = _il.DefineLabel();
-        if (TryPushComparison(condition, out var comparison))
+        if (FlagsTransfer.View(flags, condition) is not { } form)
+        {
+            PushFromState(condition);
+            return;
+        }
+
+        if (TryPushComparison(condition, form, out var comparison))
         {
             var (set, invert) = SetOpcode(comparison);
             _il.Emit(set);
@@ -144,55 +330,59 @@ public sealed unsafe partial class RegionEmitter
             return;
         }
 
-        if (ConstantCondition(condition) is { } constant)
+        if (ConstantCondition(condition, form) is { } constant)
         {
             Ldc4(constant ? 1 : 0);
             return;
         }
 
-        PushGeneric(condition);
-        _il.EmitBranch(OpCodes.Brtrue, yes);
-        Ldc(0L);
-        StLoc(_slow);
-        _il.EmitBranch(OpCodes.Br, done);
-        _il.MarkLabel(yes);
-        Ldc(1L);
-        StLoc(_slow);
-        _il.MarkLabel(done);
-        LdLoc(_slow);
-        _il.Emit(OpCodes.Conv_I4);
+        PushGeneric(condition, form);
     }
 
     /// <summary>Branches when the condition holds.</summary>
     private void EmitBranchIf(Condition condition, int label)
     {
-        if (TryPushComparison(condition, out var comparison))
+        if (FlagsTransfer.View(_flags, condition) is not { } form)
+        {
+            PushFromState(condition);
+            _il.EmitBranch(OpCodes.Brtrue, label);
+            return;
+        }
+
+        if (TryPushComparison(condition, form, out var comparison))
         {
             _il.EmitBranch(BranchOpcode(comparison), label);
             return;
         }
 
-        if (ConstantCondition(condition) is { } constant)
+        if (ConstantCondition(condition, form) is { } constant)
         {
             if (constant)
                 _il.EmitBranch(OpCodes.Br, label);
             return;
         }
 
-        PushGeneric(condition);
+        PushGeneric(condition, form);
         _il.EmitBranch(OpCodes.Brtrue, label);
     }
 
-    private void PushGeneric(Condition condition)
+    private void PushGeneric(Condition condition, in FlagsForm form)
     {
         Ldc4((int)condition);
-        PushRecord();
+        PushRecord(form);
         _il.EmitCall(HoldsMethod);
     }
 
-    private bool? ConstantCondition(Condition condition)
+    private void PushFromState(Condition condition)
     {
-        if (_flags is not { Known: true, Kind: FlagsKind.Logic })
+        _il.Emit(OpCodes.Ldarg_0);
+        Ldc4((int)condition);
+        _il.EmitCall(HoldsInState);
+    }
+
+    private static bool? ConstantCondition(Condition condition, in FlagsForm form)
+    {
+        if (form.Kind != FlagsKind.Logic)
             return null;
         return condition switch
         {
@@ -202,64 +392,89 @@ public sealed unsafe partial class RegionEmitter
         };
     }
 
-    // When the kind is known and the condition is one comparison: pushes its two operands. The comparison is a condition as after a sub.
-    private bool TryPushComparison(Condition condition, out Condition comparison)
+    // When the condition is one comparison: pushes its two operands. The comparison is a condition as after a sub.
+    private bool TryPushComparison(Condition condition, in FlagsForm form, out Condition comparison)
     {
         comparison = condition;
-        if (!_flags.Known)
-            return false;
-        if (_flags.Kind == FlagsKind.Explicit)
-            return TryPushExplicit(condition, out comparison);
+        if (form.Kind == FlagsKind.Explicit)
+            return TryPushExplicit(condition, form, out comparison);
         if (condition is Condition.P or Condition.Np)
             return false;
-        var size = _flags.Size;
-        if (_flags.Kind == FlagsKind.Sub && condition is not (Condition.S or Condition.Ns or Condition.O or Condition.No))
+        var size = form.Size;
+        var width = Width(size);
+        if (form.Kind == FlagsKind.Sub && condition is not (Condition.S or Condition.Ns or Condition.O or Condition.No))
         {
-            PushSubOperands(condition, size);
+            PushSubOperands(condition, form);
             return true;
         }
 
         switch (condition)
         {
             case Condition.E or Condition.Ne:
-                LdLoc(_fres);
-                Ldc(0L);
+                PushResult(form, width);
+                LdcWidth(0, width);
                 return true;
             case Condition.S or Condition.Ns:
-                PushResultAgainstZero(size);
+                PushResultSigned(form);
                 comparison = condition == Condition.S ? Condition.L : Condition.Ge;
                 return true;
-            case Condition.L or Condition.Ge or Condition.Le or Condition.G when _flags.Kind == FlagsKind.Logic:
-                PushResultAgainstZero(size);
+            case Condition.L or Condition.Ge or Condition.Le or Condition.G when form.Kind == FlagsKind.Logic:
+                PushResultSigned(form);
                 return true;
-            case Condition.Be or Condition.A when _flags.Kind == FlagsKind.Logic:
-                LdLoc(_fres);
-                Ldc(0L);
+            case Condition.Be or Condition.A when form.Kind == FlagsKind.Logic:
+                PushResult(form, width);
+                LdcWidth(0, width);
                 comparison = condition == Condition.Be ? Condition.E : Condition.Ne;
                 return true;
-            case Condition.B or Condition.Ae when _flags.Kind == FlagsKind.Add:
-                LdLoc(_fres);
-                PushSource();
+            case Condition.B or Condition.Ae when form.Kind == FlagsKind.Add:
+                PushResult(form, width);
+                PushSource(form, width);
                 return true;
-            case Condition.B or Condition.Ae when _flags.Kind is FlagsKind.Inc or FlagsKind.Dec or FlagsKind.Mul:
-            case Condition.O or Condition.No when _flags.Kind == FlagsKind.Mul:
-                PushSource();
-                Ldc(0L);
+            case Condition.B or Condition.Ae when form.HasAux:
+                PushCarryWithAux(form);
+                Ldc4(0);
+                comparison = condition == Condition.B ? Condition.Ne : Condition.E;
+                return true;
+            case Condition.B or Condition.Ae when form.Kind is FlagsKind.Inc or FlagsKind.Dec:
+                PushOperand(form.Source, 1, 4);
+                Ldc4(0);
+                comparison = condition == Condition.B ? Condition.Ne : Condition.E;
+                return true;
+            case Condition.B or Condition.Ae or Condition.O or Condition.No when form.Kind == FlagsKind.Mul:
+                PushSource(form, width);
+                LdcWidth(0, width);
                 comparison = condition is Condition.B or Condition.O ? Condition.Ne : Condition.E;
                 return true;
-            case Condition.B or Condition.Ae when _flags.Kind is FlagsKind.Shl or FlagsKind.Shr or FlagsKind.Sar:
-                PushSource();
-                Ldc(_flags.Kind == FlagsKind.Shl ? 1L << ((size * 8) - 1) : 1L);
-                _il.Emit(OpCodes.And);
-                Ldc(0L);
+            case Condition.B or Condition.Ae when form.Kind is FlagsKind.Shl or FlagsKind.Shr or FlagsKind.Sar:
+                var bit = form.Kind == FlagsKind.Shl ? (size * 8) - 1 - form.SourceShift : form.SourceShift;
                 comparison = condition == Condition.B ? Condition.Ne : Condition.E;
+                PushBit(form, bit);
                 return true;
             default:
                 return false;
         }
     }
 
-    private bool TryPushExplicit(Condition condition, out Condition comparison)
+    // A bit of a shift's operand, and 0. Bits beyond the operand are its sign (sar) or 0.
+    private void PushBit(in FlagsForm form, int bit)
+    {
+        var width = Width(form.Size);
+        var bits = form.Size * 8;
+        if (form.Kind == FlagsKind.Sar)
+            bit = Math.Min(bit, bits - 1);
+        if (bit < 0 || bit >= bits)
+            LdcWidth(0, width);
+        else
+        {
+            PushOperand(form.Source, form.Size, width);
+            LdcWidth(1L << bit, width);
+            _il.Emit(OpCodes.And);
+        }
+
+        LdcWidth(0, width);
+    }
+
+    private bool TryPushExplicit(Condition condition, in FlagsForm form, out Condition comparison)
     {
         comparison = (Condition)((int)Condition.Ne ^ ((int)condition & 1));
         uint bit = ((int)condition >> 1) switch
@@ -274,76 +489,81 @@ public sealed unsafe partial class RegionEmitter
         };
         if (bit == 0)
             return false;
-        PushSource();
-        Ldc(bit);
+        Push(form.Source.Slot, (long)form.Source.Constant, 4);
+        Ldc4((int)bit);
         _il.Emit(OpCodes.And);
-        Ldc(0L);
+        Ldc4(0);
         return true;
     }
 
-    private void PushSubOperands(Condition condition, int size)
+    // CF of adc: left + source + carry overflowed: the result is below the source, or equal to it with a carry. Of sbb likewise, left and source.
+    private void PushCarryWithAux(in FlagsForm form)
     {
-        var signed = condition is Condition.L or Condition.Ge or Condition.Le or Condition.G;
-        if (condition is Condition.E or Condition.Ne && !(_flags.HasLeft && _flags.HasSource))
+        var width = Width(form.Size);
+        var isSum = form.Kind == FlagsKind.Adc;
+        Action<FlagsForm> low = isSum ? f => PushResult(f, width) : f => PushLeft(f, false);
+        low(form);
+        PushSource(form, width);
+        _il.Emit(OpCodes.Clt_Un);
+        low(form);
+        PushSource(form, width);
+        _il.Emit(OpCodes.Ceq);
+        PushOperand(form.Aux, 1, 4);
+        _il.Emit(OpCodes.And);
+        _il.Emit(OpCodes.Or);
+    }
+
+    // The left operand of a sub or sbb: where it still is, or result + source.
+    private void PushLeft(in FlagsForm form, bool signed)
+    {
+        var size = form.Size;
+        if (form.Result == FlagsResult.Difference)
         {
-            LdLoc(_fres);
-            Ldc(0L);
+            if (signed)
+                PushSigned(form.Left.Slot, (long)form.Left.Constant, size);
+            else
+                PushOperand(form.Left, size, Width(size));
             return;
         }
 
-        // The left operand: where it still is, or result + source.
-        if (_flags.HasLeft)
+        Push(form.Left.Slot, (long)form.Left.Constant, Width(size));
+        Push(form.Source.Slot, (long)form.Source.Constant, Width(size));
+        _il.Emit(OpCodes.Add);
+        if (form.HasAux)
         {
-            if (signed)
-                PushSigned(_flags.Left, 0, size);
-            else
-                PushZero(_flags.Left, 0, size, Width(size));
-        }
-        else
-        {
-            LdLoc(_fres);
-            PushSource();
+            Push(form.Aux.Slot, (long)form.Aux.Constant, Width(size));
             _il.Emit(OpCodes.Add);
-            Narrow(size, signed);
         }
 
-        if (_flags.SourceIsConstant)
-        {
-            var constant = _flags.SourceConstant;
-            LdcWidth(signed ? SignExtended(constant, size) : (long)constant, Width(size));
-        }
-        else if (_flags.Source != Slot.Void)
-        {
-            if (signed)
-                PushSigned(_flags.Source, 0, size);
-            else
-                PushZero(_flags.Source, 0, size, Width(size));
-        }
+        if (signed)
+            SignExtend(size);
         else
+            ZeroExtend(size, Width(size));
+    }
+
+    private void PushSubOperands(Condition condition, in FlagsForm form)
+    {
+        var size = form.Size;
+        var signed = condition is Condition.L or Condition.Ge or Condition.Le or Condition.G;
+        if (condition is Condition.E or Condition.Ne && form.Result == FlagsResult.Direct)
         {
-            LdLoc(_fsrc);
-            Narrow(size, signed);
-        }
-    }
-
-    private void PushResultAgainstZero(int size)
-    {
-        LdLoc(_fres);
-        Narrow(size, true);
-        LdcWidth(0, Width(size));
-    }
-
-    // An int64 on the stack becomes a value of Width(size), extended from size.
-    private void Narrow(int size, bool signed)
-    {
-        if (size == 8)
+            PushResult(form, Width(size));
+            LdcWidth(0, Width(size));
             return;
-        _il.Emit(size switch
-        {
-            1 => signed ? OpCodes.Conv_I1 : OpCodes.Conv_U1,
-            2 => signed ? OpCodes.Conv_I2 : OpCodes.Conv_U2,
-            _ => OpCodes.Conv_I4,
-        });
+        }
+
+        PushLeft(form, signed);
+        if (signed)
+            PushSigned(form.Source.Slot, (long)form.Source.Constant, size);
+        else
+            PushOperand(form.Source, size, Width(size));
+    }
+
+    private void PushResultSigned(in FlagsForm form)
+    {
+        PushResult(form, Width(form.Size));
+        SignExtend(form.Size);
+        LdcWidth(0, Width(form.Size));
     }
 
     private static OpCode BranchOpcode(Condition comparison) => comparison switch

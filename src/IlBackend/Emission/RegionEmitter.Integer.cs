@@ -25,11 +25,12 @@ public sealed unsafe partial class RegionEmitter
     {
         var size = op.Size;
         var width = Width(size);
+        if (op.Dst == Slot.Void)
+            return;
         switch (op.Op)
         {
             case IrOpcode.Mov:
-                PushB(op, width);
-                StoreDst(op.Dst, size, width);
+                EmitMove(op, width);
                 break;
             case IrOpcode.SignExtend:
                 PushSigned(op.B, op.Imm, size);
@@ -41,16 +42,25 @@ public sealed unsafe partial class RegionEmitter
                 EmitInsert(op);
                 break;
             case IrOpcode.ExtractHigh:
-                Push(op.B, 4);
-                Ldc4(8);
-                _il.Emit(OpCodes.Shr_Un);
+                if (Slot.IsGpr(op.B) && _hasHigh[op.B])
+                    LdLoc(_highLocal[op.B]);
+                else
+                {
+                    Push(op.B, 4);
+                    Ldc4(8);
+                    _il.Emit(OpCodes.Shr_Un);
+                }
+
                 StoreDst(op.Dst, 1, 4);
                 break;
             case IrOpcode.Add or IrOpcode.Sub or IrOpcode.And or IrOpcode.Or or IrOpcode.Xor or IrOpcode.Adc or IrOpcode.Sbb or IrOpcode.Neg:
                 EmitArithmetic(op, width);
                 break;
             case IrOpcode.Inc or IrOpcode.Dec:
-                EmitStep(op, width);
+                Push(op.A, width);
+                LdcWidth(1, width);
+                _il.Emit(op.Op == IrOpcode.Inc ? OpCodes.Add : OpCodes.Sub);
+                StoreDst(op.Dst, size, width);
                 break;
             case IrOpcode.Not:
                 PushB(op, width);
@@ -58,7 +68,8 @@ public sealed unsafe partial class RegionEmitter
                 StoreDst(op.Dst, size, width);
                 break;
             case IrOpcode.Shl or IrOpcode.Shr or IrOpcode.Sar:
-                EmitShift(op, width);
+                PushShifted(op, width);
+                StoreDst(op.Dst, size, width);
                 break;
             case IrOpcode.Rol or IrOpcode.Ror:
                 EmitRotate(op, width);
@@ -97,177 +108,100 @@ public sealed unsafe partial class RegionEmitter
         }
     }
 
+    // A value that is extended as the destination asks for is copied as it is.
+    private void EmitMove(in IrOp op, int width)
+    {
+        var from = op.Imm == 0 && op.B != Slot.Zero ? _extendedFrom[op.B] : 0;
+        if (from != 0 && from <= op.Size && _slotLocal[op.Dst] >= 0 && _slotIsWide[op.Dst])
+        {
+            Push(op.B, 8);
+            StLoc(_slotLocal[op.Dst]);
+            Forget(op.Dst);
+            _extendedFrom[op.Dst] = (byte)from;
+            return;
+        }
+
+        if (op.Size < 4)
+            PushZero(op.B, op.Imm, op.Size, 4);
+        else
+            PushB(op, width);
+        StoreDst(op.Dst, op.Size, width);
+    }
+
     private void EmitInsert(in IrOp op)
     {
-        var (mask, shift) = op.Op == IrOpcode.InsertHigh ? (0xFF00, 8) : op.Size == 1 ? (0xFF, 0) : (0xFFFF, 0);
+        var isHigh = op.Op == IrOpcode.InsertHigh;
         var width = _wide ? 8 : 4;
-        Push(op.A, width);
-        LdcWidth(~(long)mask, width);
-        _il.Emit(OpCodes.And);
-        PushZero(op.B, op.Imm, op.Op == IrOpcode.InsertHigh ? 1 : op.Size, width);
-        if (shift != 0)
+        if (!Slot.IsGpr(op.Dst))
         {
-            Ldc4(shift);
+            PushRest(op, width);
+            PushZero(op.B, op.Imm, isHigh ? 1 : op.Size, width);
+            PlaceInserted(isHigh);
+            StoreDst(op.Dst, width, width);
+            return;
+        }
+
+        // The part not written stays known where the op keeps the register.
+        var keepsHigh = op.A == op.Dst && _hasHigh[op.Dst] && !isHigh && op.Size == 1;
+        var lowKept = op.A == op.Dst && isHigh && _lowSize[op.Dst] == 1;
+        var (locals, part) = isHigh ? (_highLocal, "high") : (_lowLocal, "low");
+        PushZero(op.B, op.Imm, isHigh ? 1 : op.Size, 4);
+        StorePart(locals, op.Dst, part);
+        PushRest(op, width);
+        LdLoc(locals[op.Dst]);
+        if (width == 8)
+            _il.Emit(OpCodes.Conv_U8);
+        PlaceInserted(isHigh);
+        StoreDst(op.Dst, width, width);
+        _hasHigh[op.Dst] = isHigh || keepsHigh;
+        _lowSize[op.Dst] = isHigh ? (byte)(lowKept ? 1 : 0) : op.Size;
+    }
+
+    private void PushRest(in IrOp op, int width)
+    {
+        Push(op.A, width);
+        LdcWidth(op.Op == IrOpcode.InsertHigh ? ~0xFF00L : op.Size == 1 ? ~0xFFL : ~0xFFFFL, width);
+        _il.Emit(OpCodes.And);
+    }
+
+    private void PlaceInserted(bool isHigh)
+    {
+        if (isHigh)
+        {
+            Ldc4(8);
             _il.Emit(OpCodes.Shl);
         }
 
         _il.Emit(OpCodes.Or);
-        StoreDst(op.Dst, width, width);
     }
 
     private void EmitArithmetic(in IrOp op, int width)
     {
-        var carry = op.Op is IrOpcode.Adc or IrOpcode.Sbb;
-        if (op.WritesFlags)
-        {
-            RecordSource(op);
-            if (carry)
-            {
-                Push(op.C, 8);
-                StLoc(_faux);
-            }
-        }
-
         if (op.Op == IrOpcode.Neg)
         {
             PushB(op, width);
             _il.Emit(OpCodes.Neg);
-        }
-        else
-        {
-            Push(op.A, width);
-            PushB(op, width);
-            _il.Emit(op.Op switch
-            {
-                IrOpcode.Add or IrOpcode.Adc => OpCodes.Add,
-                IrOpcode.Sub or IrOpcode.Sbb => OpCodes.Sub,
-                IrOpcode.And => OpCodes.And,
-                IrOpcode.Or => OpCodes.Or,
-                _ => OpCodes.Xor,
-            });
-            if (carry)
-            {
-                Push(op.C, width);
-                _il.Emit(op.Op == IrOpcode.Adc ? OpCodes.Add : OpCodes.Sub);
-            }
-        }
-
-        Finish(op, width, op.Op switch
-        {
-            IrOpcode.Add => FlagsKind.Add,
-            IrOpcode.Adc => FlagsKind.Adc,
-            IrOpcode.Sub or IrOpcode.Neg => FlagsKind.Sub,
-            IrOpcode.Sbb => FlagsKind.Sbb,
-            _ => FlagsKind.Logic,
-        });
-    }
-
-    // Stores the source of the flags record; a constant is only noted. Logic has none.
-    private void RecordSource(in IrOp op)
-    {
-        if (op.B == Slot.Zero || op.Op is IrOpcode.And or IrOpcode.Or or IrOpcode.Xor)
-            return;
-        PushZero(op.B, op.Imm, op.Size, 8);
-        StLoc(_fsrc);
-    }
-
-    // The result is on the stack: it goes to the destination and, where the op says so, into the flags record.
-    private void Finish(in IrOp op, int width, FlagsKind kind)
-    {
-        if (!op.WritesFlags)
-        {
             StoreDst(op.Dst, op.Size, width);
             return;
         }
 
-        ZeroExtend(op.Size, 8);
-        StLoc(_fres);
-        var logic = kind == FlagsKind.Logic;
-        var constant = op.B == Slot.Zero || logic;
-        var left = kind != FlagsKind.Sub ? Slot.Void : op.Op == IrOpcode.Neg ? Slot.Zero : op.A;
-        _flags = new PendingFlags(
-            true, kind, (byte)op.SizeLog2, constant, logic ? 0 : Mask((ulong)op.Imm, op.Size), left,
-            constant || op.Imm != 0 ? Slot.Void : op.B);
-        if (op.Dst == Slot.Void)
-            return;
-        LdLoc(_fres);
-        StoreDst(op.Dst, op.Size, 8);
-    }
-
-    private void EmitStep(in IrOp op, int width)
-    {
-        if (op.WritesFlags)
-            RecordCarry();
-        var constant = _flags.SourceIsConstant;
-        var value = _flags.SourceConstant;
         Push(op.A, width);
-        LdcWidth(1, width);
-        _il.Emit(op.Op == IrOpcode.Inc ? OpCodes.Add : OpCodes.Sub);
-        if (!op.WritesFlags)
+        PushB(op, width);
+        _il.Emit(op.Op switch
         {
-            StoreDst(op.Dst, op.Size, width);
-            return;
+            IrOpcode.Add or IrOpcode.Adc => OpCodes.Add,
+            IrOpcode.Sub or IrOpcode.Sbb => OpCodes.Sub,
+            IrOpcode.And => OpCodes.And,
+            IrOpcode.Or => OpCodes.Or,
+            _ => OpCodes.Xor,
+        });
+        if (op.Op is IrOpcode.Adc or IrOpcode.Sbb)
+        {
+            Push(op.C, width);
+            _il.Emit(op.Op == IrOpcode.Adc ? OpCodes.Add : OpCodes.Sub);
         }
 
-        ZeroExtend(op.Size, 8);
-        StLoc(_fres);
-        _flags = new PendingFlags(
-            true, op.Op == IrOpcode.Inc ? FlagsKind.Inc : FlagsKind.Dec, (byte)op.SizeLog2, constant, value, Slot.Void, Slot.Void);
-        if (op.Dst == Slot.Void)
-            return;
-        LdLoc(_fres);
-        StoreDst(op.Dst, op.Size, 8);
-    }
-
-    private void EmitShift(in IrOp op, int width)
-    {
-        var size = op.Size;
-        var kind = op.Op switch { IrOpcode.Shl => FlagsKind.Shl, IrOpcode.Shr => FlagsKind.Shr, _ => FlagsKind.Sar };
-        var constant = op.B == Slot.Zero;
-        var count = (int)op.Imm & (size == 8 ? 63 : 31);
-        if (!op.WritesFlags || (constant && count == 0))
-        {
-            PushShifted(op, width, constant ? count : -1, 0);
-            StoreDst(op.Dst, size, width);
-            return;
-        }
-
-        if (constant)
-        {
-            PushShifted(op, width, count, 1);
-            ZeroExtend(size, 8);
-            StLoc(_fsrc);
-            PushShifted(op, width, count, 0);
-            ZeroExtend(size, 8);
-            StLoc(_fres);
-            _flags = new PendingFlags(true, kind, (byte)op.SizeLog2, false, 0, Slot.Void, Slot.Void);
-            if (op.Dst == Slot.Void)
-                return;
-            LdLoc(_fres);
-            StoreDst(op.Dst, size, 8);
-            return;
-        }
-
-        // The record changes only when the masked count is not 0.
-        Materialise();
-        PushShifted(op, width, -1, 0);
-        ZeroExtend(size, 8);
-        StLoc(_slow);
-        var same = _il.DefineLabel();
-        PushMaskedCount(op);
-        _il.EmitBranch(OpCodes.Brfalse, same);
-        PushShifted(op, width, -1, 1);
-        ZeroExtend(size, 8);
-        StLoc(_fsrc);
-        LdLoc(_slow);
-        StLoc(_fres);
-        Ldc(((int)kind * 4) + op.SizeLog2);
-        StLoc(_fop);
-        _il.MarkLabel(same);
-        if (op.Dst == Slot.Void)
-            return;
-        LdLoc(_slow);
-        StoreDst(op.Dst, size, 8);
+        StoreDst(op.Dst, op.Size, width);
     }
 
     private void PushMaskedCount(in IrOp op)
@@ -277,9 +211,9 @@ public sealed unsafe partial class RegionEmitter
         _il.Emit(OpCodes.And);
     }
 
-    // Pushes a shifted by the count less a number. IL leaves counts of the operand's width and more undefined: counts are below 32 (64), and
-    // narrow operands are shifted as 32 bits, where a count above their size gives what the definition asks for.
-    private void PushShifted(in IrOp op, int width, int constantCount, int less)
+    // Pushes a shifted by the count. IL leaves counts of the operand's width and more undefined: counts are below 32 (64), and narrow
+    // operands are shifted as 32 bits, where a count above their size gives what the definition asks for.
+    private void PushShifted(in IrOp op, int width)
     {
         if (op.Op == IrOpcode.Shl)
             Push(op.A, width);
@@ -287,18 +221,10 @@ public sealed unsafe partial class RegionEmitter
             PushZero(op.A, 0, op.Size, width);
         else
             PushSigned(op.A, 0, op.Size);
-        if (constantCount >= 0)
-            Ldc4(constantCount - less);
+        if (op.B == Slot.Zero)
+            Ldc4((int)op.Imm & (op.Size == 8 ? 63 : 31));
         else
-        {
             PushMaskedCount(op);
-            if (less != 0)
-            {
-                Ldc4(less);
-                _il.Emit(OpCodes.Sub);
-            }
-        }
-
         _il.Emit(op.Op switch { IrOpcode.Shl => OpCodes.Shl, IrOpcode.Shr => OpCodes.Shr_Un, _ => OpCodes.Shr });
     }
 
@@ -422,5 +348,6 @@ public sealed unsafe partial class RegionEmitter
         }
 
         StoreDst(op.Dst, 8, 4);
+        NoteExtended(op.Dst, 1);
     }
 }

@@ -281,6 +281,8 @@ public sealed unsafe partial class RegionEmitter
         }
 
         StoreDst(op.Dst, signed ? op.Sub : Math.Max((int)op.Size, 4), width);
+        if (!signed)
+            NoteExtended(op.Dst, op.Size);
     }
 
     private void EmitStore(in IrOp op)
@@ -374,18 +376,22 @@ public sealed unsafe partial class RegionEmitter
     private nint LeaveSite()
     {
         Array.Clear(_unread);
-        var site = (FaultSite*)NativeMemory.AllocZeroed((nuint)sizeof(FaultSite));
-        site->Rip = _block.Addresses[_insn];
-        site->FlagsOp = _flags.Known ? _flags.Code : -1;
-        site->SourceIsConstant = _flags is { Known: true, SourceIsConstant: true } ? (byte)1 : (byte)0;
-        site->FlagsSource = _flags.SourceConstant;
-        site->NotExecuted = _options.CountInstructions ? _block.Addresses.Length - _insn : 0;
-        _sites.Add((nint)site);
-        return (nint)site;
+        return (nint)NewSite(
+            _block.Addresses[_insn], InState(_flags), _options.CountInstructions ? _block.Addresses.Length - _insn : 0);
     }
 
+    private FaultSite* NewSite(ulong rip, in FlagsForm flags, int notExecuted)
+    {
+        var site = (FaultSite*)NativeMemory.AllocZeroed((nuint)sizeof(FaultSite));
+        (site->Rip, site->Flags, site->NotExecuted) = (rip, flags, notExecuted);
+        _sites.Add((nint)site);
+        return site;
+    }
+
+    // With the flags' form of the site's instruction.
     private void Leave(nint site)
     {
+        StoreParts(_flags);
         _il.EmitFaultSite((FaultSite*)site);
         StLoc(_site);
         GoOut(WayOut.Fault);
@@ -399,6 +405,7 @@ public sealed unsafe partial class RegionEmitter
         Cold(() =>
         {
             _il.MarkLabel(slow);
+            StoreParts(_flags);
             _il.EmitFaultSite((FaultSite*)site);
             StLoc(_site);
             GoOut(WayOut.SlowAccess);
@@ -423,6 +430,7 @@ public sealed unsafe partial class RegionEmitter
         _coldPaths.Add(() =>
         {
             (_flags, _block, _insn, _written) = (flags, block, insn, written);
+            ForgetValues();
             _il.BeginInstruction(block.Addresses[insn]);
             emit();
         });

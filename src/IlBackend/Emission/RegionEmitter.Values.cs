@@ -10,7 +10,24 @@ namespace DynaTrans.IlBackend.Emission;
 /// </content>
 public sealed unsafe partial class RegionEmitter
 {
+    // Of each integer slot, in the block so far: its value is zero-extended from this many bytes; 0 when nothing is known.
+    private readonly byte[] _extendedFrom = new byte[Slot.Count];
+
+    // Of each general register, in the block so far: bytes of its low part that are in a local of their own, since they were inserted; and
+    // whether bits 15:8 are. Who reads a part need not wait for the whole, and often nobody reads the whole.
+    private readonly byte[] _lowSize = new byte[16];
+    private readonly bool[] _hasHigh = new bool[16];
+    private readonly int[] _lowLocal = new int[16];
+    private readonly int[] _highLocal = new int[16];
+
     private static int Width(int size) => size == 8 ? 8 : 4;
+
+    private void ForgetValues()
+    {
+        Array.Clear(_extendedFrom);
+        Array.Clear(_lowSize);
+        Array.Clear(_hasHigh);
+    }
 
     private void LdLoc(int local) => _il.EmitLocal(OpCodes.Ldloc, local);
 
@@ -94,8 +111,29 @@ public sealed unsafe partial class RegionEmitter
             return;
         }
 
+        if (imm == 0 && TryPushExtended(slot, size, width))
+            return;
         Push(slot, imm, Width(size));
         ZeroExtend(size, width);
+    }
+
+    // Pushes the low part of a slot where it needs no extension.
+    private bool TryPushExtended(ushort slot, int size, int width)
+    {
+        if (Slot.IsGpr(slot) && size <= _lowSize[slot])
+        {
+            LdLoc(_lowLocal[slot]);
+            if (size < _lowSize[slot])
+                _il.Emit(OpCodes.Conv_U1);
+            if (width == 8)
+                _il.Emit(OpCodes.Conv_U8);
+            return true;
+        }
+
+        if (_extendedFrom[slot] == 0 || _extendedFrom[slot] > size)
+            return false;
+        Push(slot, width);
+        return true;
     }
 
     /// <summary>Pushes slot + constant sign-extended from <paramref name="size"/> to its width.</summary>
@@ -107,7 +145,10 @@ public sealed unsafe partial class RegionEmitter
             return;
         }
 
-        Push(slot, imm, Width(size));
+        if (imm == 0 && Slot.IsGpr(slot) && size <= _lowSize[slot])
+            LdLoc(_lowLocal[slot]);
+        else
+            Push(slot, imm, Width(size));
         SignExtend(size);
     }
 
@@ -143,7 +184,8 @@ public sealed unsafe partial class RegionEmitter
             return;
         }
 
-        _flags = _flags.AfterWrite(slot);
+        Forget(slot);
+        NoteExtended(slot, size);
         if (width == 8 && size < 8)
         {
             _il.Emit(OpCodes.Conv_I4);
@@ -173,8 +215,31 @@ public sealed unsafe partial class RegionEmitter
         _il.Emit(OpCodes.Stind_I8);
     }
 
+    // Slots without a local may be changed by helpers.
+    private void NoteExtended(ushort slot, int size)
+    {
+        if (slot != Slot.Void && _slotLocal[slot] >= 0)
+            _extendedFrom[slot] = (byte)size;
+    }
+
+    private void Forget(ushort slot)
+    {
+        _extendedFrom[slot] = 0;
+        if (Slot.IsGpr(slot))
+            (_lowSize[slot], _hasHigh[slot]) = (0, false);
+    }
+
+    // Pops an int32, zero-extended: the part of a register that was just inserted.
+    private void StorePart(int[] locals, ushort slot, string part)
+    {
+        if (locals[slot] < 0)
+            locals[slot] = _il.DeclareLocal(typeof(int), $"{Slot.Name(slot)}.{part}");
+        StLoc(locals[slot]);
+    }
+
     private void LoadRegisters()
     {
+        ForgetValues();
         for (ushort i = 0; i < 16; i++)
         {
             if (_slotLocal[i] < 0)
@@ -197,26 +262,4 @@ public sealed unsafe partial class RegionEmitter
     }
 
     private void VectorAddress(int cell) => FieldAddress(CpuState.VectorOffset + (cell * 16));
-
-    private void LoadFlags()
-    {
-        (int Local, ushort Slot)[] parts = [(_fop, Slot.FlagsOp), (_fres, Slot.FlagsRes), (_fsrc, Slot.FlagsSrc), (_faux, Slot.FlagsAux)];
-        foreach (var (local, slot) in parts)
-        {
-            LoadSlotMemory(slot, 8);
-            StLoc(local);
-        }
-    }
-
-    // Stores the record's locals as they are; a fault site or Materialise has seen to fop and fsrc.
-    private void StoreFlags()
-    {
-        (int Local, ushort Slot)[] parts = [(_fop, Slot.FlagsOp), (_fres, Slot.FlagsRes), (_fsrc, Slot.FlagsSrc), (_faux, Slot.FlagsAux)];
-        foreach (var (local, slot) in parts)
-        {
-            FieldAddress(slot * 8);
-            LdLoc(local);
-            _il.Emit(OpCodes.Stind_I8);
-        }
-    }
 }

@@ -84,9 +84,9 @@ public sealed unsafe partial class RegionEmitter
 
     private bool IsOverwrittenUnread(ushort slot)
     {
-        for (var i = _opIndex + 1; i < _block.Ops.Length; i++)
+        for (var i = _opIndex + 1; i < _ops.Length; i++)
         {
-            ref readonly var op = ref _block.Ops[i];
+            ref readonly var op = ref _ops[i];
             if (Reads(op, slot) || (op.CanFault && !IsProven(i)) || op.EndsBlock)
                 return false;
             if (IrOperands.WritesInteger(op) && op.Dst == slot)
@@ -101,15 +101,17 @@ public sealed unsafe partial class RegionEmitter
     private bool AreFlagsOverwritten(ushort temp)
     {
         var isRead = false;
-        for (var i = _opIndex + 1; i < _block.Ops.Length; i++)
+        for (var i = _opIndex + 1; i < _ops.Length; i++)
         {
-            ref readonly var op = ref _block.Ops[i];
+            ref readonly var op = ref _ops[i];
             if (op.Insn == _insn)
                 isRead |= Reads(op, temp);
             else if (!isRead || op.WritesFlags)
                 return true;
-            else if ((op.CanFault && !IsProven(i)) || op.EndsBlock)
+            else if (op.CanFault && !IsProven(i))
                 return false;
+            else if (op.EndsBlock)
+                return !_live[i] && op.Op != IrOpcode.JumpCondition;
         }
 
         return !isRead;
@@ -260,19 +262,11 @@ public sealed unsafe partial class RegionEmitter
             _il.Emit(OpCodes.Stind_I8);
         }
 
-        var state = (effects & (HelperEffects.ReadsState | HelperEffects.WritesState)) != 0;
         var vectors = (effects & HelperEffects.Vectors) != 0;
-        if (state)
-        {
-            Materialise();
-            StoreFlags();
-        }
-
         var synced = WrittenRegisters.SyncedBy(op);
         StoreWritten(_written & synced);
         _written &= ~synced;
 
-        // After Materialise: the helper may itself have left a record in the state before it faulted.
         var leave = LeaveSite();
         _il.Emit(OpCodes.Ldarg_0);
         Push(op.A, 8);
@@ -289,18 +283,12 @@ public sealed unsafe partial class RegionEmitter
             Cold(() =>
             {
                 _il.MarkLabel(fail);
-                if ((effects & HelperEffects.WritesState) != 0)
-                    LoadFlags();
                 Leave(leave);
             });
         }
 
         if ((effects & HelperEffects.WritesState) != 0)
-        {
             LoadRegisters();
-            LoadFlags();
-            _flags = PendingFlags.Unknown;
-        }
 
         if (vectors)
             LoadVectors();

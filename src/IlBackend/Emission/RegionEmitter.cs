@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Frontend.Passes;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
@@ -10,10 +11,10 @@ using DynaTrans.Runtime.Translation;
 namespace DynaTrans.IlBackend.Emission;
 
 /// <summary>
-/// Writes a region as one method: general registers, flags record and vector registers in IL locals, jumps inside the region as branches.
+/// Writes a region as one method: general registers and vector registers in IL locals, jumps inside the region as branches.
 /// The method's shape: load the registers it uses, switch to the entry; the blocks; then, out of the way, slow paths and exits.
-/// Invariant: at every IL instruction that can leave the method the locals hold the exact guest registers; what is missing (RIP, the kind of
-/// the flags record) is in the fault site that the path out names.
+/// Invariant: at every IL instruction that can leave the method the locals hold the exact guest registers; what is missing (RIP, the flags)
+/// is described by the fault site that the path out names.
 /// </summary>
 public sealed unsafe partial class RegionEmitter
 {
@@ -33,20 +34,21 @@ public sealed unsafe partial class RegionEmitter
     private readonly int[] _vectorLocal = new int[VSlot.Mm0];
     private readonly WrittenRegisters _registers;
     private readonly int[] _blockLabels;
-    private readonly Dictionary<ulong, PendingFlags> _entryFlags = [];
     private readonly Dictionary<(ulong Target, uint Written), int> _exitLabels = [];
     private readonly Dictionary<(ulong Rip, uint Written), int> _requestLabels = [];
     private readonly List<Action> _coldPaths = [];
     private readonly List<nint> _sites = [];
 
     private int _ea, _page, _slow, _memory, _permissions, _site, _count, _scratch;
-    private int _fop, _fres, _fsrc, _faux;
     private int _dispatch, _entrySwitch;
     private int _cell, _entry;
     private bool _usesDispatch;
     private int[] _entryLabels = [];
 
-    private PendingFlags _flags;
+    private readonly FlagsFlow _flow;
+    private FlagsForm _flags = FlagsForm.Memory;
+    private bool[] _live = [];
+    private IrOp[] _ops = [];
     private int _opIndex;
     private RegionBlock _block = null!;
     private int _insn;
@@ -62,9 +64,12 @@ public sealed unsafe partial class RegionEmitter
         _plan = options.Alone ? null : new CheckPlan(region, cells.History);
         _wide = region.Mode.Is64();
         _registers = new WrittenRegisters(region, options is { RegionNumber: not 0, Alone: false });
+        _flow = new FlagsFlow(region, options.Alone);
         _blockLabels = new int[region.Blocks.Count];
         Array.Fill(_slotLocal, -1);
         Array.Fill(_vectorLocal, -1);
+        Array.Fill(_lowLocal, -1);
+        Array.Fill(_highLocal, -1);
     }
 
     /// <summary>Fault sites of the method, unmanaged, owned by the caller: free them when the code is gone.</summary>
@@ -105,7 +110,7 @@ public sealed unsafe partial class RegionEmitter
         var used = new bool[Slot.Count];
         var usedVector = new bool[VSlot.Mm0];
         foreach (var block in _region.Blocks)
-            foreach (ref readonly var op in block.Ops.AsSpan())
+            foreach (ref readonly var op in _flow.Ops(block).AsSpan())
                 Collect(op, used, usedVector);
         for (ushort i = 0; i < Slot.Count; i++)
         {
@@ -126,10 +131,6 @@ public sealed unsafe partial class RegionEmitter
         _permissions = _il.DeclareLocal(typeof(nint), "permissions");
         _site = _il.DeclareLocal(typeof(long), "site");
         _count = _il.DeclareLocal(typeof(long), "count");
-        _fop = _il.DeclareLocal(typeof(long), "fop");
-        _fres = _il.DeclareLocal(typeof(long), "fres");
-        _fsrc = _il.DeclareLocal(typeof(long), "fsrc");
-        _faux = _il.DeclareLocal(typeof(long), "faux");
         _cell = _il.DeclareLocal(typeof(nint), "next");
         _entry = _il.DeclareLocal(typeof(int), "entry");
     }
@@ -170,7 +171,6 @@ public sealed unsafe partial class RegionEmitter
         StLoc(_permissions);
         LoadRegisters();
         LoadVectors();
-        LoadFlags();
         if (_options.CountInstructions)
         {
             Ldc(0L);
@@ -266,6 +266,7 @@ public sealed unsafe partial class RegionEmitter
     private void EmitSideEntry(int label, RegionBlock block)
     {
         _il.BeginGlue("entry");
+        _flags = FlagsForm.Memory;
         _il.MarkLabel(label);
         _il.EmitBranch(OpCodes.Br, _blockLabels[block.Order]);
     }
@@ -276,8 +277,12 @@ public sealed unsafe partial class RegionEmitter
         _insn = -1;
         _written = _registers.At(block);
         Array.Clear(_unread);
+        ForgetValues();
         _il.MarkLabel(_blockLabels[block.Order]);
-        _flags = _entryFlags.TryGetValue(block.Start, out var known) ? known : PendingFlags.Unknown;
+        _flags = _flow.Entry(block);
+        _ops = _flow.Ops(block);
+        _live = new bool[_ops.Length];
+        DeadFlags.MarkLive(_ops, _flow.IsLiveAfter(block), _live);
         if (_options.CountInstructions)
         {
             LdLoc(_count);
@@ -286,9 +291,9 @@ public sealed unsafe partial class RegionEmitter
             StLoc(_count);
         }
 
-        for (var i = 0; i < block.Ops.Length; i++)
+        for (var i = 0; i < _ops.Length; i++)
         {
-            ref readonly var op = ref block.Ops[i];
+            ref readonly var op = ref _ops[i];
             _opIndex = i;
             if (op.Insn != _insn)
             {
@@ -296,8 +301,14 @@ public sealed unsafe partial class RegionEmitter
                 _il.BeginInstruction(block.Addresses[_insn]);
             }
 
+            var step = FlagsTransfer.At(op, _flags, _live[i]);
+            if (step.NeedsMemory)
+                Materialise();
+            EmitCopies(op, step);
+            _flags = step.During;
             EmitOp(op);
             _written = WrittenRegisters.After(op, _written);
+            _flags = step.After;
         }
     }
 
@@ -305,7 +316,7 @@ public sealed unsafe partial class RegionEmitter
     {
         switch (op.Op)
         {
-            case IrOpcode.Nop:
+            case IrOpcode.Nop or IrOpcode.SetFlags:
                 break;
             case IrOpcode.Load or IrOpcode.LoadSigned:
                 EmitLoad(op);
@@ -331,15 +342,13 @@ public sealed unsafe partial class RegionEmitter
                 EmitCheckLimit(op);
                 break;
             case IrOpcode.GetCondition:
-                EmitCondition((Condition)op.Sub);
+                EmitCondition((Condition)op.Sub, _flags);
                 StoreDst(op.Dst, 8, 4);
+                NoteExtended(op.Dst, 1);
                 break;
             case IrOpcode.GetFlags:
                 PushStatus();
                 StoreDst(op.Dst, 8, 4);
-                break;
-            case IrOpcode.SetFlags:
-                EmitSetFlags(op);
                 break;
             case IrOpcode.SetFlagsIf:
                 EmitSetFlagsIf(op);

@@ -16,7 +16,7 @@ internal sealed unsafe class AssemblyLinks
     private readonly TypeDefinition _type;
     private readonly ILProcessor _il;
     private readonly Dictionary<ulong, FieldDefinition> _cells = [];
-    private readonly Dictionary<(ulong, long, ulong, byte, int), FieldDefinition> _sites = [];
+    private readonly Dictionary<(ulong, FlagsForm, int), FieldDefinition> _sites = [];
     private readonly Dictionary<ulong, int> _sitesAt = [];
 
     /// <summary>Begins the class.</summary>
@@ -50,15 +50,13 @@ internal sealed unsafe class AssemblyLinks
     /// <summary>The field of a fault site; sites with equal contents share one.</summary>
     public FieldDefinition Site(FaultSite* site)
     {
-        var key = (site->Rip, site->FlagsOp, site->FlagsSource, site->SourceIsConstant, site->NotExecuted);
+        var key = (site->Rip, site->Flags, site->NotExecuted);
         if (_sites.TryGetValue(key, out var field))
             return field;
         var number = _sitesAt[site->Rip] = _sitesAt.GetValueOrDefault(site->Rip) + 1;
         _sites[key] = field = Add(number == 1 ? $"site_{site->Rip:x}" : $"site_{site->Rip:x}_{number}");
         _il.Emit(OpCodes.Ldc_I8, (long)site->Rip);
-        _il.Emit(OpCodes.Ldc_I8, site->FlagsOp);
-        _il.Emit(OpCodes.Ldc_I8, (long)site->FlagsSource);
-        _il.Emit(OpCodes.Ldc_I4, (int)site->SourceIsConstant);
+        _il.Emit(OpCodes.Ldstr, DetachedLinks.Pack(site->Flags));
         _il.Emit(OpCodes.Ldc_I4, site->NotExecuted);
         _il.Emit(OpCodes.Call, _module.ImportReference(typeof(DetachedLinks).GetMethod(nameof(DetachedLinks.Site))));
         _il.Emit(OpCodes.Stsfld, field);

@@ -43,6 +43,22 @@ public static unsafe class FlagsRecord
         s->Slots[Slot.FlagsAux] = 0;
     }
 
+    /// <summary>
+    /// After a rotate: makes the record explicit with the CF and OF that follow from its result, the other flags as they are. OF, defined for
+    /// a count of 1, is computed as for 1 whatever the count.
+    /// </summary>
+    public static void Rotate(CpuState* s, bool left, int sizeLog2, ulong result)
+    {
+        var top = (8 << sizeLog2) - 1;
+        var sign = (uint)(result >> top) & 1;
+        var carry = left ? (uint)result & 1 : sign;
+        var overflow = sign ^ (left ? carry : (uint)(result >> (top - 1)) & 1);
+        SetStatus(s, (Status(s) & ~(Eflags.CF | Eflags.OF)) | carry | (overflow << 11));
+    }
+
+    /// <summary>Replaces CF of the record, which becomes explicit.</summary>
+    public static void ReplaceCarry(CpuState* s, ulong carry) => SetStatus(s, (Status(s) & ~Eflags.CF) | ((uint)carry & Eflags.CF));
+
     /// <summary>CF.</summary>
     public static bool Carry(ulong op, ulong res, ulong src, ulong aux)
     {

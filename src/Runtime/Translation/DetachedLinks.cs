@@ -18,18 +18,16 @@ public static unsafe class DetachedLinks
         return (long)cell;
     }
 
-    /// <summary>A fault site; the parameters are its fields.</summary>
-    public static long Site(ulong rip, long flagsOp, ulong flagsSource, bool sourceIsConstant, int notExecuted)
+    /// <summary>A fault site; the parameters are its fields, the flags as <see cref="Pack"/> makes them.</summary>
+    public static long Site(ulong rip, string flags, int notExecuted)
     {
-        var site = (FaultSite*)NativeMemory.Alloc((nuint)sizeof(FaultSite));
-        *site = new FaultSite
-        {
-            Rip = rip,
-            FlagsOp = flagsOp,
-            FlagsSource = flagsSource,
-            SourceIsConstant = sourceIsConstant ? (byte)1 : (byte)0,
-            NotExecuted = notExecuted,
-        };
+        var site = (FaultSite*)NativeMemory.AllocZeroed((nuint)sizeof(FaultSite));
+        site->Rip = rip;
+        Convert.FromHexString(flags).CopyTo(new Span<byte>(&site->Flags, sizeof(FlagsForm)));
+        site->NotExecuted = notExecuted;
         return (long)site;
     }
+
+    /// <summary>A form of the flags as text.</summary>
+    public static string Pack(FlagsForm flags) => Convert.ToHexString(new ReadOnlySpan<byte>(&flags, sizeof(FlagsForm)));
 }

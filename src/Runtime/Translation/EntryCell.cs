@@ -69,22 +69,16 @@ public unsafe struct EntryCacheLine
 }
 
 /// <summary>
-/// What is known beside the code about a place where translated code may leave because of a fault: together with the registers and the raw
-/// flags locals that the common exit stores, it makes the state exact. In unmanaged memory.
+/// What is known beside the code about a place where translated code may leave: together with the registers that the exit stores, it makes
+/// the state exact. In unmanaged memory.
 /// </summary>
 public unsafe struct FaultSite
 {
     /// <summary>RIP of the instruction.</summary>
     public ulong Rip;
 
-    /// <summary>Value of the flags record's op, or -1 when the stored record is already right.</summary>
-    public long FlagsOp;
-
-    /// <summary>Value of the flags record's src, when <see cref="SourceIsConstant"/>.</summary>
-    public ulong FlagsSource;
-
-    /// <summary>Not 0: src is the constant above, else the stored one.</summary>
-    public byte SourceIsConstant;
+    /// <summary>Where the flags are; the slots that it names are in the state.</summary>
+    public FlagsForm Flags;
 
     /// <summary>Instructions of the block from this one on: they were counted but not executed.</summary>
     public int NotExecuted;
@@ -102,10 +96,6 @@ public unsafe struct FaultSite
         s->FaultSite = 0;
         s->Slots[Frontend.Ir.Slot.Rip] = site->Rip;
         s->InstructionCount -= (ulong)site->NotExecuted;
-        if (site->FlagsOp < 0)
-            return;
-        s->Slots[Frontend.Ir.Slot.FlagsOp] = (ulong)site->FlagsOp;
-        if (site->SourceIsConstant != 0)
-            s->Slots[Frontend.Ir.Slot.FlagsSrc] = site->FlagsSource;
+        site->Flags.Apply(s);
     }
 }

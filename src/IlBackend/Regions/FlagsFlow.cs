@@ -1,0 +1,129 @@
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Frontend.Passes;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.IlBackend.Regions;
+
+/// <summary>
+/// The flags across a region: where the record is dead (the ops without what only served dead records), and in which form each block finds
+/// it. A block that is entered from one side only, or finds the same form from all sides, has that form. Otherwise the record is in the
+/// state, or, where it comes described along a loop's edge, in either place: then the edge stores one mark instead of a record.
+/// </summary>
+public sealed class FlagsFlow
+{
+    private readonly Region _region;
+    private readonly bool _alone;
+    private readonly IrOp[][] _ops;
+    private readonly bool[] _liveIn;
+    private readonly FlagsForm[] _entry;
+    private readonly List<int>[] _predecessors;
+
+    /// <summary>Analyses a region.</summary>
+    /// <param name="region">The region, with its entries numbered.</param>
+    /// <param name="alone">All jumps lead out of it.</param>
+    public FlagsFlow(Region region, bool alone)
+    {
+        (_region, _alone) = (region, alone);
+        var count = region.Blocks.Count;
+        _ops = new IrOp[count][];
+        _liveIn = new bool[count];
+        _entry = new FlagsForm[count];
+        _predecessors = new List<int>[count];
+        for (var i = 0; i < count; i++)
+        {
+            _ops[i] = (IrOp[])region.Blocks[i].Ops.Clone();
+            _predecessors[i] = [];
+        }
+
+        foreach (var block in region.Blocks)
+            foreach (var next in Successors(block))
+                _predecessors[next.Order].Add(block.Order);
+        FindLive();
+        FindForms();
+    }
+
+    /// <summary>The ops of a block; those that the analysis found without effect are Nop.</summary>
+    public IrOp[] Ops(RegionBlock block) => _ops[block.Order];
+
+    /// <summary>The form in which a block finds the flags.</summary>
+    public FlagsForm Entry(RegionBlock block) => _entry[block.Order];
+
+    /// <summary>True when somebody may see the record after the block.</summary>
+    public bool IsLiveAfter(RegionBlock block)
+    {
+        var last = block.Ops[^1].Op;
+        if (_alone || last is not (IrOpcode.Jump or IrOpcode.JumpCondition or IrOpcode.JumpIf))
+            return true;
+        return IsSeen(block, block.Taken) || (last != IrOpcode.Jump && IsSeen(block, block.Next));
+    }
+
+    // Where control goes backwards it may leave: there the record is seen.
+    private bool IsSeen(RegionBlock from, ulong target) =>
+        _region.Find(target) is not { } to || to.Order <= from.Order || _liveIn[to.Order];
+
+    private IEnumerable<RegionBlock> Successors(RegionBlock block)
+    {
+        var last = block.Ops[^1].Op;
+        if (_alone || last is not (IrOpcode.Jump or IrOpcode.JumpCondition or IrOpcode.JumpIf))
+            yield break;
+        if (_region.Find(block.Taken) is { } taken)
+            yield return taken;
+        if (last != IrOpcode.Jump && _region.Find(block.Next) is { } next)
+            yield return next;
+    }
+
+    // Liveness flows along forward edges only (backward ones show the record), so one pass from the end finds all of it.
+    private void FindLive()
+    {
+        for (var i = _ops.Length - 1; i >= 0; i--)
+        {
+            var block = _region.Blocks[i];
+            var isLive = IsLiveAfter(block);
+            DeadFlags.Run(_ops[i], isLive);
+            _liveIn[i] = DeadFlags.MarkLive(_ops[i], isLive, new bool[_ops[i].Length]);
+        }
+    }
+
+    // The second round knows what comes along backward edges.
+    private void FindForms()
+    {
+        var outgoing = new FlagsForm?[_ops.Length];
+        for (var round = 0; round < 2; round++)
+            for (var i = 0; i < _ops.Length; i++)
+            {
+                _entry[i] = ChooseEntry(i, outgoing);
+                outgoing[i] = FormAfter(i);
+            }
+    }
+
+    private FlagsForm FormAfter(int order)
+    {
+        var ops = _ops[order];
+        var live = new bool[ops.Length];
+        DeadFlags.MarkLive(ops, IsLiveAfter(_region.Blocks[order]), live);
+        var form = _entry[order];
+        for (var i = 0; i < ops.Length; i++)
+            form = FlagsTransfer.At(ops[i], form, live[i]).After;
+        return form;
+    }
+
+    private FlagsForm ChooseEntry(int order, FlagsForm?[] outgoing)
+    {
+        if (!_liveIn[order])
+            return FlagsForm.Dead;
+        var predecessors = _predecessors[order];
+        var isExact = _region.Blocks[order].Entry < 0 && predecessors.Count > 0;
+        FlagsForm? first = null;
+        var described = FlagsForm.Memory;
+        foreach (var predecessor in predecessors)
+        {
+            var form = outgoing[predecessor];
+            isExact &= predecessor < order && form != null && (first == null || first == form);
+            first ??= form;
+            if (form is { Base: FlagsBase.Described or FlagsBase.Either, Layer: FlagsLayer.None } known)
+                described = known with { Base = FlagsBase.Either };
+        }
+
+        return isExact ? first!.Value : described;
+    }
+}
