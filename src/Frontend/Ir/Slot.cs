@@ -107,7 +107,7 @@ public static class Slot
     public static bool IsTemp(ushort slot) => slot >= Temp0;
 
     /// <summary>The name the IR printer uses.</summary>
-    public static string Name(ushort slot) => slot < Temp0 ? Names[slot] : $"t{slot - Temp0}";
+    public static string Name(ushort slot) => slot < Temp0 ? Names[slot] : slot < Part0 ? $"t{slot - Temp0}" : $"flags{slot - Part0}";
 }
 
 /// <summary>Indices into the vector file of <c>CpuState</c> (16-byte cells): what a vector operand of an IR op names.</summary>

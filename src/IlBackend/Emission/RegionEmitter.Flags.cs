@@ -194,17 +194,7 @@ public sealed unsafe partial class RegionEmitter
         }
     }
 
-    private int PartLocal(int part)
-    {
-        var slot = Slot.Part0 + part;
-        if (_slotLocal[slot] < 0)
-        {
-            _slotLocal[slot] = _il.DeclareLocal(typeof(long), Slot.Name((ushort)slot));
-            _slotIsWide[slot] = true;
-        }
-
-        return _slotLocal[slot];
-    }
+    private int PartLocal(int part) => _slotLocal[Slot.Part0 + part];
 
     private void PushOperand(FlagsOperand operand, int size, int width) => PushZero(operand.Slot, (long)operand.Constant, size, width);
 

@@ -114,7 +114,7 @@ public sealed unsafe partial class RegionEmitter
                 Collect(op, used, usedVector);
         for (ushort i = 0; i < Slot.Count; i++)
         {
-            if (!used[i] || !(Slot.IsGpr(i) || Slot.IsTemp(i)))
+            if (i < Slot.Part0 && (!used[i] || !(Slot.IsGpr(i) || Slot.IsTemp(i))))
                 continue;
             _slotIsWide[i] = _wide || Slot.IsTemp(i);
             _slotLocal[i] = _il.DeclareLocal(_slotIsWide[i] ? typeof(long) : typeof(int), Slot.Name(i));
