@@ -187,10 +187,6 @@ public sealed unsafe partial class RegionEmitter
         _il.MarkLabel(_dispatch);
         LoadField(nameof(CpuState.EntryCache), OpCodes.Ldind_I);
         LdLoc(_slow);
-        LdLoc(_slow);
-        Ldc4(12);
-        _il.Emit(OpCodes.Shr_Un);
-        _il.Emit(OpCodes.Xor);
         Ldc((long)(EntryCacheLine.Count - 1));
         _il.Emit(OpCodes.And);
         Ldc4(4);
@@ -215,11 +211,16 @@ public sealed unsafe partial class RegionEmitter
             _il.Emit(OpCodes.Add);
             _il.Emit(OpCodes.Ldind_I4);
             Ldc4((int)EntryCell.Inside(_options.RegionNumber, 0));
-            _il.Emit(OpCodes.Sub);
-            StLoc(_entry);
-            LdLoc(_entry);
-            Ldc4(_entryLabels.Length);
-            _il.EmitBranch(OpCodes.Blt_Un, _entrySwitch);
+            if (_entryLabels.Length == 1)
+                _il.EmitBranch(OpCodes.Beq, _entrySwitch);
+            else
+            {
+                _il.Emit(OpCodes.Sub);
+                StLoc(_entry);
+                LdLoc(_entry);
+                Ldc4(_entryLabels.Length);
+                _il.EmitBranch(OpCodes.Blt_Un, _entrySwitch);
+            }
         }
 
         GoOut(WayOut.Chain);

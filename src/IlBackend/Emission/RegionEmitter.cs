@@ -194,19 +194,20 @@ public sealed unsafe partial class RegionEmitter
 
     // All entries, and all jumps that find their target at run time, go through one switch: it is the head of the loop that they make, so
     // that RyuJIT sees a loop with one entrance and lays slow paths out of it. The exit request is looked at here, too, so that regions
-    // that jump to each other in a ring stop.
+    // that jump to each other in a ring stop; RIP is then the address of the cell.
     private void EmitEntrySwitch()
     {
-        _il.Emit(OpCodes.Ldarg_2);
-        _il.Emit(OpCodes.Conv_I4);
-        StLoc(_entry);
+        if (_entryLabels.Length > 1)
+        {
+            _il.Emit(OpCodes.Ldarg_2);
+            _il.Emit(OpCodes.Conv_I4);
+            StLoc(_entry);
+        }
+
         if (_options.RegionNumber != 0)
         {
             _il.Emit(OpCodes.Ldarg_1);
-            Ldc4(RipOffset);
-            _il.Emit(OpCodes.Add);
-            _il.Emit(OpCodes.Ldind_I8);
-            StLoc(_slow);
+            StLoc(_cell);
         }
 
         _il.MarkLabel(_entrySwitch);
@@ -220,7 +221,7 @@ public sealed unsafe partial class RegionEmitter
                 _il.BeginGlue("exit request");
                 _il.MarkLabel(requested);
                 _written = _registers.AtDispatch;
-                StoreRipFromSlow();
+                StoreRipOf(() => LdLoc(_cell));
                 GoOut(WayOut.Return);
             });
         }
@@ -229,6 +230,16 @@ public sealed unsafe partial class RegionEmitter
             return;
         LdLoc(_entry);
         _il.EmitSwitch(_entryLabels);
+    }
+
+    private void StoreRipOf(Action pushCell)
+    {
+        FieldAddress(Slot.Rip * 8);
+        pushCell();
+        Ldc4(RipOffset);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Stind_I8);
     }
 
     // Counts entries from outside; one in so many leaves as a sample of what is entered most.
@@ -251,12 +262,7 @@ public sealed unsafe partial class RegionEmitter
         {
             _il.BeginGlue("hot entry");
             _il.MarkLabel(hot);
-            FieldAddress(Slot.Rip * 8);
-            _il.Emit(OpCodes.Ldarg_1);
-            Ldc4(RipOffset);
-            _il.Emit(OpCodes.Add);
-            _il.Emit(OpCodes.Ldind_I8);
-            _il.Emit(OpCodes.Stind_I8);
+            StoreRipOf(() => _il.Emit(OpCodes.Ldarg_1));
             SetCause(ExitCause.HotEntry);
             _written = 0;
             GoOut(WayOut.Return);

@@ -56,7 +56,7 @@ public unsafe struct EntryCell
 public unsafe struct EntryCacheLine
 {
     /// <summary>Number of lines; a power of two.</summary>
-    public const int Count = 4096;
+    public const int Count = 8192;
 
     /// <summary>The guest address.</summary>
     public ulong Rip;
@@ -64,8 +64,8 @@ public unsafe struct EntryCacheLine
     /// <summary>Its cell; null when the line is empty.</summary>
     public EntryCell* Cell;
 
-    /// <summary>The line of an address.</summary>
-    public static int IndexOf(ulong rip) => (int)((rip ^ (rip >> 12)) & (Count - 1));
+    /// <summary>The line of an address: its low bits, which is all that indirect jumps have to work out.</summary>
+    public static int IndexOf(ulong rip) => (int)(rip & (Count - 1));
 }
 
 /// <summary>
