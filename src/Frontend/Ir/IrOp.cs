@@ -93,7 +93,7 @@ public struct IrOp
     public long Imm;
 
     /// <summary>True when the op writes the flags record, by attribute or by nature.</summary>
-    public readonly bool WritesFlags => (Attr & IrAttr.SetFlags) != 0 || Op is IrOpcode.SetFlags or IrOpcode.SetFlagsIf;
+    public readonly bool WritesFlags => (Attr & IrAttr.SetFlags) != 0 || Op is >= IrOpcode.SetFlags and <= IrOpcode.ProductFlags;
 
     /// <summary>log2 of <see cref="Size"/>.</summary>
     public readonly int SizeLog2 => System.Numerics.BitOperations.TrailingZeroCount(Size);

@@ -116,6 +116,17 @@ public enum IrOpcode : byte
     /// <summary>As <see cref="SetFlags"/> with aux 0, but only when slot[C] is not 0.</summary>
     SetFlagsIf,
 
+    /// <summary>CF and OF become those of a rotate at Size (Sub 0 left, 1 right) with the result slot[A], unless the count b is 0; the other flags stay.</summary>
+    RotateFlags,
+
+    /// <summary>CF becomes b (slot[B], or Imm with Zero; 0 or 1), the other flags stay.</summary>
+    SetCarry,
+
+    /// <summary>
+    /// The flags of a signed multiplication a * b: kind <see cref="FlagsKind.Mul"/>, res the high half, src what tells it from the sign of the low half.
+    /// </summary>
+    ProductFlags,
+
     /// <summary>dst = ea, truncated to Size, segment base not added (lea).</summary>
     Lea,
 

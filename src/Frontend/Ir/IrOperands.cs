@@ -7,7 +7,7 @@ public static class IrOperands
     public static bool ReadsA(in IrOp op) => op.HasAddress || op.Op switch
     {
         IrOpcode.Nop or IrOpcode.Mov or IrOpcode.SignExtend or IrOpcode.ExtractHigh or IrOpcode.Neg or IrOpcode.Not or IrOpcode.Bswap
-            or IrOpcode.PopCount or IrOpcode.LeadingZeros or IrOpcode.TrailingZeros or IrOpcode.GetCondition or IrOpcode.GetFlags
+            or IrOpcode.PopCount or IrOpcode.LeadingZeros or IrOpcode.TrailingZeros or IrOpcode.GetCondition or IrOpcode.GetFlags or IrOpcode.SetCarry
             or IrOpcode.VMov or IrOpcode.VMovMmx or IrOpcode.VBinary or IrOpcode.VUnary or IrOpcode.VToInt or IrOpcode.VFromInt
             or IrOpcode.Jump or IrOpcode.JumpCondition or IrOpcode.Exit => false,
         _ => true,
@@ -29,7 +29,7 @@ public static class IrOperands
     /// <summary>True when the op writes the integer slot <see cref="IrOp.Dst"/>.</summary>
     public static bool WritesInteger(in IrOp op) => op.Op switch
     {
-        IrOpcode.Nop or IrOpcode.SetFlags or IrOpcode.SetFlagsIf or IrOpcode.CheckLimit or IrOpcode.Store or IrOpcode.VLoad or IrOpcode.VStore
+        IrOpcode.Nop or (>= IrOpcode.SetFlags and <= IrOpcode.ProductFlags) or IrOpcode.CheckLimit or IrOpcode.Store or IrOpcode.VLoad or IrOpcode.VStore
             or IrOpcode.VMov or IrOpcode.VMovMmx or IrOpcode.VBinary or IrOpcode.VUnary or IrOpcode.VFromInt => false,
         >= IrOpcode.Jump => false,
         _ => true,

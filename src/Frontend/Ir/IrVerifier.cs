@@ -56,6 +56,8 @@ public static class IrVerifier
             return $"extends from {op.Size} to {op.Sub} bytes";
         if (op.Op == IrOpcode.Insert && op.Size > 2)
             return "inserts more than 2 bytes";
+        if (op.Op is IrOpcode.SetCarry or IrOpcode.RotateFlags && op.B != Slot.Zero && op.Imm != 0)
+            return "sum as carry or count";
         if (op.Op == IrOpcode.Select && op.Imm != 0)
             return "select with a constant";
         if (op.HasAddress && (op.Scale > 3 || (op.Seg != Slot.Zero && op.Seg is < (byte)Slot.EsBase or > (byte)Slot.GsBase)))

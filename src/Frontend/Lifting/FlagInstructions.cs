@@ -26,12 +26,11 @@ internal static unsafe class FlagInstructions
         table[(int)Mnemonic.Popfq] = &Popf;
     }
 
-    private static void Clc(LiftContext c) => c.MergeFlags(Eflags.CF, Val.Const(0));
+    private static void Clc(LiftContext c) => c.SetCarry(Val.Const(0));
 
-    private static void Stc(LiftContext c) => c.MergeFlags(Eflags.CF, Val.Const(Eflags.CF));
+    private static void Stc(LiftContext c) => c.SetCarry(Val.Const(1));
 
-    private static void Cmc(LiftContext c) =>
-        c.SetFlags(FlagsKind.Explicit, 4, Slot.Zero, c.Emit(IrOpcode.Xor, 4, c.GetFlags(), Val.Const(Eflags.CF)));
+    private static void Cmc(LiftContext c) => c.SetCarry(c.GetCondition(Condition.Ae));
 
     private static void Cld(LiftContext c) => Clear(c, Eflags.DF);
 

@@ -47,9 +47,5 @@ public sealed partial class LiftContext
     }
 
     /// <summary>Replaces CF by <paramref name="carry"/> (0 or 1), the other status flags stay.</summary>
-    public void SetCarry(ushort carry)
-    {
-        var kept = Emit(IrOpcode.And, 4, GetFlags(), Val.Const(Eflags.Status & ~Eflags.CF));
-        SetFlags(FlagsKind.Explicit, 4, Slot.Zero, Emit(IrOpcode.Or, 4, kept, carry));
-    }
+    public void SetCarry(Val carry) => Op(IrOpcode.SetCarry, 4, Slot.Void, Slot.Zero, carry);
 }

@@ -51,10 +51,9 @@ internal static unsafe class Multiplication
         var size = c.OperandSize(0);
         var left = c.Insn.OpCount == 2 ? c.ReadSlot(0) : c.ReadSlot(1);
         var right = c.Insn.OpCount == 2 ? c.Read(1) : c.Read(2);
-        var high = c.Emit(IrOpcode.MulHighS, size, left, right);
         var low = size == 2 ? c.Temp() : Registers.Gpr(c.Insn.Op0Register);
+        c.Op(IrOpcode.ProductFlags, size, Slot.Void, left, right);
         c.Op(IrOpcode.Mul, size, low, left, right);
-        Overflow(c, size, low, high);
         if (size == 2)
             c.WriteRegister(c.Insn.Op0Register, low);
     }
@@ -74,16 +73,12 @@ internal static unsafe class Multiplication
 
         var low = c.Emit(IrOpcode.Mul, size, Slot.Rax, source);
         var high = c.Emit(IrOpcode.MulHighS, size, Slot.Rax, source);
-        Overflow(c, size, low, high);
-        c.WriteSlot(size, Slot.Rax, low);
-        c.WriteSlot(size, Slot.Rdx, high);
-    }
 
-    // CF = OF = the product does not fit the low half, that is, the high half is not its sign extension.
-    private static void Overflow(LiftContext c, int size, ushort low, ushort high)
-    {
+        // CF = OF = the product does not fit the low half, that is, the high half is not its sign extension.
         var sign = c.Emit(IrOpcode.Sar, size, low, Val.Const((size * 8) - 1));
         c.SetFlags(FlagsKind.Mul, size, high, c.Emit(IrOpcode.Xor, size, high, sign));
+        c.WriteSlot(size, Slot.Rax, low);
+        c.WriteSlot(size, Slot.Rdx, high);
     }
 
     // The helper gives the quotient or raises #DE; the remainder follows from it. The flags, undefined, stay.

@@ -52,12 +52,10 @@ internal static unsafe class Shifts
 
     private static void Ror(LiftContext c) => Rotate(c, IrOpcode.Ror);
 
-    // CF and OF change unless the count masked to 5 (6) bits is 0. OF, defined for a count of 1, is computed as for 1 whatever the count:
-    // rol: CF xor the top bit; ror: the two top bits.
+    // CF and OF change unless the count masked to 5 (6) bits is 0.
     private static void Rotate(LiftContext c, IrOpcode op)
     {
         var size = c.OperandSize(0);
-        var bits = size * 8;
         var memory = c.IsMemory(0);
         var count = c.Read(1);
         var masked = count.IsConst ? Val.Const(count.Imm & (size == 8 ? 63 : 31)) : c.Emit(IrOpcode.And, 1, c.ToSlot(1, count), Val.Const(size == 8 ? 63 : 31));
@@ -72,32 +70,12 @@ internal static unsafe class Shifts
             return;
         }
 
-        var result = c.Emit(op, size, old, masked);
+        var result = !memory && size >= 4 ? old : c.Temp();
+        c.Op(op, size, result, old, masked);
         if (memory)
             c.Store(size, address, result);
-
-        var top = c.Emit(IrOpcode.Shr, size, result, Val.Const(bits - 1));
-        ushort carry, overflow;
-        if (op == IrOpcode.Rol)
-        {
-            carry = c.Emit(IrOpcode.And, size, result, Val.Const(1));
-            overflow = c.Emit(IrOpcode.Xor, 4, top, carry);
-        }
-        else
-        {
-            carry = top;
-            overflow = c.Emit(IrOpcode.And, 4, c.Emit(IrOpcode.Xor, size, top, c.Emit(IrOpcode.Shr, size, result, Val.Const(bits - 2))), Val.Const(1));
-        }
-
-        var changed = c.Emit(IrOpcode.Or, 4, c.Emit(IrOpcode.Shl, 4, overflow, Val.Const(11)), carry);
-        var flags = c.Temp();
-        c.Op(IrOpcode.GetFlags, 4, flags, Slot.Zero, Slot.Zero);
-        var merged = c.Emit(IrOpcode.Or, 4, c.Emit(IrOpcode.And, 4, flags, Val.Const(Eflags.Status & ~(Eflags.CF | Eflags.OF))), changed);
-        if (masked.IsConst)
-            c.SetFlags(FlagsKind.Explicit, 4, Slot.Zero, merged);
-        else
-            c.Op(IrOpcode.SetFlagsIf, 4, Slot.Void, Slot.Zero, merged, masked.Slot).Sub = (ushort)FlagsKind.Explicit;
-        if (!memory)
+        c.Op(IrOpcode.RotateFlags, size, Slot.Void, result, masked).Sub = (ushort)(op == IrOpcode.Rol ? 0 : 1);
+        if (!memory && size < 4)
             c.WriteRegister(c.Insn.Op0Register, result);
     }
 }

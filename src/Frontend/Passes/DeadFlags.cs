@@ -50,7 +50,7 @@ public static class DeadFlags
     /// </summary>
     public static bool Overwrites(in IrOp op) => op.Op switch
     {
-        IrOpcode.SetFlagsIf => false,
+        IrOpcode.SetFlagsIf or IrOpcode.RotateFlags or IrOpcode.SetCarry => false,
         IrOpcode.Shl or IrOpcode.Shr or IrOpcode.Sar => op.B == Slot.Zero && (op.Imm & (op.Size == 8 ? 63 : 31)) != 0,
         _ => true,
     };
@@ -110,14 +110,15 @@ public static class DeadFlags
     private static void Drop(ref IrOp op)
     {
         op.Attr &= ~IrAttr.SetFlags;
-        if (op.Op is IrOpcode.SetFlags or IrOpcode.SetFlagsIf || op.Dst == Slot.Void)
+        if (op.Dst == Slot.Void)
             op.Op = IrOpcode.Nop;
     }
 
     // The op reads the record, or lets the guest see it. Inc and dec keep CF.
     private static bool Shows(in IrOp op) => op.CanFault || op.Op switch
     {
-        IrOpcode.GetCondition or IrOpcode.GetFlags or IrOpcode.SetFlagsIf or IrOpcode.JumpCondition => true,
+        IrOpcode.GetCondition or IrOpcode.GetFlags or IrOpcode.SetFlagsIf or IrOpcode.RotateFlags or IrOpcode.SetCarry
+            or IrOpcode.JumpCondition => true,
         IrOpcode.Inc or IrOpcode.Dec => op.WritesFlags,
         _ => false,
     };

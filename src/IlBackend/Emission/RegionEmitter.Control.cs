@@ -84,7 +84,7 @@ public sealed unsafe partial class RegionEmitter
     // Out of the region. Flags that take a call to work out have an exit of their own: after the registers have been stored, a call is cheap.
     private void ExitTo(ulong target)
     {
-        if (_options.Alone || _flags.Layer == FlagsLayer.None)
+        if (_options.Alone || !_flags.IsInvolved)
         {
             Materialise();
             _il.EmitBranch(OpCodes.Br, ExitLabel(target));

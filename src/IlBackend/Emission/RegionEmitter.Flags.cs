@@ -31,10 +31,10 @@ public sealed unsafe partial class RegionEmitter
         {
             case { Base: FlagsBase.Dead } or { IsMemory: true }:
                 break;
-            case { IsPlain: true }:
+            case { IsPlain: true, IsInvolved: false }:
                 StoreRecord(form);
                 break;
-            case { Base: FlagsBase.Either, Layer: FlagsLayer.None }:
+            case { Base: FlagsBase.Either, IsInvolved: false }:
                 var done = _il.DefineLabel();
                 LoadSlotMemory(Slot.FlagsOp, 4);
                 Ldc4((int)FlagsForm.Symbolic);
@@ -42,7 +42,7 @@ public sealed unsafe partial class RegionEmitter
                 StoreRecord(form);
                 _il.MarkLabel(done);
                 break;
-            case { Base: FlagsBase.Described, Layer: FlagsLayer.Inc or FlagsLayer.Dec }:
+            case { Base: FlagsBase.Described, Layer: FlagsLayer.Inc or FlagsLayer.Dec } when FlagsTransfer.View(form, Condition.B) != null:
                 var kind = form.Layer == FlagsLayer.Inc ? FlagsKind.Inc : FlagsKind.Dec;
                 EmitCondition(Condition.B, form);
                 _il.Emit(OpCodes.Conv_U8);
@@ -430,6 +430,10 @@ public sealed unsafe partial class RegionEmitter
                 Ldc4(0);
                 comparison = condition == Condition.B ? Condition.Ne : Condition.E;
                 return true;
+            case Condition.B or Condition.Ae or Condition.O or Condition.No when form.Result == FlagsResult.Product:
+                PushProductOverflow(form);
+                comparison = condition is Condition.B or Condition.O ? Condition.Ne : Condition.E;
+                return true;
             case Condition.B or Condition.Ae or Condition.O or Condition.No when form.Kind == FlagsKind.Mul:
                 PushSource(form, width);
                 LdcWidth(0, width);
@@ -443,6 +447,37 @@ public sealed unsafe partial class RegionEmitter
             default:
                 return false;
         }
+    }
+
+    // Two values that differ when a signed product does not fit the operand size.
+    private void PushProductOverflow(in FlagsForm form)
+    {
+        PushFactor(form.Left, form.Size);
+        PushFactor(form.Source, form.Size);
+        if (form.Size == 8)
+        {
+            _il.EmitCall(EmitSupport.Method(nameof(EmitSupport.MultiplyHighSigned)));
+            PushFactor(form.Left, form.Size);
+            PushFactor(form.Source, form.Size);
+            _il.Emit(OpCodes.Mul);
+            Ldc4(63);
+            _il.Emit(OpCodes.Shr);
+            return;
+        }
+
+        _il.Emit(OpCodes.Mul);
+        PushFactor(form.Left, form.Size);
+        PushFactor(form.Source, form.Size);
+        _il.Emit(OpCodes.Mul);
+        _il.Emit(form.Size == 2 ? OpCodes.Conv_I2 : OpCodes.Conv_I4);
+        _il.Emit(OpCodes.Conv_I8);
+    }
+
+    private void PushFactor(FlagsOperand operand, int size)
+    {
+        PushSigned(operand.Slot, (long)operand.Constant, size);
+        if (size < 8)
+            _il.Emit(OpCodes.Conv_I8);
     }
 
     // A bit of a shift's operand, and 0. Bits beyond the operand are its sign (sar) or 0.

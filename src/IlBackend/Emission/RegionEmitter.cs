@@ -322,7 +322,7 @@ public sealed unsafe partial class RegionEmitter
     {
         switch (op.Op)
         {
-            case IrOpcode.Nop or IrOpcode.SetFlags:
+            case IrOpcode.Nop or IrOpcode.SetFlags or IrOpcode.RotateFlags or IrOpcode.SetCarry or IrOpcode.ProductFlags:
                 break;
             case IrOpcode.Load or IrOpcode.LoadSigned:
                 EmitLoad(op);

@@ -51,9 +51,9 @@ public static class FlagsTransfer
     public static FlagsForm? View(in FlagsForm form, Condition condition)
     {
         if (form.Layer == FlagsLayer.None)
-            return form.Base == FlagsBase.Described ? form : null;
+            return form.Base == FlagsBase.Described && (form.Result != FlagsResult.Product || TellsOverflow(condition)) ? form : null;
         var carry = condition is Condition.B or Condition.Ae;
-        FlagsForm? under = form.Base == FlagsBase.Described ? form with { Layer = FlagsLayer.None } : null;
+        var under = View(form with { Layer = FlagsLayer.None }, condition);
         if (condition is Condition.Be or Condition.A)
             return null;
         var value = FlagsForm.Dead with { Base = FlagsBase.Described, SizeLog2 = form.LayerSizeLog2, Left = form.A, Source = form.A };
@@ -69,6 +69,9 @@ public static class FlagsTransfer
         };
     }
 
+    // Of a product, whether it fits is easily seen.
+    private static bool TellsOverflow(Condition condition) => condition is Condition.O or Condition.No or Condition.B or Condition.Ae;
+
     private static bool TakesOverflow(Condition condition) => condition is Condition.O or Condition.No or >= Condition.L;
 
     private static bool NeedsMemory(in IrOp op, in FlagsForm form)
@@ -78,7 +81,7 @@ public static class FlagsTransfer
         switch (op.Op)
         {
             case IrOpcode.GetFlags:
-                return !form.IsPlain;
+                return !form.IsPlain || form.IsInvolved;
             case IrOpcode.GetCondition or IrOpcode.JumpCondition:
                 return View(form, (Condition)op.Sub) == null;
             case IrOpcode.SetFlagsIf or IrOpcode.JumpIndirect:
@@ -87,13 +90,22 @@ public static class FlagsTransfer
                 return WritesRecord(op) || (HelperTable.Effects((HelperId)op.Sub) & HelperEffects.ReadsState) != 0;
             case IrOpcode.Inc or IrOpcode.Dec:
                 return op.WritesFlags && (form.Layer is not (FlagsLayer.None or FlagsLayer.Inc or FlagsLayer.Dec or FlagsLayer.Carry)
-                    || (form.Layer == FlagsLayer.Carry && form.A.Slot >= Slot.Part0));
+                    || (form.Layer == FlagsLayer.Carry && CannotMove(form)));
+            case IrOpcode.RotateFlags:
+                return form.Layer is FlagsLayer.Shl or FlagsLayer.Shr or FlagsLayer.Sar
+                    || (form.Layer != FlagsLayer.None && (op.B != Slot.Zero || CannotMove(form)));
+            case IrOpcode.SetCarry:
+                return form.Layer is not (FlagsLayer.None or FlagsLayer.Carry or FlagsLayer.Inc or FlagsLayer.Dec)
+                    || (form.Layer != FlagsLayer.Carry && CannotMove(form));
             case IrOpcode.Shl or IrOpcode.Shr or IrOpcode.Sar:
                 return op.WritesFlags && !DeadFlags.Overwrites(op) && !IsShiftByZero(op) && form.Layer != FlagsLayer.None;
             default:
                 return false;
         }
     }
+
+    // Part A cannot become another part: that part's slot is not where its copy is.
+    private static bool CannotMove(in FlagsForm form) => form.A.Slot >= Slot.Part0;
 
     private static bool WritesRecord(in IrOp op) => (HelperTable.Effects((HelperId)op.Sub) & HelperEffects.WritesState) != 0;
 
@@ -120,7 +132,7 @@ public static class FlagsTransfer
     private static (FlagsForm Form, byte Saves, bool Collapses) Save(FlagsForm form, ushort slot)
     {
         byte saves = 0;
-        var collapses = form.Result >= FlagsResult.And && (form.Left.Slot == slot || form.Source.Slot == slot);
+        var collapses = form.Result is FlagsResult.And or FlagsResult.Or or FlagsResult.Xor && (form.Left.Slot == slot || form.Source.Slot == slot);
         if (collapses)
             form = form with { Result = FlagsResult.Direct, Left = FlagsOperand.In(Slot.Part0), Source = FlagsOperand.Of(0) };
         for (var part = 0; part < Slot.PartCount; part++)
@@ -166,12 +178,48 @@ public static class FlagsTransfer
                 };
             case IrOpcode.Shl or IrOpcode.Shr or IrOpcode.Sar:
                 return Shift(op, form, kept, ref captures);
+            case IrOpcode.RotateFlags:
+                return WithoutCarry(kept) with
+                {
+                    Layer = op.Sub == 0 ? FlagsLayer.RotateLeft : FlagsLayer.RotateRight,
+                    LayerSizeLog2 = (byte)op.SizeLog2,
+                    A = Operand(op.A),
+                    C = op.B == Slot.Zero ? FlagsOperand.Of((ulong)op.Imm) : FlagsOperand.In(op.B),
+                };
+            case IrOpcode.SetCarry:
+                var carry = op.B == Slot.Zero ? FlagsOperand.Of((ulong)op.Imm) : FlagsOperand.In(op.B);
+                var rest = WithoutCarry(kept);
+                return rest is { IsPlain: true, Kind: FlagsKind.Inc or FlagsKind.Dec }
+                    ? rest with { Source = carry }
+                    : rest with { Layer = FlagsLayer.Carry, LayerSizeLog2 = (byte)op.SizeLog2, A = carry };
+            case IrOpcode.ProductFlags:
+                return form with
+                {
+                    Kind = FlagsKind.Mul,
+                    Result = FlagsResult.Product,
+                    Left = Operand(op.A),
+                    Source = Operand(op, 1, op.B, op.Imm, ref captures),
+                };
             case IrOpcode.SetFlags:
                 return Set(op, form with { Kind = (FlagsKind)op.Sub }, ref captures);
             default:
                 return FlagsForm.Memory;
         }
     }
+
+    // A layer under one that replaces CF (and OF): of inc and dec the rest is a record, others go.
+    private static FlagsForm WithoutCarry(in FlagsForm form) => form.Layer switch
+    {
+        FlagsLayer.None => form,
+        FlagsLayer.Inc or FlagsLayer.Dec => FlagsForm.Dead with
+        {
+            Base = FlagsBase.Described,
+            Kind = form.Layer == FlagsLayer.Inc ? FlagsKind.Inc : FlagsKind.Dec,
+            SizeLog2 = form.LayerSizeLog2,
+            Left = form.A,
+        },
+        _ => form with { Layer = FlagsLayer.None, A = FlagsOperand.Of(0), C = FlagsOperand.Of(0) },
+    };
 
     private static FlagsForm Logic(in IrOp op, FlagsForm form, ref byte captures)
     {

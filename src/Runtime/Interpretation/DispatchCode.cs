@@ -19,7 +19,7 @@ internal enum DispatchCode
     ShrB, ShrW, ShrD, ShrQ, ShrFB, ShrFW, ShrFD, ShrFQ,
     SarB, SarW, SarD, SarQ, SarFB, SarFW, SarFD, SarFQ,
     AdcF, SbbF, NegF,
-    Other, Select, Compare, GetCondition, GetFlags, SetFlags, SetFlagsIf,
+    Other, Select, Compare, GetCondition, GetFlags, SetFlags, SetFlagsIf, RotateFlags, SetCarry, ProductFlags,
     LeaFlat64, Lea, LinearAddress, CheckLimit,
     LoadFlat32B, LoadFlat32W, LoadFlat32D, LoadFlat32Q,
     LoadFlat64B, LoadFlat64W, LoadFlat64D, LoadFlat64Q,

@@ -156,6 +156,12 @@ internal static unsafe class Interpreter
                     if (r[op->C] != 0)
                         RareOps.SetFlags(r, op);
                     break;
+                case DispatchCode.RotateFlags:
+                    if (r[op->B] + (ulong)op->Imm != 0)
+                        FlagsRecord.Rotate(s, op->Sub == 0, op->SizeLog2, r[op->A]);
+                    break;
+                case DispatchCode.SetCarry: FlagsRecord.ReplaceCarry(s, r[op->B] + (ulong)op->Imm); break;
+                case DispatchCode.ProductFlags: FlagsRecord.SetProduct(s, op->SizeLog2, r[op->A], r[op->B] + (ulong)op->Imm); break;
                 case DispatchCode.LeaFlat64: r[op->Dst] = Addresses.Sum(r, op); break;
                 case DispatchCode.Lea: r[op->Dst] = Truncate((long)Addresses.Offset(r, op), op->Size); break;
                 case DispatchCode.LinearAddress: r[op->Dst] = Addresses.Linear(r, op); break;

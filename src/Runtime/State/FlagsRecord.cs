@@ -59,6 +59,20 @@ public static unsafe class FlagsRecord
     /// <summary>Replaces CF of the record, which becomes explicit.</summary>
     public static void ReplaceCarry(CpuState* s, ulong carry) => SetStatus(s, (Status(s) & ~Eflags.CF) | ((uint)carry & Eflags.CF));
 
+    /// <summary>The record of a signed multiplication of the low parts of two values.</summary>
+    public static void SetProduct(CpuState* s, int sizeLog2, ulong a, ulong b)
+    {
+        var unused = 64 - (8 << sizeLog2);
+        var high = Math.BigMul((long)(a << unused) >> unused, (long)(b << unused) >> unused, out var low);
+        if (unused != 0)
+            (high, low) = (low >> (64 - unused), low << unused);
+        var mask = ulong.MaxValue >> unused;
+        s->Slots[Slot.FlagsOp] = Code(FlagsKind.Mul, sizeLog2);
+        s->Slots[Slot.FlagsRes] = (ulong)high & mask;
+        s->Slots[Slot.FlagsSrc] = (ulong)(high ^ (low >> 63)) & mask;
+        s->Slots[Slot.FlagsAux] = 0;
+    }
+
     /// <summary>CF.</summary>
     public static bool Carry(ulong op, ulong res, ulong src, ulong aux)
     {

@@ -39,6 +39,9 @@ public enum FlagsResult : byte
 
     /// <summary>Left xor source; the record's source is 0.</summary>
     Xor,
+
+    /// <summary>The high half of the signed product left * source; kind mul.</summary>
+    Product,
 }
 
 /// <summary>A later instruction that changed some of the flags only.</summary>
@@ -153,6 +156,9 @@ public readonly unsafe record struct FlagsForm
     /// <summary>True when the record is in the state and nothing is on top of it.</summary>
     public bool IsMemory => Base == FlagsBase.Memory && Layer == FlagsLayer.None;
 
+    /// <summary>True when it takes more than a few stores to bring the record into the state.</summary>
+    public bool IsInvolved => Layer != FlagsLayer.None || Result == FlagsResult.Product;
+
     /// <summary>Size of the described record in bytes.</summary>
     public int Size => 1 << SizeLog2;
 
@@ -211,6 +217,12 @@ public readonly unsafe record struct FlagsForm
 
     private void WriteRecord(CpuState* s)
     {
+        if (Result == FlagsResult.Product)
+        {
+            FlagsRecord.SetProduct(s, SizeLog2, Left.Read(s), Source.Read(s));
+            return;
+        }
+
         var mask = MaskOf(SizeLog2);
         var left = Left.Read(s);
         var source = Source.Read(s);
