@@ -71,7 +71,7 @@ internal sealed unsafe class HotRegions
         }
 
         var histories = region.Blocks.SelectMany(block => block.Addresses).Distinct().ToDictionary(rip => rip, translator.History);
-        var options = new EmitOptions(WindowPages: memory.WindowSize / AddressSpace.PageSize, RegionNumber: 1);
+        var options = new EmitOptions(WindowPages: memory.WindowSize / AddressSpace.PageSize, PermissionsOffset: memory.PermissionsOffset, RegionNumber: 1);
         lock (_regions)
             _regions[region.Blocks[0].Start] = new DumpInput(region, Read) { Histories = histories, Options = options };
     }

@@ -124,7 +124,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
         Region region;
         lock (cache.Memory.Lock)
             region = RegionBuilder.Single(block);
-        var compiled = Compile(region, new EmitOptions(true, true, WindowPages(cache)))!;
+        var compiled = Compile(region, new EmitOptions(true, true, WindowPages(cache), PermissionsOffset: cache.Memory.PermissionsOffset))!;
         lock (cache.Memory.Lock)
             _dead.Add(compiled);
         return compiled.Code;
@@ -366,7 +366,8 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     private EmitOptions OptionsFor(BlockCache cache, Region region, uint number)
     {
         var counter = _options.HeatCounter?.Invoke(region) ?? 0;
-        return new EmitOptions(_options.CountInstructions || counter != 0, false, WindowPages(cache), counter, number);
+        return new EmitOptions(
+            _options.CountInstructions || counter != 0, false, WindowPages(cache), counter, cache.Memory.PermissionsOffset, number);
     }
 
     // The head may be asked for again later.

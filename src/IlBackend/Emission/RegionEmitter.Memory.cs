@@ -132,7 +132,7 @@ public sealed unsafe partial class RegionEmitter
     {
         if (!_region.Mode.Is64())
         {
-            LdLoc(_permissions);
+            BeginPermission();
             LdLoc(_ea);
             Ldc4(12);
             _il.Emit(OpCodes.Shr_Un);
@@ -149,13 +149,11 @@ public sealed unsafe partial class RegionEmitter
             else
                 LoadField(nameof(CpuState.WindowPages), OpCodes.Ldind_I8);
             _il.EmitBranch(OpCodes.Bge_Un, slow);
-            LdLoc(_permissions);
+            BeginPermission();
             LdLoc(_page);
         }
 
-        _il.Emit(OpCodes.Conv_I);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Ldind_U1);
+        EndPermission();
         Ldc4((int)bit);
         _il.Emit(OpCodes.And);
         _il.EmitBranch(OpCodes.Brfalse, slow);
@@ -192,9 +190,32 @@ public sealed unsafe partial class RegionEmitter
         _il.EmitBranch(OpCodes.Brfalse, slow);
     }
 
+    // The permission byte of the page whose number is pushed between the two. The table lies at a fixed distance below the window.
+    private void BeginPermission()
+    {
+        if (_options.PermissionsOffset != 0)
+            LdLoc(_memory);
+        else
+            LoadField(nameof(CpuState.Permissions), OpCodes.Ldind_I);
+    }
+
+    private void EndPermission()
+    {
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Add);
+        if (_options.PermissionsOffset != 0)
+        {
+            Ldc4(_options.PermissionsOffset);
+            _il.Emit(OpCodes.Conv_I);
+            _il.Emit(OpCodes.Add);
+        }
+
+        _il.Emit(OpCodes.Ldind_U1);
+    }
+
     private void PushPermission(int offset)
     {
-        LdLoc(_permissions);
+        BeginPermission();
         LdLoc(_ea);
         if (offset != 0)
         {
@@ -204,9 +225,7 @@ public sealed unsafe partial class RegionEmitter
 
         Ldc4(12);
         _il.Emit(OpCodes.Shr_Un);
-        _il.Emit(OpCodes.Conv_I);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Ldind_U1);
+        EndPermission();
     }
 
     // After EmitAccessCheck.

@@ -39,7 +39,7 @@ public sealed unsafe partial class RegionEmitter
     private readonly List<Action> _coldPaths = [];
     private readonly List<nint> _sites = [];
 
-    private int _ea, _page, _slow, _memory, _permissions, _site, _count, _scratch;
+    private int _ea, _page, _slow, _memory, _site, _count, _scratch;
     private int _dispatch, _entrySwitch;
     private int _cell, _entry;
     private bool _usesDispatch;
@@ -128,7 +128,6 @@ public sealed unsafe partial class RegionEmitter
         _slow = _il.DeclareLocal(typeof(long), "slow");
         _scratch = _il.DeclareLocal(typeof(long), "scratch");
         _memory = _il.DeclareLocal(typeof(nint), "memory");
-        _permissions = _il.DeclareLocal(typeof(nint), "permissions");
         _site = _il.DeclareLocal(typeof(long), "site");
         _count = _il.DeclareLocal(typeof(long), "count");
         _cell = _il.DeclareLocal(typeof(nint), "next");
@@ -167,8 +166,6 @@ public sealed unsafe partial class RegionEmitter
         _il.BeginGlue("entry");
         LoadField(nameof(CpuState.MemoryBase), OpCodes.Ldind_I);
         StLoc(_memory);
-        LoadField(nameof(CpuState.Permissions), OpCodes.Ldind_I);
-        StLoc(_permissions);
         LoadRegisters();
         LoadVectors();
         if (_options.CountInstructions)
@@ -384,12 +381,16 @@ public sealed unsafe partial class RegionEmitter
 /// <param name="HeatCounter">
 /// Host address of a 64-bit counter that executed instructions are added to as well, when they are counted; 0 for none.
 /// </param>
+/// <param name="PermissionsOffset">
+/// <see cref="Runtime.Memory.AddressSpace.PermissionsOffset"/>, a constant in the code; 0 reads the table's address from the state.
+/// </param>
 /// <param name="RegionNumber">
 /// Number of the region in <see cref="EntryCell.Local"/>, by which an indirect jump finds that its target is inside; 0 for code that is
 /// not entered through cells: all its indirect jumps leave it.
 /// </param>
 public readonly record struct EmitOptions(
-    bool CountInstructions = false, bool Alone = false, ulong WindowPages = 0, nint HeatCounter = 0, uint RegionNumber = 0);
+    bool CountInstructions = false, bool Alone = false, ulong WindowPages = 0, nint HeatCounter = 0, int PermissionsOffset = 0,
+    uint RegionNumber = 0);
 
 /// <summary>Gives the cell of a jump target.</summary>
 public unsafe interface ICellSource

@@ -29,12 +29,19 @@ public sealed unsafe class AddressSpace : IDisposable
         WindowSize = 1UL << addressBits;
         Is32Bit = addressBits <= 32;
 
-        // Slack behind the window: an access at its very end that runs over is checked, but a copy of whole pages may touch it.
-        _reservation = (nuint)WindowSize + (1 << 20);
-        Base = HostMemory.Reserve(_reservation);
+        // The table lies right below the window, so that translated code reaches both by one register. Slack behind the window: an access
+        // at its very end that runs over is checked, but a copy of whole pages may touch it.
         _tableSize = (nuint)((WindowSize / PageSize) + 4096);
-        Permissions = HostMemory.Reserve(_tableSize);
+        _reservation = _tableSize + (nuint)WindowSize + (1 << 20);
+        Permissions = HostMemory.Reserve(_reservation);
+        Base = Permissions + _tableSize;
     }
+
+    /// <summary>
+    /// Distance from <see cref="Base"/> to <see cref="Permissions"/>: the same for all address spaces of a size; 0 when it is too great for
+    /// an address operand of the host.
+    /// </summary>
+    public int PermissionsOffset => _tableSize <= int.MaxValue ? -(int)_tableSize : 0;
 
     /// <summary>Host address of guest address 0.</summary>
     public byte* Base { get; }
@@ -240,8 +247,7 @@ public sealed unsafe class AddressSpace : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        HostMemory.Release(Base, _reservation);
-        HostMemory.Release(Permissions, _tableSize);
+        HostMemory.Release(Permissions, _reservation);
         foreach (var page in _outliers.Values)
             NativeMemory.Free((void*)page);
         _outliers.Clear();
