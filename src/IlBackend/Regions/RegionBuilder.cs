@@ -15,15 +15,15 @@ public sealed unsafe class RegionBuilder
     /// Weight of the largest region to try. RyuJIT gives up optimising at 8,000 references to locals; an IR op costs about 6 on average, a
     /// memory access 10; the emitter counts exactly.
     /// </summary>
-    public const int MaxWeight = 5000;
+    public const int MaxWeight = 10000;
 
     // Weight up to which the code of a called function that has a region of its own is copied into its caller.
-    private const int MaxCopiedCallee = 600;
+    private const int MaxCopiedCallee = 800;
 
     // Weight of all called functions in a region.
-    private const int MaxCopied = 2500;
+    private const int MaxCopied = 5000;
 
-    private const int MaxBlocks = 400;
+    private const int MaxBlocks = 600;
 
     // A block belongs to the region when it was entered at least once while its head was entered so many times.
     private const int ColdFactor = 48;
