@@ -12,7 +12,7 @@ int main(void)
     }
     for (unsigned i = 0; i < sizeof buffer; i++) buffer[i] = i * 31 + (i >> 9);
     uint32_t crc = ~0u;
-    for (int round = 0; round < 200; round++)
+    for (int round = 0; round < 400; round++)
         for (unsigned i = 0; i < sizeof buffer; i++) crc = crc >> 8 ^ table[(crc ^ buffer[i]) & 255];
     printf("%08x\n", ~crc);
     return 0;

@@ -5,7 +5,7 @@
 int main(void)
 {
     int sum = 0;
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 1500; i++) {
         int status;
         pid_t child = fork();
         if (child == 0) _exit(i & 127);

@@ -4,7 +4,7 @@
 int main(void)
 {
     uint64_t x = 88172645463325252u, sum = 0;
-    for (unsigned i = 1; i < 30000000; i++) {
+    for (unsigned i = 1; i < 90000000; i++) {
         x ^= x << 13; x ^= x >> 7; x ^= x << 17;
         sum += x * 0x9E3779B97F4A7C15u + (sum >> 3);
         if (i % 8 == 0) sum ^= x / (i | 1);

@@ -9,7 +9,7 @@ static unsigned (*volatile table[4])(unsigned) = { f0, f1, f2, f3 };
 int main(void)
 {
     unsigned x = 1;
-    for (unsigned i = 0; i < 60000000; i++) x = table[(x >> 2 ^ i) & 3](x);
+    for (unsigned i = 0; i < 180000000; i++) x = table[(x >> 2 ^ i) & 3](x);
     printf("%u\n", x);
     return 0;
 }

@@ -14,7 +14,7 @@ int main(void)
     }
     for (unsigned i = 0; i < n; i++) { nodes[order[i]].next = &nodes[order[(i + 1) % n]]; nodes[i].value = i; }
     struct node *p = nodes;
-    for (unsigned i = 0; i < 40000000; i++) { sum += p->value; p = p->next; }
+    for (unsigned i = 0; i < 240000000; i++) { sum += p->value; p = p->next; }
     printf("%u\n", sum);
     return 0;
 }

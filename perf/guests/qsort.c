@@ -16,7 +16,7 @@ static void sort(int *lo, int *hi)
 int main(void)
 {
     unsigned seed = 1, sum = 0;
-    for (int round = 0; round < 4; round++) {
+    for (int round = 0; round < 9; round++) {
         for (int i = 0; i < 1000000; i++) { seed = seed * 1664525u + 1013904223u; a[i] = (int)(seed >> 3); }
         sort(a, a + 999999);
         for (int i = 1; i < 1000000; i++) sum += a[i - 1] > a[i];

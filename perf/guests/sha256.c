@@ -30,7 +30,7 @@ int main(void)
         k[n++] = p * 0x85EBCA6Bu ^ p << 7;
     }
     for (unsigned i = 0; i < sizeof buffer; i++) buffer[i] = i * 7 + (i >> 8);
-    for (int round = 0; round < 1000; round++)
+    for (int round = 0; round < 1600; round++)
         for (unsigned i = 0; i < sizeof buffer; i += 64) block(buffer + i);
     for (int i = 0; i < 8; i++) printf("%08x", h[i]);
     printf("\n");

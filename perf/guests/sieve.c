@@ -4,7 +4,7 @@ static unsigned char composite[2000000];
 int main(void)
 {
     unsigned count = 0;
-    for (int round = 0; round < 24; round++) {
+    for (int round = 0; round < 144; round++) {
         for (unsigned i = 0; i < sizeof composite; i++) composite[i] = 0;
         for (unsigned i = 2; i * i < sizeof composite; i++)
             if (!composite[i])

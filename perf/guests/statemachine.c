@@ -5,7 +5,7 @@ int main(void)
 {
     unsigned seed = 9, words = 0, numbers = 0, others = 0;
     for (unsigned i = 0; i < sizeof input; i++) { seed = seed * 1664525u + 1013904223u; input[i] = "ab 1.2_\"cd\n9-x(3)"[(seed >> 20) % 18]; }
-    for (int round = 0; round < 700; round++) {
+    for (int round = 0; round < 3500; round++) {
         int state = 0;
         for (unsigned i = 0; i < sizeof input; i++) {
             char c = input[i];

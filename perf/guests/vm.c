@@ -8,7 +8,7 @@ int main(void)
         /* 9: */ ADD, 0, 1, XOR, 1, 0, MUL, 0, 2, SHR, 3, 0, ADD, 1, 3, DEC, 4, 0, JNZ, 4, 9, HALT,
     };
     static const void *const jump[] = { &&loadi, &&add, &&xor, &&shr, &&mul, &&dec, &&jnz, &&halt };
-    unsigned r[8] = { 0, 0, 0, 0, 12000000 };
+    unsigned r[8] = { 0, 0, 0, 0, 40000000 };
     const unsigned char *pc = program;
 #define NEXT do { pc += 3; goto *jump[pc[0]]; } while (0)
     goto *jump[pc[0]];
