@@ -88,7 +88,7 @@ public sealed unsafe class FlagsAcrossBlocksTests(ITestOutputHelper output)
 
     private static void Jump(Assembler a, Random random, Label to)
     {
-        switch (random.Next(10))
+        switch (random.Next(14))
         {
             case 0: a.je(to); break;
             case 1: a.jne(to); break;
@@ -99,6 +99,10 @@ public sealed unsafe class FlagsAcrossBlocksTests(ITestOutputHelper output)
             case 6: a.js(to); break;
             case 7: a.jo(to); break;
             case 8: a.jp(to); break;
+            case 9: a.jno(to); break;
+            case 10: a.jle(to); break;
+            case 11: a.jge(to); break;
+            case 12: a.jnp(to); break;
             default: a.jbe(to); break;
         }
     }

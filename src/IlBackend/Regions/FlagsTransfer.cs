@@ -82,8 +82,10 @@ public static class FlagsTransfer
         {
             case IrOpcode.GetFlags:
                 return !form.IsPlain || form.IsInvolved;
-            case IrOpcode.GetCondition or IrOpcode.JumpCondition:
+            case IrOpcode.GetCondition:
                 return View(form, (Condition)op.Sub) == null;
+            case IrOpcode.JumpCondition:
+                return View(form.Layer == FlagsLayer.None ? form with { Base = FlagsBase.Described } : form, (Condition)op.Sub) == null;
             case IrOpcode.SetFlagsIf or IrOpcode.JumpIndirect:
                 return true;
             case IrOpcode.Call:
