@@ -114,7 +114,7 @@ public sealed unsafe class FlagsAcrossBlocksTests(ITestOutputHelper output)
         var low = Low[random.Next(Low.Length)];
         var high = High[random.Next(High.Length)];
         var count = (byte)random.Next(40);
-        switch (random.Next(40))
+        switch (random.Next(44))
         {
             case 0: a.add(x, y); break;
             case 1: a.adc(x, y); break;
@@ -156,6 +156,18 @@ public sealed unsafe class FlagsAcrossBlocksTests(ITestOutputHelper output)
             case 37: a.shr(low, count); break;
             case 38 when is64: a.sbb(rax, rdx); break;
             case 39 when is64: a.cmp(rbx, rdx); break;
+            case 40:
+                a.or(ecx, 1);
+                a.xor(edx, edx);
+                a.div(ecx);
+                break;
+            case 41:
+                a.mov(esi, random.Next(-9, 9) | 1);
+                a.cdq();
+                a.idiv(esi);
+                break;
+            case 42: a.imul(x); break;
+            case 43: a.cmova(x, y); break;
             default: a.lahf(); break;
         }
     }

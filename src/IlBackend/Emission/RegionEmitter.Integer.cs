@@ -3,6 +3,7 @@ using System.Numerics;
 using System.Reflection;
 using System.Reflection.Emit;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Helpers;
 
 namespace DynaTrans.IlBackend.Emission;
 
@@ -73,6 +74,8 @@ public sealed unsafe partial class RegionEmitter
                 break;
             case IrOpcode.Rol or IrOpcode.Ror:
                 EmitRotate(op, width);
+                break;
+            case IrOpcode.Mul when TryEmitWholeProduct(op):
                 break;
             case IrOpcode.Mul:
                 Push(op.A, width);
@@ -249,6 +252,39 @@ public sealed unsafe partial class RegionEmitter
         StoreDst(op.Dst, op.Size, 4);
     }
 
+    // mul and imul of one operand: both halves of one multiplication, when the next op is the high half.
+    private bool TryEmitWholeProduct(in IrOp op)
+    {
+        if (op.Size != 4 || _opIndex + 1 == _ops.Length)
+            return false;
+        ref readonly var next = ref _ops[_opIndex + 1];
+        if (next.Op is not (IrOpcode.MulHighU or IrOpcode.MulHighS) || (next.Size, next.A, next.B, next.Imm) != (op.Size, op.A, op.B, op.Imm)
+            || op.Dst == op.A || op.Dst == op.B)
+            return false;
+        PushWholeProduct(next);
+        StLoc(_product);
+        LdLoc(_product);
+        StoreDst(op.Dst, 4, 8);
+        _hasProduct = true;
+        return true;
+    }
+
+    private void PushWholeProduct(in IrOp op)
+    {
+        foreach (var (slot, imm) in new[] { (op.A, 0L), (op.B, op.Imm) })
+        {
+            if (op.Op == IrOpcode.MulHighS)
+            {
+                PushSigned(slot, imm, op.Size);
+                _il.Emit(OpCodes.Conv_I8);
+            }
+            else
+                PushZero(slot, imm, op.Size, 8);
+        }
+
+        _il.Emit(OpCodes.Mul);
+    }
+
     private void EmitMultiplyHigh(in IrOp op)
     {
         var signed = op.Op == IrOpcode.MulHighS;
@@ -261,18 +297,11 @@ public sealed unsafe partial class RegionEmitter
             return;
         }
 
-        foreach (var operand in new[] { (op.A, 0L), (op.B, op.Imm) })
-        {
-            if (signed)
-            {
-                PushSigned(operand.Item1, operand.Item2, op.Size);
-                _il.Emit(OpCodes.Conv_I8);
-            }
-            else
-                PushZero(operand.Item1, operand.Item2, op.Size, 8);
-        }
-
-        _il.Emit(OpCodes.Mul);
+        if (_hasProduct)
+            LdLoc(_product);
+        else
+            PushWholeProduct(op);
+        _hasProduct = false;
         Ldc4(op.Size * 8);
         _il.Emit(OpCodes.Shr_Un);
         StoreDst(op.Dst, op.Size, 8);
@@ -303,6 +332,18 @@ public sealed unsafe partial class RegionEmitter
 
     private void EmitSelect(in IrOp op, int width)
     {
+        // cmov: the destination stays, or changes.
+        if (op.C == op.Dst && (op.Size == 8 || (op.Size == 4 && (!_slotIsWide[op.Dst] || _extendedFrom[op.Dst] is > 0 and <= 4))))
+        {
+            var stays = _il.DefineLabel();
+            Push(op.A, 8);
+            _il.EmitBranch(OpCodes.Brfalse, stays);
+            Push(op.B, width);
+            StoreDst(op.Dst, op.Size, width);
+            _il.MarkLabel(stays);
+            return;
+        }
+
         var other = _il.DefineLabel();
         var done = _il.DefineLabel();
         Push(op.A, 8);
@@ -349,5 +390,68 @@ public sealed unsafe partial class RegionEmitter
 
         StoreDst(op.Dst, 8, 4);
         NoteExtended(op.Dst, 1);
+    }
+    // A dividend of the divisor's width is divided here; wider ones, and what raises #DE, by the helper.
+    private void EmitDivision(in IrOp op, HelperId id)
+    {
+        var (slow, resume) = (_il.DefineLabel(), _il.DefineLabel());
+        var isSigned = id is HelperId.DivS32 or HelperId.DivS64;
+        var width = id is HelperId.DivU64 or HelperId.DivS64 ? 8 : 4;
+        var (low, divisor) = width == 8 ? (op.B, op.C) : (op.A, op.B);
+        if (isSigned)
+        {
+            Push(op.A, 8);
+            Push(low, width);
+            if (width == 8)
+            {
+                Ldc4(63);
+                _il.Emit(OpCodes.Shr);
+            }
+            else
+                _il.Emit(OpCodes.Conv_I8);
+            _il.EmitBranch(OpCodes.Bne_Un, slow);
+
+            // Neither 0 nor -1.
+            Push(divisor, 1, width);
+            LdcWidth(1, width);
+            _il.EmitBranch(OpCodes.Ble_Un, slow);
+        }
+        else
+        {
+            Push(op.A, 8);
+            if (width == 4)
+            {
+                Ldc4(32);
+                _il.Emit(OpCodes.Shr_Un);
+            }
+
+            _il.EmitBranch(OpCodes.Brtrue, slow);
+            Push(divisor, width);
+            _il.EmitBranch(OpCodes.Brfalse, slow);
+        }
+
+        Push(low, width);
+        Push(divisor, width);
+        _il.Emit(isSigned ? OpCodes.Div : OpCodes.Div_Un);
+        if (width == 4)
+            _il.Emit(isSigned ? OpCodes.Conv_I8 : OpCodes.Conv_U8);
+        StoreDst(op.Dst, 8, 8);
+        _il.MarkLabel(resume);
+        var copy = op;
+        var leave = LeaveSite();
+        Cold(() =>
+        {
+            _il.MarkLabel(slow);
+            _il.Emit(OpCodes.Ldarg_0);
+            Push(copy.A, 8);
+            PushB(copy, 8);
+            Push(copy.C, 8);
+            _il.EmitCall(HelperTable.Method(id));
+            StLoc(_slow);
+            LeaveIfPending(leave);
+            LdLoc(_slow);
+            StoreDst(copy.Dst, 8, 8);
+            _il.EmitBranch(OpCodes.Br, resume);
+        });
     }
 }

@@ -254,6 +254,12 @@ public sealed unsafe partial class RegionEmitter
     private void EmitHelper(in IrOp op)
     {
         var id = (HelperId)op.Sub;
+        if (id is HelperId.DivU32 or HelperId.DivU64 or HelperId.DivS32 or HelperId.DivS64)
+        {
+            EmitDivision(op, id);
+            return;
+        }
+
         var effects = HelperTable.Effects(id);
         if ((effects & HelperEffects.NeedsRip) != 0)
         {

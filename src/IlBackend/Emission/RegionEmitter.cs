@@ -41,7 +41,8 @@ public sealed unsafe partial class RegionEmitter
 
     private int _ea, _page, _slow, _memory, _site, _count, _scratch;
     private int _dispatch, _entrySwitch;
-    private int _cell, _entry;
+    private int _cell, _entry, _product;
+    private bool _hasProduct;
     private bool _usesDispatch;
     private int[] _entryLabels = [];
 
@@ -131,6 +132,7 @@ public sealed unsafe partial class RegionEmitter
         _site = _il.DeclareLocal(typeof(long), "site");
         _count = _il.DeclareLocal(typeof(long), "count");
         _cell = _il.DeclareLocal(typeof(nint), "next");
+        _product = _il.DeclareLocal(typeof(long), "product");
         _entry = _il.DeclareLocal(typeof(int), "entry");
     }
 
