@@ -18,7 +18,7 @@ namespace DynaTrans.IlBackend.Compilation;
 /// <param name="MaxWeight">Size limit of a region; with 1 each block is a region by itself.</param>
 /// <param name="HeatCounter">Gives each region a 64-bit counter of its executed instructions (profiles); it outlives the translator.</param>
 public sealed record TranslatorOptions(
-    int Threshold = 1500, bool Background = true, bool CountInstructions = false, int MaxDeadRegions = 4096, bool Verify = false,
+    int Threshold = 600, bool Background = true, bool CountInstructions = false, int MaxDeadRegions = 4096, bool Verify = false,
     int MaxWeight = RegionBuilder.MaxWeight, Func<Region, nint>? HeatCounter = null);
 
 /// <summary>

@@ -17,11 +17,14 @@ public sealed unsafe class RegionBuilder
     /// </summary>
     public const int MaxWeight = 10000;
 
-    // Weight up to which the code of a called function that has a region of its own is copied into its caller.
-    private const int MaxCopiedCallee = 800;
+    // Weight up to which the code of a called function that has a region of its own is copied into its caller; more when that one is entered
+    // often from translated code and the caller is made again for it.
+    private const int MaxCopiedCallee = 300;
+    private const int MaxHotCallee = 3000;
 
-    // Weight of all called functions in a region.
-    private const int MaxCopied = 5000;
+    // Weight of all called functions in a region, at first and when it is made again.
+    private const int MaxCopied = 1500;
+    private const int MaxCopiedWhenGrowing = 5000;
 
     private const int MaxBlocks = 600;
 
@@ -93,7 +96,7 @@ public sealed unsafe class RegionBuilder
             {
                 var block = (Block*)next.Block;
                 var weight = WeightOf(block);
-                if (_blocks.Count > 0 && (_weight + weight > _maxWeight || (next.Copied && _copiedWeight + weight > MaxCopied)))
+                if (_blocks.Count > 0 && (_weight + weight > _maxWeight || (next.Copied && _copiedWeight + weight > (_grow ? MaxCopiedWhenGrowing : MaxCopied))))
                     continue;
                 _weight += weight;
                 if (next.Copied)
@@ -129,7 +132,7 @@ public sealed unsafe class RegionBuilder
         return false;
     }
 
-    private int LimitOfCopy(Block* function) => _grow && function->IsHotCallee ? MaxCopied : MaxCopiedCallee;
+    private int LimitOfCopy(Block* function) => _grow && function->IsHotCallee ? MaxHotCallee : MaxCopiedCallee;
 
     // The function's own blocks come before those of the functions it calls, and the hottest first.
     private void Enqueue(Block* block, bool copied) => _queue.Enqueue(((nint)block, copied), (copied ? 0 : int.MinValue) - block->Hotness);
