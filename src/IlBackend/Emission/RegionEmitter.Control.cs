@@ -9,8 +9,8 @@ namespace DynaTrans.IlBackend.Emission;
 /// <content>Ends of blocks, and exits of the method.</content>
 public sealed unsafe partial class RegionEmitter
 {
-    // Return points of the region tested for at one return; beyond that the jump cache is as quick.
-    private const int MaxReturnTests = 6;
+    // Places of the region tested for at one indirect jump; beyond that the entry cache is as quick.
+    private const int MaxTargetTests = 6;
 
     private void EmitControl(in IrOp op)
     {
@@ -172,9 +172,7 @@ public sealed unsafe partial class RegionEmitter
             return;
         }
 
-        if ((JumpKind)op.Sub == JumpKind.Return)
-            EmitReturnTests();
-
+        EmitTargetTests(op);
         _usesDispatch = true;
         _il.EmitBranch(OpCodes.Br, _dispatch);
     }
@@ -243,27 +241,27 @@ public sealed unsafe partial class RegionEmitter
         _il.Emit(OpCodes.Stind_I8);
     }
 
-    // A return to a call site of this region stays inside: the target is compared with the return points.
-    private void EmitReturnTests()
+    // Compares the target with the places inside the region that it most likely is: the return points of a return, the few known targets of
+    // a jump or call.
+    private void EmitTargetTests(in IrOp op)
     {
-        var tests = 0;
-        foreach (var block in _region.Blocks)
+        IEnumerable<RegionBlock> likely = (JumpKind)op.Sub == JumpKind.Return
+            ? _region.ReturnPointsOf(_block)
+            : _block.Targets.Count <= Region.MaxComparedTargets ? _block.Targets.Select(_region.Find).OfType<RegionBlock>() : [];
+        foreach (var place in likely.Take(MaxTargetTests))
         {
-            if (!block.EndsWithCall || _region.Find(block.Next) is not { } point || tests == MaxReturnTests)
-                continue;
-            tests++;
-            var next = _il.DefineLabel();
             LdLoc(_slow);
-            Ldc((long)point.Start);
-            if (point.Order > _block.Order)
-                _il.EmitBranch(OpCodes.Beq, _blockLabels[point.Order]);
-            else
+            Ldc((long)place.Start);
+            if (place.Order > _block.Order)
             {
-                _il.EmitBranch(OpCodes.Bne_Un, next);
-                CheckRequest(point.Start);
-                _il.EmitBranch(OpCodes.Br, _blockLabels[point.Order]);
+                _il.EmitBranch(OpCodes.Beq, _blockLabels[place.Order]);
+                continue;
             }
 
+            var next = _il.DefineLabel();
+            _il.EmitBranch(OpCodes.Bne_Un, next);
+            CheckRequest(place.Start);
+            _il.EmitBranch(OpCodes.Br, _blockLabels[place.Order]);
             _il.MarkLabel(next);
         }
     }

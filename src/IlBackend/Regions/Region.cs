@@ -56,7 +56,11 @@ public sealed record RegionBlock(
 /// <summary>What is compiled as one method: blocks with a head, in layout order.</summary>
 public sealed class Region
 {
+    /// <summary>Known targets of an indirect jump up to which the code compares before it looks in the entry cache.</summary>
+    public const int MaxComparedTargets = 2;
+
     private readonly Dictionary<ulong, RegionBlock> _byAddress = [];
+    private readonly Dictionary<RegionBlock, List<RegionBlock>> _returnPoints = [];
 
     /// <summary>Makes a region; the first block is the head.</summary>
     public Region(GuestMode mode, IReadOnlyList<RegionBlock> blocks)
@@ -108,13 +112,66 @@ public sealed class Region
             if (block.EndsWithCall && last == IrOpcode.Jump && Find(block.Taken) is { Copied: false } function)
                 AddEntry(function, entries);
             foreach (var target in block.Targets)
-                if (Find(target) is { Copied: false } known)
+                if (Find(target) is { } known && (!known.Copied || block.Targets.Count <= MaxComparedTargets))
                     AddEntry(known, entries);
             if (block is { HadEntry: true, Copied: false })
                 AddEntry(block, entries);
         }
 
         Entries = entries;
+        FindReturnPoints();
+    }
+
+    /// <summary>Where a return may go inside the region: behind the calls of the functions that it belongs to.</summary>
+    public IReadOnlyList<RegionBlock> ReturnPointsOf(RegionBlock block) => _returnPoints.TryGetValue(block, out var points) ? points : [];
+
+    private void FindReturnPoints()
+    {
+        var returns = new Dictionary<ulong, List<RegionBlock>>();
+        foreach (var block in Blocks)
+        {
+            if (!block.EndsWithCall || Find(block.Next) is not { } point)
+                continue;
+            IEnumerable<ulong> functions = block.Ops[^1].Op == IrOpcode.Jump ? [block.Taken] : block.Targets;
+            foreach (var function in functions)
+            {
+                if (!returns.TryGetValue(function, out var found))
+                    returns[function] = found = ReturnsOf(function);
+                foreach (var at in found)
+                {
+                    if (!_returnPoints.TryGetValue(at, out var points))
+                        _returnPoints[at] = points = [];
+                    if (!points.Contains(point))
+                        points.Add(point);
+                }
+            }
+        }
+    }
+
+    // The returns that a function comes to without returning from it before.
+    private List<RegionBlock> ReturnsOf(ulong function)
+    {
+        var found = new List<RegionBlock>();
+        var seen = new HashSet<ulong>();
+        var queue = new Queue<ulong>([function]);
+        while (queue.TryDequeue(out var address))
+        {
+            if (!seen.Add(address) || Find(address) is not { } block)
+                continue;
+            ref readonly var last = ref block.Ops[^1];
+            if (last.Op == IrOpcode.JumpIndirect && (JumpKind)last.Sub == JumpKind.Return)
+                found.Add(block);
+            if (block.EndsWithCall || last.Op is IrOpcode.JumpCondition or IrOpcode.JumpIf)
+                queue.Enqueue(block.Next);
+            if (block.EndsWithCall)
+                continue;
+            if (last.Op is IrOpcode.Jump or IrOpcode.JumpCondition or IrOpcode.JumpIf)
+                queue.Enqueue(block.Taken);
+            foreach (var target in block.Targets)
+                queue.Enqueue(target);
+        }
+
+        return found;
     }
 
     private static void AddEntry(RegionBlock block, List<RegionBlock> entries)

@@ -146,10 +146,18 @@ public sealed unsafe class RegionBuilder
         if (last.Op is IrOpcode.JumpCondition or IrOpcode.JumpIf || calls)
             Add(block->Next, false, copied);
 
-        // A function called by pointer is found through its cell, which leads to one region only: it is no copy.
-        if (last.Op == IrOpcode.JumpIndirect)
-            foreach (var target in IndirectTargets.ToArray(block->Targets))
-                Add(target, false, copied);
+        if (last.Op != IrOpcode.JumpIndirect)
+            return;
+        var targets = IndirectTargets.ToArray(block->Targets);
+
+        // A jump with one or two targets is a call by way of the linkage table, or of a pointer that hardly changes: the code compares. Others
+        // find their targets through cells, each of which leads to one region only: those are no copies.
+        if (targets.Length <= Region.MaxComparedTargets)
+            foreach (var target in targets)
+                Add(target, true, copied);
+        else if (!copied)
+            foreach (var target in targets)
+                Add(target, false, false);
     }
 
     private void Add(ulong rip, bool byCall, bool copied)
