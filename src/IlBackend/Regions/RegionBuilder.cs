@@ -17,10 +17,9 @@ public sealed unsafe class RegionBuilder
     /// </summary>
     public const int MaxWeight = 10000;
 
-    // Weight up to which the code of a called function that has a region of its own is copied into its caller; more when that one is entered
-    // often from translated code and the caller is made again for it.
+    // Weight of a region up to which a function in it is copied into its caller, unless that is made again because the function is entered
+    // often.
     private const int MaxCopiedCallee = 300;
-    private const int MaxHotCallee = 3000;
 
     // Weight of all called functions in a region, at first and when it is made again.
     private const int MaxCopied = 1500;
@@ -122,8 +121,7 @@ public sealed unsafe class RegionBuilder
                     best = i;
             var (block, byCall, weight) = _compiled[best];
             _compiled.RemoveAt(best);
-            var limit = byCall ? LimitOfCopy((Block*)block) : _grow ? _maxWeight : 2 * _weight;
-            if (weight > limit || _weight + weight > _maxWeight || !_seen.Add(((Block*)block)->Start))
+            if (!IsWorthTaking((Block*)block, byCall, weight) || !_seen.Add(((Block*)block)->Start))
                 continue;
             Enqueue((Block*)block, byCall);
             return true;
@@ -132,7 +130,12 @@ public sealed unsafe class RegionBuilder
         return false;
     }
 
-    private int LimitOfCopy(Block* function) => _grow && function->IsHotCallee ? MaxHotCallee : MaxCopiedCallee;
+    private bool IsWorthTaking(Block* block, bool byCall, int weight)
+    {
+        if (byCall)
+            return weight <= MaxCopiedCallee || (_grow && block->IsHotCallee);
+        return weight <= (_grow ? _maxWeight : 2 * _weight) && _weight + weight <= _maxWeight;
+    }
 
     // The function's own blocks come before those of the functions it calls, and the hottest first.
     private void Enqueue(Block* block, bool copied) => _queue.Enqueue(((nint)block, copied), (copied ? 0 : int.MinValue) - block->Hotness);
