@@ -24,12 +24,12 @@ public sealed unsafe class CheckPlanTests
         });
         Assert.Equal(
             [
-                new AccessCheck(CheckForm.FastBit, false, 0, 4024),
-                new AccessCheck(CheckForm.None, false, 8, 16),
-                new AccessCheck(CheckForm.None, false, -16, -8),
-                new AccessCheck(CheckForm.None, false, 4000, 4008),
+                new AccessCheck(CheckForm.FastBit, false, 0, 4024, default),
+                new AccessCheck(CheckForm.None, false, 8, 16, default),
+                new AccessCheck(CheckForm.None, false, -16, -8, default),
+                new AccessCheck(CheckForm.None, false, 4000, 4008, default),
             ],
-            checks);
+            checks.Select(c => c with { Key = default }));
     }
 
     [Fact]
@@ -164,20 +164,72 @@ public sealed unsafe class CheckPlanTests
     }
 
     [Fact]
-    public void NothingIsKnownAtALoopsHead()
+    public void WhatALoopDoesNotChangeIsTestedBeforeIt()
     {
-        var checks = Plan(32, a =>
+        Action<Assembler> code = a =>
         {
-            var loop = a.CreateLabel();
+            var (loop, skip) = (a.CreateLabel(), a.CreateLabel());
             a.mov(eax, __dword_ptr[ebx]);
             a.jmp(loop);
             a.nop();
             a.Label(ref loop);
-            a.mov(eax, __dword_ptr[ebx]);
+            a.mov(eax, __dword_ptr[ebx + 4]);
+            a.mov(eax, __dword_ptr[edi]);
+            a.test(eax, eax);
+            a.je(skip);
+            a.mov(eax, __dword_ptr[ebp]);
+            a.mov(__dword_ptr[esp + 8], eax);
+            a.jmp(skip);
+            a.nop();
+            a.Label(ref skip);
+            a.add(edi, 4);
             a.dec(ecx);
             a.jnz(loop);
+        };
+
+        // Of the loop: ebx in every round, edi is moved, ebp not in every round, the stack is there.
+        Assert.Equal(
+            [CheckForm.FastBit, CheckForm.None, CheckForm.FastBit, CheckForm.FastBit, CheckForm.None],
+            Plan(32, code).Select(c => c.Form));
+        Assert.Equal(
+            [CheckForm.FastBit, CheckForm.FastBit, CheckForm.FastBit, CheckForm.FastBit, CheckForm.FastBit],
+            Plan(32, code, isLoopRefused: true).Select(c => c.Form));
+    }
+
+    [Fact]
+    public void NothingHoldsRoundALoopThatCalls()
+    {
+        var checks = Plan(32, a =>
+        {
+            var (loop, function) = (a.CreateLabel(), a.CreateLabel());
+            a.nop();
+            a.jmp(loop);
+            a.nop();
+            a.Label(ref loop);
+            a.mov(eax, __dword_ptr[ebx]);
+            a.call(function);
+            a.dec(ecx);
+            a.jnz(loop);
+            a.nop();
+            a.Label(ref function);
+            a.nop();
         });
-        Assert.Equal([CheckForm.FastBit, CheckForm.FastBit], checks.Select(c => c.Form));
+        Assert.Equal(CheckForm.FastBit, checks[0].Form);
+    }
+
+    [Fact]
+    public void TablesWithABoundedIndexAreTestedAsAWhole()
+    {
+        var checks = Plan(64, a =>
+        {
+            a.movzx(eax, cl);
+            a.mov(edx, __dword_ptr[rbx + rax * 4]);
+            a.and(esi, 0x1F);
+            a.mov(edx, __dword_ptr[rbx + rsi * 8 + 0x10]);
+            a.mov(edx, __dword_ptr[rbx + rdi * 8]);
+        });
+        Assert.Equal([CheckForm.FastBit, CheckForm.None, CheckForm.FastBit], checks.Select(c => c.Form));
+        Assert.Equal((0L, 1024L, Slot.Zero), (checks[0].Lo, checks[0].Hi, checks[0].Key!.B));
     }
 
     [Fact]
@@ -192,10 +244,10 @@ public sealed unsafe class CheckPlanTests
         };
         Assert.Equal(
             [
-                new AccessCheck(CheckForm.Edges, false, 8, 68), new AccessCheck(CheckForm.None, false, 16, 20),
-                new AccessCheck(CheckForm.None, false, 64, 68), new AccessCheck(CheckForm.FastBit, false, 0, 4),
+                new AccessCheck(CheckForm.Edges, false, 8, 68, default), new AccessCheck(CheckForm.None, false, 16, 20, default),
+                new AccessCheck(CheckForm.None, false, 64, 68, default), new AccessCheck(CheckForm.FastBit, false, 0, 4, default),
             ],
-            Plan(32, code, i => i == 1 ? AccessHistory.EdgePages : AccessHistory.Fast));
+            Plan(32, code, i => i == 1 ? AccessHistory.EdgePages : AccessHistory.Fast).Select(c => c with { Key = default }));
         Assert.Equal(
             [CheckForm.FastBit, CheckForm.Own, CheckForm.None, CheckForm.FastBit],
             Plan(32, code, i => i == 1 ? AccessHistory.Slow : AccessHistory.Fast).Select(c => c.Form));
@@ -213,7 +265,7 @@ public sealed unsafe class CheckPlanTests
     }
 
     // The checks of all accesses, in the order of the code; the history is asked by the number of the instruction in its block.
-    private static List<AccessCheck> Plan(int bits, Action<Assembler> write, Func<int, AccessHistory>? history = null)
+    private static List<AccessCheck> Plan(int bits, Action<Assembler> write, Func<int, AccessHistory>? history = null, bool isLoopRefused = false)
     {
         var a = new Assembler(bits);
         write(a);
@@ -236,14 +288,14 @@ public sealed unsafe class CheckPlanTests
             blocks[start] = new RegionBlock(0, start, ir.Next, ir.Taken, ir.EndsWithCall, ir.Ops.ToArray(), addresses);
             if (ir.Ops[^1].Op is IrOpcode.JumpCondition or IrOpcode.Jump)
                 todo.Push(ir.Taken);
-            if (ir.Ops[^1].Op is IrOpcode.JumpCondition)
+            if (ir.Ops[^1].Op is IrOpcode.JumpCondition || ir.EndsWithCall)
                 todo.Push(ir.Next);
         }
 
         var region = new Region(mode, [.. blocks.Values]);
         region.Analyse();
         var known = region.Blocks[0].Addresses.Select((rip, i) => (rip, i)).ToDictionary(p => p.rip, p => p.i);
-        var plan = new CheckPlan(region, rip => history != null && known.TryGetValue(rip, out var i) ? history(i) : AccessHistory.Fast);
+        var plan = new CheckPlan(region, rip => history != null && known.TryGetValue(rip, out var i) ? history(i) : AccessHistory.Fast, _ => isLoopRefused);
         var checks = new List<AccessCheck>();
         foreach (var block in region.Blocks)
             for (var i = 0; i < block.Ops.Length; i++)

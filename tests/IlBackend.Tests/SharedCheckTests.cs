@@ -145,6 +145,59 @@ public sealed unsafe class SharedCheckTests
         Assert.Equal(300UL * 301 / 2, m.State->Slots[Slot.Rsi]);
     }
 
+    [Theory]
+    [InlineData(Engine.Interpreter)]
+    [InlineData(Engine.Jit)]
+    [InlineData(Engine.Warm)]
+    public void PermissionsTakenAwayReachARunningLoop(Engine engine)
+    {
+        using var m = new BareMachine(engine);
+        using var other = m.NewCpu(true);
+        var a = new Assembler(64);
+        var loop = a.CreateLabel();
+        a.mov(rbx, BareMachine.Data);
+        a.Label(ref loop);
+        a.mov(rax, __qword_ptr[rbx]);
+        a.mov(__qword_ptr[rbx + 8], rcx);
+        a.inc(rcx);
+        a.jmp(loop);
+        m.Assemble(a);
+        using var timer = new Timer(_ => m.Space.Protect(BareMachine.Data, 0x1000, PagePermission.Read), null, 100, Timeout.Infinite);
+        Assert.Equal(ExitCause.Exception, m.Cpu.Run());
+        Assert.Equal(BareMachine.Data + 8, m.State->FaultAddress);
+        var last = new byte[8];
+        m.Space.Read(BareMachine.Data + 8, last);
+        Assert.Equal(m.State->Slots[Slot.Rcx], BitConverter.ToUInt64(last) + 1);
+    }
+
+    [Theory]
+    [InlineData(Engine.Interpreter)]
+    [InlineData(Engine.Jit)]
+    [InlineData(Engine.Warm)]
+    public void ALoopWhoseTestFailsGoesOnWithoutIt(Engine engine)
+    {
+        using var m = new BareMachine(engine);
+        m.Space.Write(0x3FFF8, [5]);
+        var a = new Assembler(64);
+        var (outer, loop) = (a.CreateLabel(), a.CreateLabel());
+        a.mov(edx, 200);
+        a.mov(rbx, 0x3FFF8);
+        a.Label(ref outer);
+        a.mov(ecx, 20);
+        a.Label(ref loop);
+        a.movzx(eax, __byte_ptr[rbx]);
+        a.add(esi, eax);
+        a.dec(ecx);
+        a.jnz(loop);
+        a.dec(edx);
+        a.jnz(outer);
+        a.int3();
+        m.Assemble(a);
+        Assert.Equal(ExitCause.SoftwareInterrupt, m.Cpu.Run());
+        Assert.Equal(20_000UL, m.State->Slots[Slot.Rsi]);
+        Assert.True(m.Translator == null || m.Translator.Statistics.Recompiled is > 0 and < 5);
+    }
+
     private static BareMachine Prepare(Engine engine, bool is64, int seed)
     {
         var m = new BareMachine(engine, is64);

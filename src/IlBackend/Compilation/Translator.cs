@@ -39,8 +39,13 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     // Times that a region is made anew because its entries are hot.
     private const int MaxGrowth = 8;
 
+    // How often a region is made again with better checks for some before all its accesses get them.
+    private const int WorseningsBeforeAll = 2;
+
     private readonly TranslatorOptions _options;
     private readonly Dictionary<ulong, AccessHistory> _history = [];
+    private readonly HashSet<ulong> _refusedLoops = [];
+    private readonly Dictionary<ulong, int> _worsened = [];
     private readonly Dictionary<uint, CompiledRegion> _byNumber = [];
     private readonly Dictionary<(ulong Rip, GuestMode Mode), nint> _cells = [];
     private readonly Dictionary<nint, List<CompiledRegion>> _regionsOf = [];
@@ -138,6 +143,13 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     }
 
     /// <inheritdoc/>
+    public bool IsLoopRefused(ulong rip)
+    {
+        lock (_cells)
+            return _refusedLoops.Contains(rip);
+    }
+
+    /// <inheritdoc/>
     public void NoteSlowAccess(BlockCache cache, FaultSite* site)
     {
         if (++site->SlowExits < SlowExitsBeforeRecompile)
@@ -147,7 +159,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
             if (!_byNumber.TryGetValue(site->Region, out var region))
                 return;
             lock (_cells)
-                Worsen(region);
+                Worsen(region, site);
             Statistics.Recompiled++;
             Kill(region);
 
@@ -217,20 +229,36 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
         _work.Release();
     }
 
-    // What one access of a region met, its neighbours will meet: all get the better check at once. The call, which costs registers in the
-    // whole region, is only for those that did not get by with it.
-    private void Worsen(CompiledRegion region)
+    // What one access of a region met, those relative to the same registers will meet, and in the end all: they get the better check at
+    // once. The call, which costs registers in the whole region, is only for those that did not get by with it.
+    private void Worsen(CompiledRegion region, FaultSite* worst)
     {
+        if (worst->IsBeforeLoop != 0)
+        {
+            _refusedLoops.Add(worst->Rip);
+            return;
+        }
+
+        var failed = new HashSet<ulong>();
         foreach (var s in region.FaultSites)
         {
             var site = (FaultSite*)s;
-            if (site->SlowExits > 0 && _history.GetValueOrDefault(site->Rip) == AccessHistory.EdgePages)
-                _history[site->Rip] = AccessHistory.Slow;
+            if (site->SlowExits == 0 || site->IsBeforeLoop != 0)
+                continue;
+            failed.Add(site->Rip);
+            _history[site->Rip] = _history.ContainsKey(site->Rip) ? AccessHistory.Slow : AccessHistory.EdgePages;
         }
 
+        var head = region.Region.Blocks[0].Start;
+        var times = _worsened[head] = _worsened.GetValueOrDefault(head) + 1;
+        var keys = new HashSet<AddressKey>();
         foreach (var block in region.Region.Blocks)
             foreach (ref readonly var op in block.Ops.AsSpan())
-                if (CheckPlan.IsAccess(op))
+                if (CheckPlan.IsAccess(op) && failed.Contains(block.Addresses[op.Insn]) && AddressKey.TryOf(op, out var key))
+                    keys.Add(key);
+        foreach (var block in region.Region.Blocks)
+            foreach (ref readonly var op in block.Ops.AsSpan())
+                if (CheckPlan.IsAccess(op) && (times > WorseningsBeforeAll || (AddressKey.TryOf(op, out var key) && keys.Contains(key))))
                     _history.TryAdd(block.Addresses[op.Insn], AccessHistory.EdgePages);
     }
 

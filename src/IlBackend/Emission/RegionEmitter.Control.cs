@@ -78,7 +78,7 @@ public sealed unsafe partial class RegionEmitter
         if (block.Order <= _block.Order)
             CheckRequest(target);
         Conform(_flow.Entry(block));
-        _il.EmitBranch(OpCodes.Br, _blockLabels[block.Order]);
+        _il.EmitBranch(OpCodes.Br, (_plan!.IsKnown(_block, block) ? _knownLabels : _blockLabels)[block.Order]);
     }
 
     // Out of the region. Flags that take a call to work out have an exit of their own: after the registers have been stored, a call is cheap.

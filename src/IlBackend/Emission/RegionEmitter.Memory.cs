@@ -95,37 +95,60 @@ public sealed unsafe partial class RegionEmitter
     // false when there is nothing to test.
     private bool EmitAccessCheck(in IrOp op, int slow)
     {
-        var check = _plan?.Check(_block, _opIndex) ?? new AccessCheck(CheckForm.Own, op.Op is IrOpcode.Store or IrOpcode.VStore, op.Disp, op.Disp + op.Size);
+        var check = _plan?.Check(_block, _opIndex) ?? new AccessCheck(CheckForm.Own, CheckPlan.IsWrite(op), 0, 0, null);
         var aligned = (op.Attr & IrAttr.Aligned) != 0;
-        _direct = check.Form == CheckForm.None && !aligned;
         _fromChecked = 0;
-        if (_direct)
-            return false;
-        var at = op;
-        if (check.Form is CheckForm.FastBit or CheckForm.Edges)
-            at.Disp = (int)check.Lo;
-        EmitLinear(at);
-        StLoc(_ea);
-        if (check.Form == CheckForm.FastBit)
-            EmitFastBitCheck(check.Write ? PagePermission.FastWrite : PagePermission.FastRead, slow);
-        else if (check.Form != CheckForm.None)
-            EmitTwoPageCheck((int)(check.Hi - check.Lo), check.Write ? PagePermission.PlainWrite : PagePermission.Read, slow);
-        _fromChecked = op.Disp - at.Disp;
-        if (!aligned)
-            return true;
-
-        // The checked bytes do not wrap around: from here on plain addition.
-        LdLoc(_ea);
-        if (_fromChecked != 0)
+        var planned = check.Form is CheckForm.FastBit or CheckForm.Edges;
+        if (planned)
+            EmitCheck(check, slow);
+        else if (check.Form == CheckForm.Own)
         {
-            Ldc(_fromChecked);
-            _il.Emit(OpCodes.Add);
+            EmitLinear(op);
+            StLoc(_ea);
+            EmitTwoPageCheck(op.Size, check.Write ? PagePermission.PlainWrite : PagePermission.Read, slow);
         }
 
+        // The checked bytes do not wrap around: from the address of the check on it is plain addition.
+        var fromCheck = planned && AddressKey.TryOf(op, out var key) && check.Key == key;
+        _direct = check.Form != CheckForm.Own && !fromCheck;
+        if (fromCheck)
+            _fromChecked = op.Disp - check.Lo;
+        if (!aligned)
+            return check.Form != CheckForm.None;
+        PushLinear(op);
         Ldc(15L);
         _il.Emit(OpCodes.And);
         _il.EmitBranch(OpCodes.Brtrue, slow);
         return true;
+    }
+
+    // Tests memory relative to a key, leaves the address of the test in _ea.
+    private void EmitCheck(AccessCheck check, int slow)
+    {
+        var key = check.Key!;
+        EmitLinear(new IrOp { A = key.A, B = key.B, Scale = key.Scale, Seg = key.Seg, Form = key.Form, Disp = (int)check.Lo });
+        StLoc(_ea);
+        if (check.Form == CheckForm.FastBit)
+            EmitFastBitCheck(check.Write ? PagePermission.FastWrite : PagePermission.FastRead, slow);
+        else
+            EmitTwoPageCheck((int)(check.Hi - check.Lo), check.Write ? PagePermission.PlainWrite : PagePermission.Read, slow);
+    }
+
+    // What a loop needs, on the way into it. Where a test fails the interpreter goes on from the head.
+    private void EmitLoopChecks(RegionBlock head)
+    {
+        if (_plan == null || _plan.LoopChecksOf(head).Count == 0)
+            return;
+        _insn = 0;
+        _il.BeginInstruction(head.Start);
+        var slow = _il.DefineLabel();
+        foreach (var check in _plan.LoopChecksOf(head))
+            EmitCheck(check, slow);
+        var site = (FaultSite*)LeaveSlowly(slow);
+        site->IsBeforeLoop = 1;
+        site->NotExecuted = 0;
+        _insn = -1;
+        _il.MarkLabel(_knownLabels[head.Order]);
     }
 
     private void EmitFastBitCheck(PagePermission bit, int slow)
@@ -232,17 +255,33 @@ public sealed unsafe partial class RegionEmitter
     private void PushHostAddress(in IrOp op)
     {
         LdLoc(_memory);
-        if (_direct)
-            EmitLinear(op);
-        else
-            LdLoc(_ea);
+        PushLinear(op);
         _il.Emit(OpCodes.Conv_I);
         _il.Emit(OpCodes.Add);
+    }
+
+    // After EmitAccessCheck.
+    private void PushLinear(in IrOp op)
+    {
+        if (_direct)
+        {
+            EmitLinear(op);
+            return;
+        }
+
+        LdLoc(_ea);
         if (_fromChecked == 0)
             return;
-        Ldc4((int)_fromChecked);
-        _il.Emit(OpCodes.Conv_I);
+        Ldc(_fromChecked);
         _il.Emit(OpCodes.Add);
+    }
+
+    // Before a load without a test: in a loop without tests nothing else keeps RyuJIT from taking it out of the loop, though another thread
+    // may change the memory.
+    private void KeepInLoop()
+    {
+        if (_plan!.IsInKnownLoop(_block))
+            _il.Emit(OpCodes.Volatile);
     }
 
     private void EmitLoad(in IrOp op)
@@ -252,6 +291,8 @@ public sealed unsafe partial class RegionEmitter
         var signed = op.Op == IrOpcode.LoadSigned;
         var tested = EmitAccessCheck(op, slow);
         PushHostAddress(op);
+        if (!tested)
+            KeepInLoop();
         _il.Emit(op.Size switch
         {
             1 => signed ? OpCodes.Ldind_I1 : OpCodes.Ldind_U1,
@@ -418,7 +459,7 @@ public sealed unsafe partial class RegionEmitter
 
     private bool HasSlowPath() => _plan == null || _plan.History(_block.Addresses[_insn]) == AccessHistory.Slow;
 
-    private void LeaveSlowly(int slow)
+    private nint LeaveSlowly(int slow)
     {
         var site = LeaveSite();
         Cold(() =>
@@ -429,6 +470,7 @@ public sealed unsafe partial class RegionEmitter
             StLoc(_site);
             GoOut(WayOut.SlowAccess);
         });
+        return site;
     }
 
     private void LeaveIfPending(nint site)

@@ -172,6 +172,8 @@ public sealed unsafe partial class RegionEmitter
         PushHostAddress(op);
         if (op.Size == 16)
         {
+            if (!tested)
+                KeepInLoop();
             _il.Emit(OpCodes.Unaligned, 1);
             _il.EmitType(OpCodes.Ldobj, VectorType);
         }

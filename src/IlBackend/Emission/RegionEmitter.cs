@@ -34,6 +34,9 @@ public sealed unsafe partial class RegionEmitter
     private readonly int[] _vectorLocal = new int[VSlot.Mm0];
     private readonly WrittenRegisters _registers;
     private readonly int[] _blockLabels;
+
+    // Where a loop's head is entered when the tests before it are not needed.
+    private readonly int[] _knownLabels;
     private readonly Dictionary<(ulong Target, uint Written), int> _exitLabels = [];
     private readonly Dictionary<(ulong Rip, uint Written), int> _requestLabels = [];
     private readonly List<Action> _coldPaths = [];
@@ -62,11 +65,12 @@ public sealed unsafe partial class RegionEmitter
         _region = region;
         _cells = cells;
         _options = options;
-        _plan = options.Alone ? null : new CheckPlan(region, cells.History);
+        _plan = options.Alone ? null : new CheckPlan(region, cells.History, cells.IsLoopRefused);
         _wide = region.Mode.Is64();
         _registers = new WrittenRegisters(region, options is { RegionNumber: not 0, Alone: false });
-        _flow = new FlagsFlow(region, options.Alone);
+        _flow = new FlagsFlow(region, options.Alone, block => _plan != null && _plan.LoopChecksOf(block).Count > 0);
         _blockLabels = new int[region.Blocks.Count];
+        _knownLabels = new int[region.Blocks.Count];
         Array.Fill(_slotLocal, -1);
         Array.Fill(_vectorLocal, -1);
         Array.Fill(_lowLocal, -1);
@@ -94,7 +98,12 @@ public sealed unsafe partial class RegionEmitter
         _dispatch = _il.DefineLabel();
         _entrySwitch = _il.DefineLabel();
         for (var i = 0; i < _blockLabels.Length; i++)
-            _blockLabels[i] = _il.DefineLabel();
+        {
+            _knownLabels[i] = _blockLabels[i] = _il.DefineLabel();
+            if (_plan?.LoopChecksOf(_region.Blocks[i]).Count > 0)
+                _knownLabels[i] = _il.DefineLabel();
+        }
+
         EmitEntry();
         foreach (var block in _region.Blocks)
             EmitBlock(block);
@@ -285,6 +294,7 @@ public sealed unsafe partial class RegionEmitter
         ForgetValues();
         _il.MarkLabel(_blockLabels[block.Order]);
         _flags = _flow.Entry(block);
+        EmitLoopChecks(block);
         _ops = _flow.Ops(block);
         _live = new bool[_ops.Length];
         DeadFlags.MarkLive(_ops, _flow.IsLiveAfter(block), _live);
@@ -402,6 +412,9 @@ public unsafe interface ICellSource
 
     /// <summary>How the accesses of the instruction at a RIP have fared so far.</summary>
     AccessHistory History(ulong rip) => AccessHistory.Fast;
+
+    /// <summary>True when tests on the way into the loop with a head at a RIP have failed too often.</summary>
+    bool IsLoopRefused(ulong rip) => false;
 }
 
 /// <summary>What earlier translations of an instruction met at its memory accesses; decides the checks that the next one gets.</summary>

@@ -1,3 +1,6 @@
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Memory;
+
 namespace DynaTrans.IlBackend.Regions;
 
 /// <summary>How an access of a region finds out that its bytes may be accessed.</summary>
@@ -18,9 +21,31 @@ public enum CheckForm : byte
     Edges,
 }
 
-/// <summary>The check of one access. Offsets are relative to the address operand without displacement.</summary>
+/// <summary>The check of one access, or of those of a loop.</summary>
 /// <param name="Form">What is tested.</param>
 /// <param name="Write">The right to write is tested, else only that to read.</param>
 /// <param name="Lo">First offset that the check is for; not above the access's.</param>
 /// <param name="Hi">Offset after the last; at most a page from <paramref name="Lo"/>.</param>
-public readonly record struct AccessCheck(CheckForm Form, bool Write, long Lo, long Hi);
+/// <param name="Key">What the offsets are relative to; null for addresses without key, whose access has a test of its own.</param>
+public sealed record AccessCheck(CheckForm Form, bool Write, long Lo, long Hi, AddressKey? Key)
+{
+    /// <summary>
+    /// What may be accessed when the test has passed. The fast bit is about a whole page and the next; of most addresses it is not known
+    /// where in its page they lie.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The test is not shared.</exception>
+    public CheckedRange Granted
+    {
+        get
+        {
+            if (Key == null)
+                throw new InvalidOperationException("the address has no key");
+            if (Form != CheckForm.FastBit)
+                return new CheckedRange(Key, Write, Lo, Hi);
+            if (!Key.IsAbsolute || Key.Seg != Slot.Zero)
+                return new CheckedRange(Key, Write, Lo, Lo + AddressSpace.PageSize);
+            var page = Lo & -AddressSpace.PageSize;
+            return new CheckedRange(Key, Write, page, page + (2 * AddressSpace.PageSize));
+        }
+    }
+}

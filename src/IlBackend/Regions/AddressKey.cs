@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using DynaTrans.Frontend.Ir;
 
 namespace DynaTrans.IlBackend.Regions;
@@ -6,12 +7,13 @@ namespace DynaTrans.IlBackend.Regions;
 /// What addresses of accesses are relative to: slot[A] + (slot[B] &lt;&lt; Scale) + base[Seg], everything but the displacement. Two accesses
 /// with one key are a constant apart for as long as none of its slots is written.
 /// </summary>
+/// <remarks>The records of the analysis are classes: generic collections of them share code that is compiled ahead of time.</remarks>
 /// <param name="A">Base slot, or <see cref="Slot.Zero"/>.</param>
 /// <param name="B">Index slot, or <see cref="Slot.Zero"/>.</param>
 /// <param name="Scale">Shift of the index.</param>
 /// <param name="Seg">Slot of the segment base, <see cref="Slot.Zero"/> in flat forms.</param>
 /// <param name="Form">How the address is computed.</param>
-public readonly record struct AddressKey(ushort A, ushort B, byte Scale, byte Seg, AddressForm Form)
+public sealed record AddressKey(ushort A, ushort B, byte Scale, byte Seg, AddressForm Form)
 {
     /// <summary>An address without base: the displacement is the offset in its segment.</summary>
     public bool IsAbsolute => A == Slot.Zero && B == Slot.Zero;
@@ -21,9 +23,9 @@ public readonly record struct AddressKey(ushort A, ushort B, byte Scale, byte Se
 
     /// <summary>The key of an address operand.</summary>
     /// <returns>False for forms whose offsets wrap at another width than the mode's slots (16-bit, and 32-bit in 64-bit code).</returns>
-    public static bool TryOf(in IrOp op, out AddressKey key)
+    public static bool TryOf(in IrOp op, [NotNullWhen(true)] out AddressKey? key)
     {
-        key = default;
+        key = null;
         if (op.Form is not (AddressForm.Flat64 or AddressForm.Flat32 or AddressForm.Segment64 or AddressForm.Segment32))
             return false;
         var flat = op.Form is AddressForm.Flat64 or AddressForm.Flat32;

@@ -8,18 +8,21 @@ namespace DynaTrans.IlBackend.Regions;
 /// <summary>
 /// Decides for each memory access of a region whether its bytes are known to be accessible already, and what is tested if not. A test is
 /// placed so that it serves the accesses that follow too: a run of pushes, a stack frame, the fields of a structure need one. What was
-/// tested is carried forward along the edges of the region (available expressions: the meet is intersection); at an entry nothing is
-/// known, so that a permission taken away by another thread is noticed at the latest when a loop comes round.
+/// tested is carried forward along the edges of the region (available expressions: the meet is intersection). At an entry nothing is
+/// known, except at the head of a loop what is tested on the way into it and holds all the way round (<see cref="LoopChecks"/>).
+/// A permission taken away by another thread is noticed when the code is entered again: that thread makes it leave at the next jump back.
 /// </summary>
 public sealed class CheckPlan
 {
+    /// <summary>
+    /// A read is tested for writing when a write surely follows as near as this, in bytes; further away may be another mapping.
+    /// </summary>
+    public const int NearWrite = 512;
+
     private const int PageSize = AddressSpace.PageSize;
 
     // Ops looked at for accesses that a test could serve too.
     private const int LookAhead = 200;
-
-    // A read is tested for writing when a write surely follows as near as this; further away may be another mapping.
-    private const int NearWrite = 512;
 
     // What functions called from here will need below the stack pointer.
     private const int StackReserve = 512;
@@ -28,30 +31,56 @@ public sealed class CheckPlan
     private const int MaxRounds = 8;
 
     private readonly Region _region;
+    private readonly RegionGraph _graph;
     private readonly Func<ulong, AccessHistory> _history;
     private readonly Dictionary<ulong, AccessHistory> _known = [];
     private readonly bool _is64;
-    private readonly AccessCheck[][] _checks;
+    private readonly AccessCheck?[][] _checks;
+    private readonly List<AccessCheck>?[] _loopChecks;
     private readonly CheckedRanges?[] _before;
+    private readonly CheckedRanges[] _after;
+    private readonly bool[] _isInKnownLoop;
 
     /// <summary>Plans a region.</summary>
     /// <param name="region">The region, analysed: every block that is reached other than along its direct edges is an entry.</param>
     /// <param name="history">How the accesses of the instruction at a RIP have fared so far; asked once for each.</param>
-    public CheckPlan(Region region, Func<ulong, AccessHistory> history)
+    /// <param name="isLoopRefused">True for the RIP of a loop's head before which tests failed too often.</param>
+    public CheckPlan(Region region, Func<ulong, AccessHistory> history, Func<ulong, bool>? isLoopRefused = null)
     {
         _region = region;
+        _graph = new RegionGraph(region);
         _history = history;
         _is64 = region.Mode.Is64();
-        _checks = new AccessCheck[region.Blocks.Count][];
+        _checks = new AccessCheck?[region.Blocks.Count][];
         _before = new CheckedRanges?[region.Blocks.Count];
-        Solve();
+        _after = new CheckedRanges[region.Blocks.Count];
+        _loopChecks = LoopChecks.Find(region, _graph, History, isLoopRefused ?? (_ => false));
+        do
+            Solve();
+        while (DropLoopChecks());
+        _isInKnownLoop = new bool[region.Blocks.Count];
+        for (var head = 0; head < _before.Length; head++)
+            if (_before[head]!.Ranges.Count > 0 && _graph.IsHead(head))
+                MarkLoop(_graph.Loop(head));
     }
 
     /// <summary>The check of the access at op <paramref name="index"/> of a block.</summary>
-    public AccessCheck Check(RegionBlock block, int index) => _checks[block.Order][index];
+    public AccessCheck Check(RegionBlock block, int index) => _checks[block.Order][index]!;
 
-    /// <summary>What is known where a block begins.</summary>
-    public CheckedRanges Before(RegionBlock block) => _before[block.Order]!;
+    /// <summary>What is tested on the way into a loop with this head.</summary>
+    public IReadOnlyList<AccessCheck> LoopChecksOf(RegionBlock head) => _loopChecks[head.Order] ?? [];
+
+    /// <summary>True for blocks of loops round which it is known that some memory is accessible: they may access it without any test.</summary>
+    public bool IsInKnownLoop(RegionBlock block) => _isInKnownLoop[block.Order];
+
+    /// <summary>True when all that the tests before a loop would find out is known on an edge.</summary>
+    public bool IsKnown(RegionBlock from, RegionBlock head)
+    {
+        foreach (var check in LoopChecksOf(head))
+            if (!IsKnown(_after[from.Order], check))
+                return false;
+        return true;
+    }
 
     /// <summary>How the accesses of the instruction at a RIP have fared so far, as the plan takes it.</summary>
     public AccessHistory History(ulong rip)
@@ -64,23 +93,61 @@ public sealed class CheckPlan
     /// <summary>True for ops that access guest memory inline.</summary>
     public static bool IsAccess(in IrOp op) => IsWrite(op) || op.Op is IrOpcode.Load or IrOpcode.LoadSigned or IrOpcode.VLoad;
 
+    /// <summary>True for accesses that write.</summary>
+    public static bool IsWrite(in IrOp op) => op.Op is IrOpcode.Store or IrOpcode.VStore;
+
+    private static bool IsKnown(CheckedRanges ranges, AccessCheck check)
+    {
+        var granted = check.Granted;
+        return ranges.Covers(granted.Key, granted.Write, granted.Lo, granted.Hi);
+    }
+
+    private void MarkLoop(bool[] loop)
+    {
+        for (var i = 0; i < loop.Length; i++)
+            _isInKnownLoop[i] |= loop[i];
+    }
+
     private void Solve()
     {
+        Array.Clear(_before);
         foreach (var block in _region.Blocks)
-            if (block.Entry >= 0)
-                _before[block.Order] = new CheckedRanges();
+        {
+            if (block.Entry < 0)
+                continue;
+            var known = _before[block.Order] = new CheckedRanges();
+            foreach (var check in LoopChecksOf(block))
+                known.Add(check.Granted);
+        }
+
+        Settle();
+
+        // Blocks that no edge leads to.
+        for (var i = 0; i < _before.Length; i++)
+        {
+            if (_before[i] != null)
+                continue;
+            _before[i] = new CheckedRanges();
+            Settle();
+        }
+    }
+
+    private void Settle()
+    {
         for (var round = 0; Round(round); round++)
         {
         }
+    }
 
-        // Blocks that no edge leads to.
-        var unreached = Array.FindAll(_checks, checks => checks == null).Length;
-        if (unreached == 0)
-            return;
-        foreach (var block in _region.Blocks)
-            _before[block.Order] = new CheckedRanges();
-        foreach (var block in _region.Blocks)
-            PlanBlock(block, _before[block.Order]!.Copy());
+    // True when tests before a loop were dropped because what they find out does not hold all the way round.
+    private bool DropLoopChecks()
+    {
+        var dropped = false;
+        for (var head = 0; head < _loopChecks.Length; head++)
+            foreach (var latch in _graph.Predecessors(head))
+                if (latch >= head)
+                    dropped |= _loopChecks[head]?.RemoveAll(check => !IsKnown(_after[latch], check)) > 0;
+        return dropped;
     }
 
     // Plans every block reached so far; true when what holds at the beginning of one has changed.
@@ -91,13 +158,13 @@ public sealed class CheckPlan
         {
             if (_before[block.Order] is not { } before)
                 continue;
-            var after = before.Copy();
+            var after = _after[block.Order] = before.Copy();
             PlanBlock(block, after);
-            foreach (var successor in Successors(block))
+            foreach (var successor in _graph.Successors(block.Order))
             {
-                if (successor.Entry >= 0)
+                if (_region.Blocks[successor].Entry >= 0)
                     continue;
-                ref var known = ref _before[successor.Order];
+                ref var known = ref _before[successor];
                 if (known == null)
                 {
                     known = after.Copy();
@@ -115,56 +182,47 @@ public sealed class CheckPlan
         return changed;
     }
 
-    private IEnumerable<RegionBlock> Successors(RegionBlock block)
-    {
-        var last = block.Ops[^1].Op;
-        if (last is IrOpcode.Jump or IrOpcode.JumpCondition or IrOpcode.JumpIf && _region.Find(block.Taken) is { } taken)
-            yield return taken;
-        if (last is IrOpcode.JumpCondition or IrOpcode.JumpIf && _region.Find(block.Next) is { } next)
-            yield return next;
-    }
-
     private void PlanBlock(RegionBlock block, CheckedRanges ranges)
     {
-        var checks = _checks[block.Order] ??= new AccessCheck[block.Ops.Length];
+        var checks = _checks[block.Order] ??= new AccessCheck?[block.Ops.Length];
+        var bounds = new SlotBounds();
         for (var i = 0; i < block.Ops.Length; i++)
         {
             ref readonly var op = ref block.Ops[i];
             if (IsAccess(op))
-                checks[i] = PlanAccess(block, i, ranges);
+            {
+                var check = checks[i] = PlanAccess(block, i, ranges, bounds);
+                if (check.Form is CheckForm.FastBit or CheckForm.Edges)
+                    ranges.Add(check.Granted);
+            }
+
             ranges.Apply(op, _is64);
+            bounds.Apply(op);
         }
     }
 
-    private AccessCheck PlanAccess(RegionBlock block, int index, CheckedRanges ranges)
+    private AccessCheck PlanAccess(RegionBlock block, int index, CheckedRanges ranges, SlotBounds bounds)
     {
         ref readonly var op = ref block.Ops[index];
         var write = IsWrite(op);
-        var own = new AccessCheck(CheckForm.Own, write, op.Disp, op.Disp + op.Size);
-        if (!AddressKey.TryOf(op, out var key) || History(block.Addresses[op.Insn]) == AccessHistory.Slow)
+        var history = History(block.Addresses[op.Insn]);
+        if (!AccessRange.TryOf(op, out var exact))
+            return new AccessCheck(CheckForm.Own, write, op.Disp, op.Disp + op.Size, null);
+        var own = new AccessCheck(CheckForm.Own, write, exact.Lo, exact.Hi, exact.Key);
+        if (history == AccessHistory.Slow)
             return own;
-        if (ranges.Covers(key, write, own.Lo, own.Hi))
+        if (ranges.Covers(exact.Key, write, exact.Lo, exact.Hi))
             return own with { Form = CheckForm.None };
-        var check = Extend(block, index, key, own with { Form = CheckForm.FastBit });
-        if (check.Form == CheckForm.FastBit)
+        if (history == AccessHistory.Fast && AccessRange.TryBounded(op, bounds, out var table))
         {
-            if (key.IsStack)
-                check = check with { Write = true, Lo = Math.Max(Math.Max(check.Lo - StackReserve, check.Hi - PageSize), int.MinValue) };
-            ranges.Add(Granted(key, check));
+            var form = ranges.Covers(table.Key, write, table.Lo, table.Hi) ? CheckForm.None : CheckForm.FastBit;
+            return new AccessCheck(form, write, table.Lo, table.Hi, table.Key);
         }
-        else
-            ranges.Add(new CheckedRange(key, check.Write, check.Lo, check.Hi));
 
-        return check;
-    }
-
-    // The fast bit is about a whole page and the next. Of most addresses it is not known where in its page they lie.
-    private CheckedRange Granted(AddressKey key, AccessCheck check)
-    {
-        if (!key.IsAbsolute || key.Seg != Slot.Zero)
-            return new CheckedRange(key, check.Write, check.Lo, check.Lo + PageSize);
-        var page = check.Lo & -PageSize;
-        return new CheckedRange(key, check.Write, page, page + (2 * PageSize));
+        var check = Extend(block, index, exact.Key, own with { Form = CheckForm.FastBit });
+        return check.Form == CheckForm.FastBit && exact.Key.IsStack
+            ? check with { Write = true, Lo = Math.Max(Math.Max(check.Lo - StackReserve, check.Hi - PageSize), int.MinValue) }
+            : check;
     }
 
     // Widens a check to accesses of the same memory that follow for certain.
@@ -213,12 +271,12 @@ public sealed class CheckPlan
                 return check;
             if (write && !check.Write && Math.Abs(at - own) > NearWrite)
                 return check;
-            return new AccessCheck(
-                history == AccessHistory.EdgePages ? CheckForm.Edges : check.Form, check.Write || write, lo, hi);
+            return check with
+            {
+                Form = history == AccessHistory.EdgePages ? CheckForm.Edges : check.Form, Write = check.Write || write, Lo = lo, Hi = hi,
+            };
         }
 
         return check;
     }
-
-    private static bool IsWrite(in IrOp op) => op.Op is IrOpcode.Store or IrOpcode.VStore;
 }

@@ -8,7 +8,7 @@ namespace DynaTrans.IlBackend.Regions;
 /// <param name="Write">They may be written (and read); else only read.</param>
 /// <param name="Lo">First offset.</param>
 /// <param name="Hi">Offset after the last.</param>
-public readonly record struct CheckedRange(AddressKey Key, bool Write, long Lo, long Hi);
+public sealed record CheckedRange(AddressKey Key, bool Write, long Lo, long Hi);
 
 /// <summary>
 /// What is known about checked memory at a point of a region, carried over the ops that change the slots it is expressed in. The ranges do
@@ -16,8 +16,9 @@ public readonly record struct CheckedRange(AddressKey Key, bool Write, long Lo, 
 /// </summary>
 public sealed class CheckedRanges
 {
-    // Beyond this the oldest is forgotten.
-    private const int MaxRanges = 40;
+    // Beyond this old ones are forgotten; but not the very first, which a loop began with.
+    private const int MaxRanges = 48;
+    private const int Kept = 16;
 
     // Offsets stay far from overflowing.
     private const long MaxOffset = 1L << 40;
@@ -57,7 +58,7 @@ public sealed class CheckedRanges
         }
 
         if (_ranges.Count == MaxRanges)
-            _ranges.RemoveAt(0);
+            _ranges.RemoveAt(Kept);
         if (IsSmall(added.Lo) && IsSmall(added.Hi))
             _ranges.Add(added);
     }
@@ -84,7 +85,7 @@ public sealed class CheckedRanges
         if (!lost)
             return false;
         _ranges.Clear();
-        _ranges.AddRange(both._ranges.Take(MaxRanges));
+        _ranges.AddRange(both._ranges.GetRange(0, Math.Min(both._ranges.Count, MaxRanges)));
         return true;
     }
 
@@ -200,7 +201,7 @@ public sealed class CheckedRanges
     private void Name(in IrOp lea)
     {
         var key = AddressKey.Make(lea.A, lea.B, lea.Scale, (byte)Slot.Zero, default);
-        var found = _ranges.FindAll(range => range.Key with { Seg = (byte)Slot.Zero, Form = default } == key);
+        var found = _ranges.FindAll(range => range.Key.A == key.A && range.Key.B == key.B && range.Key.Scale == key.Scale);
         Forget(lea.Dst);
         foreach (var range in found)
             if (range.Key.Seg != lea.Dst)

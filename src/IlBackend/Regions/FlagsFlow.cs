@@ -13,6 +13,7 @@ public sealed class FlagsFlow
 {
     private readonly Region _region;
     private readonly bool _alone;
+    private readonly Func<RegionBlock, bool>? _leavesAtStart;
     private readonly IrOp[][] _ops;
     private readonly bool[] _liveIn;
     private readonly FlagsForm[] _entry;
@@ -21,9 +22,10 @@ public sealed class FlagsFlow
     /// <summary>Analyses a region.</summary>
     /// <param name="region">The region, with its entries numbered.</param>
     /// <param name="alone">All jumps lead out of it.</param>
-    public FlagsFlow(Region region, bool alone)
+    /// <param name="leavesAtStart">True for blocks at whose beginning the code may leave: there the record is seen.</param>
+    public FlagsFlow(Region region, bool alone, Func<RegionBlock, bool>? leavesAtStart = null)
     {
-        (_region, _alone) = (region, alone);
+        (_region, _alone, _leavesAtStart) = (region, alone, leavesAtStart);
         var count = region.Blocks.Count;
         _ops = new IrOp[count][];
         _liveIn = new bool[count];
@@ -80,7 +82,7 @@ public sealed class FlagsFlow
             var block = _region.Blocks[i];
             var isLive = IsLiveAfter(block);
             DeadFlags.Run(_ops[i], isLive);
-            _liveIn[i] = DeadFlags.MarkLive(_ops[i], isLive, new bool[_ops[i].Length]);
+            _liveIn[i] = DeadFlags.MarkLive(_ops[i], isLive, new bool[_ops[i].Length]) || _leavesAtStart?.Invoke(block) == true;
         }
     }
 

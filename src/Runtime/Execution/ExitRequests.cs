@@ -15,4 +15,7 @@ public enum ExitRequests
 
     /// <summary>A flush of the block cache waits for this vCPU.</summary>
     Flush = 4,
+
+    /// <summary>Permissions have changed: what translated code has found out about them no longer holds.</summary>
+    Permissions = 8,
 }

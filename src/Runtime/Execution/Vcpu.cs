@@ -105,6 +105,9 @@ public sealed unsafe class Vcpu : IDisposable
         private set => Volatile.Write(ref _isOutside, value);
     }
 
+    /// <summary>True when no translated code that it runs goes by permissions from before the last change.</summary>
+    internal bool KnowsPermissions => IsOutside || (Volatile.Read(ref State->ExitRequest) & (int)ExitRequests.Permissions) == 0;
+
     /// <summary>The vCPU that owns a state.</summary>
     public static Vcpu Of(CpuState* s) => (Vcpu)GCHandle.FromIntPtr(s->VcpuHandle).Target!;
 
@@ -481,19 +484,31 @@ public sealed unsafe class Vcpu : IDisposable
         var start = System.Diagnostics.Stopwatch.GetTimestamp();
         var rip = State->Slots[Slot.Rip];
         var linear = Linear(rip);
-        lock (Cache.Memory.Lock)
+        while (true)
         {
-            // Marked before the bytes are read: a later write to them is noticed.
-            if ((Cache.Memory.Query(linear) & PagePermission.Execute) != 0)
-                Cache.Protect(linear);
-            if (!Lift(rip, IrBlock.MaxInstructions))
-                return null;
-            var last = linear + (_ir.Next - _ir.Start) - 1;
-            if (last / AddressSpace.PageSize != linear / AddressSpace.PageSize)
-                Cache.Protect(last);
-            var block = Cache.Insert(_ir, linear);
-            Cache.Statistics.LiftTicks += System.Diagnostics.Stopwatch.GetTimestamp() - start;
-            return block;
+            lock (Cache.Memory.Lock)
+            {
+                // Marked before the bytes are read: a later write to them is noticed.
+                var mustWait = (Cache.Memory.Query(linear) & PagePermission.Execute) != 0 && Cache.Protect(linear);
+                if (!mustWait)
+                {
+                    if (!Lift(rip, IrBlock.MaxInstructions))
+                        return null;
+                    var last = linear + (_ir.Next - _ir.Start) - 1;
+                    mustWait = last / AddressSpace.PageSize != linear / AddressSpace.PageSize && Cache.Protect(last);
+                }
+
+                if (!mustWait)
+                {
+                    var block = Cache.Insert(_ir, linear);
+                    Cache.Statistics.LiftTicks += System.Diagnostics.Stopwatch.GetTimestamp() - start;
+                    return block;
+                }
+            }
+
+            LeaveCache();
+            Cache.AwaitOthers(this);
+            EnterCache();
         }
     }
 

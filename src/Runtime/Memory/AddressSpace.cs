@@ -61,6 +61,9 @@ public sealed unsafe class AddressSpace : IDisposable
     /// <summary>Called, under <see cref="Lock"/>, before bytes of pages that hold translated code change or lose their permission: (address, length).</summary>
     public Action<ulong, ulong>? CodeChanged { get; set; }
 
+    /// <summary>Called, under <see cref="Lock"/>, after permissions of pages have changed: vCPUs may go on for a while by those they have seen.</summary>
+    public Action? PermissionsChanged { get; set; }
+
     /// <summary>True to send every store through the slow path, where it can be logged. Set before anything is mapped.</summary>
     public bool WatchWrites { get; set; }
 
@@ -300,6 +303,12 @@ public sealed unsafe class AddressSpace : IDisposable
     // Invariant: the two Fast bits of a page are derived from its own byte and the next page's; whoever changes a byte calls Derive for
     // the page and the one before it.
     private void SetProtection(ulong address, ulong length, PagePermission value)
+    {
+        SetEachProtection(address, length, value);
+        PermissionsChanged?.Invoke();
+    }
+
+    private void SetEachProtection(ulong address, ulong length, PagePermission value)
     {
         var fill = (byte)(value & ~PagePermission.Derived);
         if (length > PageSize && InWindow(address, length))

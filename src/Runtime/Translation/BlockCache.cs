@@ -35,6 +35,7 @@ public sealed unsafe class BlockCache : IDisposable
         Translator = translator;
         _buckets = (Block**)NativeMemory.AllocZeroed(BucketCount, (nuint)sizeof(Block*));
         memory.CodeChanged = Invalidate;
+        memory.PermissionsChanged = NotifyOthers;
         if (translator is { Verifies: true })
             memory.WatchWrites = true;
     }
@@ -153,10 +154,28 @@ public sealed unsafe class BlockCache : IDisposable
     }
 
     /// <summary>Marks a page as holding translated code, before its bytes are read. Under the memory's lock.</summary>
-    internal void Protect(ulong linear)
+    /// <returns>True when its bytes may be read only after <see cref="AwaitOthers"/>: another vCPU may still write by what it knew.</returns>
+    internal bool Protect(ulong linear)
     {
-        if ((Memory.Query(linear) & PagePermission.HasCode) == 0)
-            Memory.SetHasCode(linear, true);
+        if ((Memory.Query(linear) & PagePermission.HasCode) != 0)
+            return false;
+        Memory.SetHasCode(linear, true);
+        return _vcpus.Count > 1 && Translator is { Verifies: false };
+    }
+
+    /// <summary>
+    /// Waits until every vCPU but the caller has forgotten what it knew about permissions when they last changed. The caller is outside
+    /// and holds no lock.
+    /// </summary>
+    internal void AwaitOthers(Vcpu caller)
+    {
+        while (true)
+        {
+            lock (Memory.Lock)
+                if (_vcpus.TrueForAll(vcpu => vcpu == caller || vcpu.KnowsPermissions))
+                    return;
+            Thread.Yield();
+        }
     }
 
     internal void Add(Vcpu vcpu)
@@ -220,6 +239,7 @@ public sealed unsafe class BlockCache : IDisposable
         lock (Memory.Lock)
         {
             Memory.CodeChanged = null;
+            Memory.PermissionsChanged = null;
             Flush();
             NativeMemory.Free(_buckets);
         }
@@ -232,6 +252,16 @@ public sealed unsafe class BlockCache : IDisposable
             if (vcpu.Times is { } times && times.ThreadId == Environment.CurrentManagedThreadId)
                 return times;
         return null;
+    }
+
+    // Translated code keeps what it has found out about permissions up to the next jump back, where it looks at the request. With one vCPU
+    // permissions change only while it is outside. Under the memory's lock.
+    private void NotifyOthers()
+    {
+        if (_vcpus.Count < 2)
+            return;
+        foreach (var vcpu in _vcpus)
+            vcpu.Request(ExitRequests.Permissions);
     }
 
     private bool AllOutside()

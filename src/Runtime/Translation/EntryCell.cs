@@ -80,6 +80,9 @@ public unsafe struct FaultSite
     /// <summary>Where the flags are; the slots that it names are in the state.</summary>
     public FlagsForm Flags;
 
+    /// <summary>Not 0: the site is for what a loop needs, tested before it; RIP is that of the loop's head.</summary>
+    public byte IsBeforeLoop;
+
     /// <summary>Instructions of the block from this one on: they were counted but not executed.</summary>
     public int NotExecuted;
 
