@@ -262,6 +262,8 @@ public sealed unsafe partial class RegionEmitter
             return;
         }
 
+        if (TryEmitX87(op, id))
+            return;
         var effects = HelperTable.Effects(id);
         if ((effects & HelperEffects.NeedsRip) != 0)
         {

@@ -296,6 +296,7 @@ public sealed unsafe partial class RegionEmitter
         _flags = _flow.Entry(block);
         EmitLoopChecks(block);
         _ops = _flow.Ops(block);
+        BeginX87(block);
         _live = new bool[_ops.Length];
         DeadFlags.MarkLive(_ops, _flow.IsLiveAfter(block), _live);
         if (_options.CountInstructions)

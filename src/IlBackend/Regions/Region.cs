@@ -18,6 +18,9 @@ public sealed record RegionBlock(
     /// <summary>Targets that its indirect jump or call was seen to have; in or outside the region.</summary>
     public IReadOnlyList<ulong> Targets { get; init; } = [];
 
+    /// <summary>The x87 stack that was seen at its entry (<see cref="Block.X87Stack"/>).</summary>
+    public uint X87Stack { get; init; }
+
     /// <summary>It is part of a called function that has code of its own: other callers go on using that.</summary>
     public bool Copied { get; set; }
 
@@ -49,6 +52,7 @@ public sealed record RegionBlock(
             new ReadOnlySpan<IrOp>(Block.Ops(block), block->OpCount).ToArray(), addresses)
         {
             Targets = IndirectTargets.ToArray(block->Targets),
+            X87Stack = block->X87Stack,
         };
     }
 }

@@ -268,6 +268,7 @@ public sealed unsafe class Vcpu : IDisposable
         {
             HostMxcsr.Leave(State);
             Times?.Enter(VcpuActivity.CompileWait);
+            block->X87Stack = State->X87.Stack;
             translator.Request(Cache, block);
             Times?.Enter(VcpuActivity.Dispatching);
             HostMxcsr.Enter(State);

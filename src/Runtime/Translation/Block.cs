@@ -68,6 +68,12 @@ public unsafe struct Block
     /// <summary>What has become of it in the translator.</summary>
     public CompileState CompileState;
 
+    /// <summary>
+    /// The x87 stack when a translation was asked for (<see cref="Helpers.X87.X87State.Stack"/>): what the translation expects. 0, the
+    /// empty stack, when it was not.
+    /// </summary>
+    public uint X87Stack;
+
     /// <summary>Translated callers enter it so often that it is worth copying into them.</summary>
     public bool IsHotCallee;
 

@@ -97,7 +97,14 @@ public static unsafe class X87Arithmetic
             Underflow(s, 0, false);
             return;
         }
-        Float80* target = X87State.St(s, 0);
+        MemoryTo<T>(s, X87State.St(s, 0), operand, denormal);
+    }
+
+    /// <summary>As <see cref="Memory"/>, on the register that is known to be ST(0) and not empty.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void MemoryTo<T>(X87State* s, Float80* target, Float80 operand, bool denormal)
+        where T : struct, IX87Operation
+    {
         if (denormal)
         {
             MemoryDenormal<T>(s, target, operand);
@@ -217,8 +224,9 @@ public static unsafe class X87Arithmetic
         target->SignExponent = result.SignExponent;
     }
 
+    /// <summary>Sets status and result of an operation, and pops, as its exceptions allow.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Finish(X87State* s, Float80* target, Float80Result result, bool pop)
+    internal static void Finish(X87State* s, Float80* target, Float80Result result, bool pop)
     {
         // After IE, DE or ZE that is not masked operands and stack stay; after OE, UE or PE the result is stored (SDM Vol. 1, 8.5).
         if (X87State.SetStatus(s, result.Flags) && (result.Flags & ~(uint)s->Fcw & PreExceptions) != 0)

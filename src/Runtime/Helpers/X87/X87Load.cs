@@ -46,6 +46,36 @@ public static unsafe class X87Load
             PushSpecial(s, Float80Convert.FromDouble(bits), Float80Convert.IsDenormalDouble(bits));
     }
 
+    /// <summary>FLD m32 to the register that is known to become ST(0) and to be empty, all exceptions masked. TOP and tags stay.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void SingleTo(X87State* s, Float80* target, uint bits)
+    {
+        if ((bits & 0x7F800000) - 0x00800000 < 0x7F000000 || (bits & 0x7FFFFFFF) == 0)
+        {
+            s->Status = (ushort)(s->Status & ~C1);
+            Float80.Write(target, Float80Convert.FromSingle(bits));
+        }
+        else
+        {
+            SpecialTo(s, target, Float80Convert.FromSingle(bits), Float80Convert.IsDenormalSingle(bits));
+        }
+    }
+
+    /// <summary>FLD m64, as <see cref="SingleTo"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void DoubleTo(X87State* s, Float80* target, ulong bits)
+    {
+        if ((bits & 0x7FF0000000000000) - 0x0010000000000000 < 0x7FE0000000000000 || bits << 1 == 0)
+        {
+            s->Status = (ushort)(s->Status & ~C1);
+            Float80.Write(target, Float80Convert.FromDouble(bits));
+        }
+        else
+        {
+            SpecialTo(s, target, Float80Convert.FromDouble(bits), Float80Convert.IsDenormalDouble(bits));
+        }
+    }
+
     /// <summary>FLD ST(i).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Register(X87State* s, uint index)
@@ -104,11 +134,24 @@ public static unsafe class X87Load
             PushOverflow(s);
             return;
         }
+        // A denormal is loaded even when DE is not masked.
+        if (!X87State.SetStatus(s, QuietSpecial(ref value, denormal)) || denormal)
+            PushUnchecked(s, value);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void SpecialTo(X87State* s, Float80* target, Float80 value, bool denormal)
+    {
+        X87State.SetStatus(s, QuietSpecial(ref value, denormal));
+        Float80.Write(target, value);
+    }
+
+    // Makes a NaN quiet; returns the exceptions of the load.
+    private static uint QuietSpecial(ref Float80 value, bool denormal)
+    {
         uint flags = denormal ? DE : value.IsSignalingNaN ? IE : 0;
         if (value.IsNaN)
             value = value.Quieted;
-        // A denormal is loaded even when DE is not masked.
-        if (!X87State.SetStatus(s, flags) || denormal)
-            PushUnchecked(s, value);
+        return flags;
     }
 }

@@ -48,6 +48,12 @@ public unsafe struct X87State
     internal byte Top;
 
     /// <summary>
+    /// <see cref="Valid"/>, <see cref="Guard"/> and <see cref="Top"/> in one word, in this order from the lowest byte; the highest is 0.
+    /// </summary>
+    [FieldOffset(ControlOffset + 4)]
+    public uint Stack;
+
+    /// <summary>
     /// The last instruction that was not a control instruction, as <see cref="Pack"/> makes it: one store keeps both FIP and FOP.
     /// </summary>
     [FieldOffset(ControlOffset + 8)]

@@ -1,0 +1,279 @@
+using System.Reflection;
+using System.Reflection.Emit;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.IlBackend.Regions;
+using DynaTrans.Runtime.Helpers.X87;
+using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.IlBackend.Emission;
+
+/// <content>
+/// x87 instructions whose registers are known. The first of a block compares TOP, tags and masks in the state with what
+/// <see cref="X87Stack.Flow"/> expects and leaves to the interpreter if they differ; from there on a register is a constant address,
+/// moves are inline, and arithmetic calls helpers that test nothing. TOP and tags in the state are right after every instruction, so any
+/// other instruction may call its general helper, and exits need nothing.
+/// </content>
+public sealed unsafe partial class RegionEmitter
+{
+    // Instructions of a block from which on the comparison pays.
+    private const int MinKnownX87 = 2;
+
+    private const int X87Registers = CpuState.X87Offset - X87State.ControlOffset;
+    private const int StatusOffset = CpuState.X87Offset + 2;
+    private const int StackOffset = CpuState.X87Offset + 4;
+    private const int LastOffset = CpuState.X87Offset + 8;
+    private const int PointerOffset = CpuState.X87Offset + 16;
+
+    private Dictionary<ulong, X87Stack>? _x87Flow;
+    private X87Stack? _x87;
+    private bool _x87Checked;
+    private int _x87Significand = -1;
+    private int _x87Exponent = -1;
+
+    private void BeginX87(RegionBlock block)
+    {
+        _x87Flow ??= _options.Alone ? [] : X87Stack.Flow(_region);
+        _x87 = _x87Flow.TryGetValue(block.Start, out var stack) ? stack : null;
+        _x87Checked = false;
+        if (_x87 == null)
+            return;
+        var count = 0;
+        foreach (ref readonly var op in _ops.AsSpan())
+            if (X87Stack.IsX87(op))
+                count++;
+        if (count < MinKnownX87)
+            _x87 = null;
+    }
+
+    // True when the instruction has been emitted; else its general helper is to be called.
+    private bool TryEmitX87(in IrOp op, HelperId id)
+    {
+        if (_x87 is not { } stack || !X87Stack.IsX87(op))
+            return false;
+        var effect = stack.Apply(op, out var after);
+        if (effect == X87Effect.Unknown || (!_x87Checked && HasSlowPath()))
+        {
+            _x87 = null;
+            return false;
+        }
+
+        if (!_x87Checked && effect == X87Effect.Known)
+        {
+            CheckX87(stack);
+            _x87Checked = true;
+        }
+
+        _x87 = after;
+        if (effect == X87Effect.Control)
+        {
+            _x87Checked = false;
+            return false;
+        }
+
+        return op.B == Slot.Zero && EmitKnownX87(op, id, stack, after);
+    }
+
+    private void CheckX87(X87Stack stack)
+    {
+        var slow = _il.DefineLabel();
+        FieldAddress(StackOffset);
+        _il.Emit(OpCodes.Ldind_I4);
+        Ldc4(stack.Word);
+        _il.EmitBranch(OpCodes.Bne_Un, slow);
+        FieldAddress(CpuState.X87Offset);
+        _il.Emit(OpCodes.Ldind_U2);
+        Ldc4((int)X87Bits.Exceptions);
+        _il.Emit(OpCodes.And);
+        Ldc4((int)X87Bits.Exceptions);
+        _il.EmitBranch(OpCodes.Bne_Un, slow);
+        LeaveSlowly(slow);
+    }
+
+    private bool EmitKnownX87(in IrOp op, HelperId id, X87Stack stack, X87Stack after)
+    {
+        var i = X87Stack.RegisterOf(op);
+        switch (id)
+        {
+            case >= HelperId.X87AddTop and <= HelperId.X87DivideReverseInt:
+                return EmitKnownArithmetic(op, id, stack, after);
+            case HelperId.X87FldSingle or HelperId.X87FldDouble:
+                CallX87Memory(op, X87KnownHelpers.OfLoad(id == HelperId.X87FldDouble), after.Top);
+                StoreX87Stack(after);
+                return true;
+            case HelperId.X87FstSingle or HelperId.X87FstpSingle or HelperId.X87FstDouble or HelperId.X87FstpDouble:
+                CallX87Memory(op, X87KnownHelpers.OfStore(id is HelperId.X87FstDouble or HelperId.X87FstpDouble), stack.Top);
+                if (after != stack)
+                    StoreX87Stack(after);
+                return true;
+            case HelperId.X87FldRegister:
+                CopyX87(after.Top, stack.Physical(i));
+                break;
+            case HelperId.X87FldConstant when i is 0 or 6:
+                RegisterAddress(after.Top, 0);
+                Ldc(i == 0 ? long.MinValue : 0);
+                _il.Emit(OpCodes.Stind_I8);
+                RegisterAddress(after.Top, 8);
+                Ldc4(i == 0 ? 0x3FFF : 0);
+                _il.Emit(OpCodes.Stind_I2);
+                break;
+            case HelperId.X87FstRegister or HelperId.X87FstpRegister:
+                if (i != 0)
+                    CopyX87(stack.Physical(i), stack.Top);
+                break;
+            case HelperId.X87Fxch:
+                if (i != 0)
+                    ExchangeX87(stack.Top, stack.Physical(i));
+                break;
+            case HelperId.X87Fabs or HelperId.X87Fchs:
+                RegisterAddress(stack.Top, 8);
+                RegisterAddress(stack.Top, 8);
+                _il.Emit(OpCodes.Ldind_U2);
+                Ldc4(id == HelperId.X87Fabs ? 0x7FFF : 0x8000);
+                _il.Emit(id == HelperId.X87Fabs ? OpCodes.And : OpCodes.Xor);
+                _il.Emit(OpCodes.Stind_I2);
+                break;
+            default:
+                return false;
+        }
+
+        // Moves clear C1. The next instruction does it too, and replaces the last instruction, before anybody can look.
+        if (after != stack)
+            StoreX87Stack(after);
+        if (IsReplacedByNext(after))
+            return true;
+        FieldAddress(StatusOffset);
+        FieldAddress(StatusOffset);
+        _il.Emit(OpCodes.Ldind_U2);
+        Ldc4(0xFFFF ^ (int)X87Bits.C1);
+        _il.Emit(OpCodes.And);
+        _il.Emit(OpCodes.Stind_I2);
+        StoreLast(op);
+        return true;
+    }
+
+    private bool EmitKnownArithmetic(in IrOp op, HelperId id, X87Stack stack, X87Stack after)
+    {
+        const int forms = HelperId.X87MultiplyTop - HelperId.X87AddTop;
+        var form = (id - HelperId.X87AddTop) % forms;
+        var operation = (HelperId)((int)id - form);
+        var other = stack.Physical(X87Stack.RegisterOf(op));
+        switch (form)
+        {
+            case 0 or 1 or 2:
+                _il.Emit(OpCodes.Ldarg_0);
+                RegisterAddress(form == 0 ? stack.Top : other, 0);
+                RegisterAddress(form == 0 ? other : stack.Top, 0);
+                _il.EmitCall(X87KnownHelpers.OfRegisters(operation));
+                if (after != stack)
+                    StoreX87Stack(after);
+                if (!IsReplacedByNext(after))
+                    StoreLast(op);
+                return true;
+            case 3 or 4:
+                CallX87Memory(op, X87KnownHelpers.OfMemory(operation, form == 4), stack.Top);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    // Calls a helper (state, linear address, register), leaves if it faulted, and keeps what FNSTENV tells.
+    private void CallX87Memory(in IrOp op, MethodInfo helper, int register)
+    {
+        var leave = LeaveSite();
+        _il.Emit(OpCodes.Ldarg_0);
+        Push(op.A, 8);
+        RegisterAddress(register, 0);
+        _il.EmitCall(helper);
+        var fail = _il.DefineLabel();
+        LoadField(nameof(CpuState.ExceptionVector), OpCodes.Ldind_I4);
+        Ldc4(0);
+        _il.EmitBranch(OpCodes.Bge, fail);
+        Cold(() =>
+        {
+            _il.MarkLabel(fail);
+            Leave(leave);
+        });
+        StoreLast(op);
+        FieldAddress(PointerOffset);
+        Push(op.A, 8);
+        if (op.C != Slot.Zero)
+        {
+            Push(op.C, 8);
+            _il.Emit(OpCodes.Sub);
+        }
+
+        _il.Emit(OpCodes.Stind_I8);
+    }
+
+    private void StoreLast(in IrOp op)
+    {
+        FieldAddress(LastOffset);
+        Ldc(op.Imm);
+        _il.Emit(OpCodes.Stind_I8);
+    }
+
+    private void StoreX87Stack(X87Stack stack)
+    {
+        FieldAddress(StackOffset);
+        Ldc4(stack.Word);
+        _il.Emit(OpCodes.Stind_I4);
+    }
+
+    private void RegisterAddress(int physical, int offset) => FieldAddress(X87Registers + (physical * 16) + offset);
+
+    // In two parts, as they are read and written everywhere: a load of both just after stores of each would wait.
+    private void CopyX87(int target, int source)
+    {
+        RegisterAddress(target, 0);
+        RegisterAddress(source, 0);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Stind_I8);
+        RegisterAddress(target, 8);
+        RegisterAddress(source, 8);
+        _il.Emit(OpCodes.Ldind_U2);
+        _il.Emit(OpCodes.Stind_I2);
+    }
+
+    private void ExchangeX87(int a, int b)
+    {
+        if (_x87Significand < 0)
+        {
+            _x87Significand = _il.DeclareLocal(typeof(long), "significand");
+            _x87Exponent = _il.DeclareLocal(typeof(int), "exponent");
+        }
+
+        RegisterAddress(a, 0);
+        _il.Emit(OpCodes.Ldind_I8);
+        StLoc(_x87Significand);
+        RegisterAddress(a, 8);
+        _il.Emit(OpCodes.Ldind_U2);
+        StLoc(_x87Exponent);
+        CopyX87(a, b);
+        RegisterAddress(b, 0);
+        LdLoc(_x87Significand);
+        _il.Emit(OpCodes.Stind_I8);
+        RegisterAddress(b, 8);
+        LdLoc(_x87Exponent);
+        _il.Emit(OpCodes.Stind_I2);
+    }
+
+    // True when the next op is an x87 instruction without a memory operand that is emitted here: it cannot fault, and it writes C1 and the
+    // last instruction.
+    private bool IsReplacedByNext(X87Stack stack)
+    {
+        if (_opIndex + 1 >= _ops.Length)
+            return false;
+        ref readonly var next = ref _ops[_opIndex + 1];
+        if (!X87Stack.IsX87(next) || next.B != Slot.Zero || stack.Apply(next, out _) != X87Effect.Known)
+            return false;
+        var id = (HelperId)next.Sub;
+        return id switch
+        {
+            >= HelperId.X87AddTop and <= HelperId.X87DivideReverseInt => (id - HelperId.X87AddTop) % (HelperId.X87MultiplyTop - HelperId.X87AddTop) <= 2,
+            HelperId.X87FldRegister or HelperId.X87FstRegister or HelperId.X87FstpRegister or HelperId.X87Fxch or HelperId.X87Fabs or HelperId.X87Fchs => true,
+            _ => false,
+        };
+    }
+}
