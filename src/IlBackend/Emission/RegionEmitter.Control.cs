@@ -167,12 +167,14 @@ public sealed unsafe partial class RegionEmitter
         StLoc(_slow);
         if (_options.Alone)
         {
+            Materialise();
             StoreRipFromSlow();
             GoOut(WayOut.Return);
             return;
         }
 
-        EmitTargetTests(op);
+        EmitTargetTests();
+        Materialise();
         _usesDispatch = true;
         _il.EmitBranch(OpCodes.Br, _dispatch);
     }
@@ -243,25 +245,20 @@ public sealed unsafe partial class RegionEmitter
 
     // Compares the target with the places inside the region that it most likely is: the return points of a return, the few known targets of
     // a jump or call.
-    private void EmitTargetTests(in IrOp op)
+    private void EmitTargetTests()
     {
-        IEnumerable<RegionBlock> likely = (JumpKind)op.Sub == JumpKind.Return
-            ? _region.ReturnPointsOf(_block)
-            : _block.Targets.Count <= Region.MaxComparedTargets ? _block.Targets.Select(_region.Find).OfType<RegionBlock>() : [];
-        foreach (var place in likely.Take(MaxTargetTests))
+        foreach (var place in _region.LikelyTargetsOf(_block).Take(MaxTargetTests))
         {
             LdLoc(_slow);
             Ldc((long)place.Start);
-            if (place.Order > _block.Order)
-            {
-                _il.EmitBranch(OpCodes.Beq, _blockLabels[place.Order]);
-                continue;
-            }
-
             var next = _il.DefineLabel();
             _il.EmitBranch(OpCodes.Bne_Un, next);
-            CheckRequest(place.Start);
+            var flags = _flags;
+            if (place.Order <= _block.Order)
+                CheckRequest(place.Start);
+            Conform(_flow.Entry(place));
             _il.EmitBranch(OpCodes.Br, _blockLabels[place.Order]);
+            _flags = flags;
             _il.MarkLabel(next);
         }
     }

@@ -66,8 +66,15 @@ public sealed class FlagsFlow
     private IEnumerable<RegionBlock> Successors(RegionBlock block)
     {
         var last = block.Ops[^1].Op;
-        if (_alone || last is not (IrOpcode.Jump or IrOpcode.JumpCondition or IrOpcode.JumpIf))
+        if (_alone || last is not (IrOpcode.Jump or IrOpcode.JumpCondition or IrOpcode.JumpIf or IrOpcode.JumpIndirect))
             yield break;
+        if (last == IrOpcode.JumpIndirect)
+        {
+            foreach (var target in _region.LikelyTargetsOf(block))
+                yield return target;
+            yield break;
+        }
+
         if (_region.Find(block.Taken) is { } taken)
             yield return taken;
         if (last != IrOpcode.Jump && _region.Find(block.Next) is { } next)

@@ -86,8 +86,10 @@ public static class FlagsTransfer
                 return View(form, (Condition)op.Sub) == null;
             case IrOpcode.JumpCondition:
                 return View(form.Layer == FlagsLayer.None ? form with { Base = FlagsBase.Described } : form, (Condition)op.Sub) == null;
-            case IrOpcode.SetFlagsIf or IrOpcode.JumpIndirect:
+            case IrOpcode.SetFlagsIf:
                 return true;
+            case IrOpcode.JumpIndirect:
+                return !form.IsPlain || form.IsInvolved;
             case IrOpcode.Call:
                 return WritesRecord(op) || (HelperTable.Effects((HelperId)op.Sub) & HelperEffects.ReadsState) != 0;
             case IrOpcode.Inc or IrOpcode.Dec:

@@ -129,6 +129,14 @@ public sealed class Region
     /// <summary>Where a return may go inside the region: behind the calls of the functions that it belongs to.</summary>
     public IReadOnlyList<RegionBlock> ReturnPointsOf(RegionBlock block) => _returnPoints.TryGetValue(block, out var points) ? points : [];
 
+    /// <summary>Where inside the region the indirect jump of a block most likely goes: the return points of a return, the few known targets of a jump or call.</summary>
+    public IEnumerable<RegionBlock> LikelyTargetsOf(RegionBlock block)
+    {
+        if ((JumpKind)block.Ops[^1].Sub == JumpKind.Return)
+            return ReturnPointsOf(block);
+        return block.Targets.Count <= MaxComparedTargets ? block.Targets.Select(Find).OfType<RegionBlock>() : [];
+    }
+
     private void FindReturnPoints()
     {
         var returns = new Dictionary<ulong, List<RegionBlock>>();
