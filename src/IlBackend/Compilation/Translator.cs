@@ -289,14 +289,19 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
         }
     }
 
-    // What is to be compiled next: the hottest of the blocks asked for that still want it. Null when there is none. Under the memory's lock.
+    // What has no code at all, and is interpreted meanwhile, comes first; then the hottest.
+    private static long Urgency((nint Block, bool Grow) request) =>
+        (request.Grow || ((Block*)request.Block)->Code != 0 ? 0 : 1L << 40) + ((Block*)request.Block)->Hotness;
+
+    // What is to be compiled next: the most urgent of the blocks asked for that still want it. Null when there is none. Under the memory's
+    // lock.
     private (Region Region, bool Grow)? NextRegion(BlockCache cache)
     {
         while (_requests.Count > 0)
         {
             var best = 0;
             for (var i = 1; i < _requests.Count; i++)
-                if (((Block*)_requests[i].Block)->Hotness > ((Block*)_requests[best].Block)->Hotness)
+                if (Urgency(_requests[i]) > Urgency(_requests[best]))
                     best = i;
             var (source, grow) = _requests[best];
             _requests.RemoveAt(best);
