@@ -51,6 +51,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     private readonly Dictionary<nint, List<CompiledRegion>> _regionsOf = [];
     private readonly List<CompiledRegion> _dead = [];
     private readonly List<(nint Block, bool Grow)> _requests = [];
+    private readonly HashSet<(uint Caller, ulong Function)> _asked = [];
     private readonly SemaphoreSlim _work = new(0);
     private readonly Thread? _thread;
     private readonly nint _stub;
@@ -114,7 +115,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
                 var head = (Block*)caller.Region.Blocks[0].Source;
                 block->IsHotCallee = true;
                 cell->Patience = EntryPatience;
-                if (head->Valid != 0 && caller.Region.Find(rip) == null)
+                if (head->Valid != 0 && caller.Region.Find(rip) == null && _asked.Add((caller.Number, rip)))
                     Ask(head, true);
                 return;
             }
@@ -198,6 +199,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
         _dead.Clear();
         _regionsOf.Clear();
         _requests.Clear();
+        _asked.Clear();
         _lastNumber = 0;
     }
 
