@@ -138,7 +138,7 @@ public sealed unsafe partial class RegionEmitter
     {
         if (step.Collapses)
         {
-            PushResult(_flags, 8);
+            PushResult(_flags, PartWidth);
             StLoc(PartLocal(0));
         }
 
@@ -153,7 +153,7 @@ public sealed unsafe partial class RegionEmitter
 
     private void CopyToPart(int part, ushort slot, long imm)
     {
-        Push(slot, imm, 8);
+        Push(slot, imm, PartWidth);
         StLoc(PartLocal(part));
     }
 
@@ -183,11 +183,13 @@ public sealed unsafe partial class RegionEmitter
                     _il.Emit(OpCodes.Add);
                 }
 
-                ZeroExtend(op.Size, 8);
+                ZeroExtend(op.Size, PartWidth);
                 StLoc(PartLocal(part));
                 break;
         }
     }
+
+    private int PartWidth => _slotIsWide[Slot.Part0] ? 8 : 4;
 
     private int PartLocal(int part) => _slotLocal[Slot.Part0 + part];
 

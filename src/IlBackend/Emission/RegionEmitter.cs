@@ -122,11 +122,12 @@ public sealed unsafe partial class RegionEmitter
         foreach (var block in _region.Blocks)
             foreach (ref readonly var op in _flow.Ops(block).AsSpan())
                 Collect(op, used, usedVector);
+        var anyWide = Array.IndexOf(_slotIsWide, true) >= 0;
         for (ushort i = 0; i < Slot.Count; i++)
         {
             if (i < Slot.Part0 && (!used[i] || !(Slot.IsGpr(i) || Slot.IsTemp(i))))
                 continue;
-            _slotIsWide[i] = _wide || Slot.IsTemp(i);
+            _slotIsWide[i] |= _wide ? !Slot.IsTemp(i) || i >= Slot.Part0 : anyWide && i >= Slot.Part0;
             _slotLocal[i] = _il.DeclareLocal(_slotIsWide[i] ? typeof(long) : typeof(int), Slot.Name(i));
         }
 
@@ -154,7 +155,10 @@ public sealed unsafe partial class RegionEmitter
         if (IrOperands.ReadsC(op))
             used[op.C] = true;
         if (IrOperands.WritesInteger(op))
+        {
             used[op.Dst] = true;
+            _slotIsWide[op.Dst] |= Slot.IsTemp(op.Dst) && ResultBytes(op) == 8;
+        }
 
         if (IrOperands.ReadsVectorA(op))
             UseVector(op.A, usedVector);
@@ -165,6 +169,16 @@ public sealed unsafe partial class RegionEmitter
         if (IrOperands.WritesVector(op))
             UseVector(op.Dst, usedVector);
     }
+
+    // The bytes that the result of an integer op is zero-extended from.
+    private int ResultBytes(in IrOp op) => op.Op switch
+    {
+        IrOpcode.SignExtend or IrOpcode.LoadSigned => op.Sub,
+        IrOpcode.GetCondition or IrOpcode.GetFlags or IrOpcode.Compare => 4,
+        IrOpcode.Insert or IrOpcode.InsertHigh or IrOpcode.LinearAddress => _wide ? 8 : 4,
+        IrOpcode.Call or IrOpcode.VToInt => 8,
+        _ => op.Size,
+    };
 
     private static void UseVector(ushort cell, bool[] used)
     {
