@@ -3,6 +3,7 @@ using System.Reflection.Emit;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Helpers.X87;
+using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 
@@ -97,9 +98,12 @@ public sealed unsafe partial class RegionEmitter
         {
             case >= HelperId.X87AddTop and <= HelperId.X87DivideReverseInt:
                 return EmitKnownArithmetic(op, id, stack, after);
-            case HelperId.X87FldSingle or HelperId.X87FldDouble:
-                CallX87Memory(op, X87KnownHelpers.OfLoad(id == HelperId.X87FldDouble), after.Top);
+            case HelperId.X87FldSingle:
+                CallX87Memory(op, X87KnownHelpers.OfLoad(false), after.Top);
                 StoreX87Stack(after);
+                return true;
+            case HelperId.X87FldDouble:
+                LoadX87Double(op, after);
                 return true;
             case HelperId.X87FstSingle or HelperId.X87FstpSingle or HelperId.X87FstDouble or HelperId.X87FstpDouble:
                 CallX87Memory(op, X87KnownHelpers.OfStore(id is HelperId.X87FstDouble or HelperId.X87FstpDouble), stack.Top);
@@ -142,14 +146,85 @@ public sealed unsafe partial class RegionEmitter
             StoreX87Stack(after);
         if (IsReplacedByNext(after))
             return true;
+        ClearC1();
+        StoreLast(op);
+        return true;
+    }
+
+    // FLD m64: a normal number in a page of the fast path is widened here, everything else by the helper.
+    private void LoadX87Double(in IrOp op, X87Stack after)
+    {
+        var slow = _il.DefineLabel();
+        var resume = _il.DefineLabel();
+        var leave = LeaveSite();
+        DeclareX87Locals();
+        Push(op.A, 8);
+        StLoc(_ea);
+        EmitFastBitCheck(PagePermission.FastRead, slow);
+        LdLoc(_memory);
+        LdLoc(_ea);
+        _il.Emit(OpCodes.Conv_I);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Ldind_I8);
+        StLoc(_x87Significand);
+
+        // An exponent of neither 0 nor 7FF.
+        LdLoc(_x87Significand);
+        Ldc(0x7FF0000000000000);
+        _il.Emit(OpCodes.And);
+        Ldc(0x0010000000000000);
+        _il.Emit(OpCodes.Sub);
+        Ldc(0x7FE0000000000000);
+        _il.EmitBranch(OpCodes.Bge_Un, slow);
+        RegisterAddress(after.Top, 0);
+        LdLoc(_x87Significand);
+        Ldc4(11);
+        _il.Emit(OpCodes.Shl);
+        Ldc(long.MinValue);
+        _il.Emit(OpCodes.Or);
+        _il.Emit(OpCodes.Stind_I8);
+        RegisterAddress(after.Top, 8);
+        PushDoubleBits(52, 0x7FF);
+        Ldc4(0x3FFF - 0x3FF);
+        _il.Emit(OpCodes.Add);
+        PushDoubleBits(48, 0x8000);
+        _il.Emit(OpCodes.Or);
+        _il.Emit(OpCodes.Stind_I2);
+        ClearC1();
+        _il.MarkLabel(resume);
+        StoreX87Stack(after);
+        StorePointers(op);
+        var (linear, top) = (op.A, after.Top);
+        Cold(() =>
+        {
+            _il.MarkLabel(slow);
+            _il.Emit(OpCodes.Ldarg_0);
+            Push(linear, 8);
+            RegisterAddress(top, 0);
+            _il.EmitCall(X87KnownHelpers.OfLoad(true));
+            LeaveIfPending(leave);
+            _il.EmitBranch(OpCodes.Br, resume);
+        });
+    }
+
+    private void PushDoubleBits(int shift, int mask)
+    {
+        LdLoc(_x87Significand);
+        Ldc4(shift);
+        _il.Emit(OpCodes.Shr_Un);
+        _il.Emit(OpCodes.Conv_I4);
+        Ldc4(mask);
+        _il.Emit(OpCodes.And);
+    }
+
+    private void ClearC1()
+    {
         FieldAddress(StatusOffset);
         FieldAddress(StatusOffset);
         _il.Emit(OpCodes.Ldind_U2);
         Ldc4(0xFFFF ^ (int)X87Bits.C1);
         _il.Emit(OpCodes.And);
         _il.Emit(OpCodes.Stind_I2);
-        StoreLast(op);
-        return true;
     }
 
     private bool EmitKnownArithmetic(in IrOp op, HelperId id, X87Stack stack, X87Stack after)
@@ -195,6 +270,12 @@ public sealed unsafe partial class RegionEmitter
             _il.MarkLabel(fail);
             Leave(leave);
         });
+        StorePointers(op);
+    }
+
+    // What FNSTENV tells about an instruction with a memory operand.
+    private void StorePointers(in IrOp op)
+    {
         StoreLast(op);
         FieldAddress(PointerOffset);
         Push(op.A, 8);
@@ -238,12 +319,7 @@ public sealed unsafe partial class RegionEmitter
 
     private void ExchangeX87(int a, int b)
     {
-        if (_x87Significand < 0)
-        {
-            _x87Significand = _il.DeclareLocal(typeof(long), "significand");
-            _x87Exponent = _il.DeclareLocal(typeof(int), "exponent");
-        }
-
+        DeclareX87Locals();
         RegisterAddress(a, 0);
         _il.Emit(OpCodes.Ldind_I8);
         StLoc(_x87Significand);
@@ -257,6 +333,14 @@ public sealed unsafe partial class RegionEmitter
         RegisterAddress(b, 8);
         LdLoc(_x87Exponent);
         _il.Emit(OpCodes.Stind_I2);
+    }
+
+    private void DeclareX87Locals()
+    {
+        if (_x87Significand >= 0)
+            return;
+        _x87Significand = _il.DeclareLocal(typeof(long), "significand");
+        _x87Exponent = _il.DeclareLocal(typeof(int), "exponent");
     }
 
     // True when the next op is an x87 instruction without a memory operand that is emitted here: it cannot fault, and it writes C1 and the

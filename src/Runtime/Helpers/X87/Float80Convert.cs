@@ -36,9 +36,11 @@ public static class Float80Convert
     }
 
     /// <summary>True for a denormal single.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool IsDenormalSingle(uint bits) => (bits & 0x7F800000) == 0 && (bits & 0x7FFFFF) != 0;
 
     /// <summary>True for a denormal double.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool IsDenormalDouble(ulong bits) => (bits & 0x7FF0000000000000) == 0 && (bits & 0xFFFFFFFFFFFFF) != 0;
 
     /// <summary>Converts a signed integer, always exact.</summary>

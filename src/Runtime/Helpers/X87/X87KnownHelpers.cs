@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.State;
 
@@ -8,6 +9,7 @@ namespace DynaTrans.Runtime.Helpers.X87;
 /// The helpers of x87 instructions whose registers are known when they are translated: all exceptions are masked, nothing forbids x87
 /// instructions, the operands are not empty, and what is pushed goes to an empty register. They compute by the same functions as the
 /// general helpers; TOP, tags and the last instruction are the translation's business. Registers are given by their addresses.
+/// Not inlined: inside a region the arithmetic is no faster, and many times as large.
 /// </summary>
 public static unsafe class X87KnownHelpers
 {
@@ -25,18 +27,21 @@ public static unsafe class X87KnownHelpers
     /// <summary>The helper (state, linear address, source) of FST m32 or m64.</summary>
     public static MethodInfo OfStore(bool wide) => typeof(X87KnownHelpers).GetMethod(wide ? nameof(StoreDouble) : nameof(StoreSingle), Any)!;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void LoadSingle(CpuState* s, ulong linear, Float80* target)
     {
         if (X87Access.Load(s, linear, out uint bits))
             X87Load.SingleTo(&s->X87, target, bits);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void LoadDouble(CpuState* s, ulong linear, Float80* target)
     {
         if (X87Access.Load(s, linear, out ulong bits))
             X87Load.DoubleTo(&s->X87, target, bits);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void StoreSingle(CpuState* s, ulong linear, Float80* source)
     {
         uint bits = Float80Convert.ToSingle(Float80.Read(source), s->X87.Fcw, out uint flags);
@@ -44,6 +49,7 @@ public static unsafe class X87KnownHelpers
             X87State.SetStatus(&s->X87, flags);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void StoreDouble(CpuState* s, ulong linear, Float80* source)
     {
         ulong bits = Float80Convert.ToDouble(Float80.Read(source), s->X87.Fcw, out uint flags);
@@ -66,15 +72,18 @@ public static unsafe class X87KnownHelpers
 internal static unsafe class X87KnownArithmetic<T>
     where T : struct, IX87Operation
 {
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void Registers(CpuState* s, Float80* target, Float80* source) =>
         X87Arithmetic.Finish(&s->X87, target, T.Apply(Float80.Read(target), Float80.Read(source), s->X87.Fcw), false);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void Single(CpuState* s, ulong linear, Float80* target)
     {
         if (X87Access.Load(s, linear, out uint bits))
             X87Arithmetic.MemoryTo<T>(&s->X87, target, Float80Convert.FromSingle(bits), Float80Convert.IsDenormalSingle(bits));
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void Double(CpuState* s, ulong linear, Float80* target)
     {
         if (X87Access.Load(s, linear, out ulong bits))
