@@ -218,6 +218,43 @@ public sealed unsafe class CheckPlanTests
     }
 
     [Fact]
+    public void ALoopWithoutEntryKeepsWhatItDoesNotMove()
+    {
+        var checks = Plan(64, a =>
+        {
+            var (loop, skip, end) = (a.CreateLabel(), a.CreateLabel(), a.CreateLabel());
+            a.mov(rax, __qword_ptr[rsi]);
+            a.mov(rax, __qword_ptr[rdi]);
+            a.jmp(loop);
+            a.nop();
+            a.Label(ref loop);
+            a.mov(rax, __qword_ptr[rsi + 8]);
+            a.mov(rdx, __qword_ptr[rdi + 8]);
+            a.cmp(rax, rdx);
+            a.jne(end);
+            a.mov(rax, __qword_ptr[rsi + 16]);
+            a.mov(rdx, __qword_ptr[rdi + 16]);
+            a.cmp(rax, rdx);
+            a.jne(skip);
+            a.mov(rax, __qword_ptr[rbx]);
+            a.jmp(skip);
+            a.nop();
+            a.Label(ref skip);
+            a.add(rsi, 16);
+            a.jmp(loop);
+            a.nop();
+            a.Label(ref end);
+        }, areCopied: true);
+
+        // rsi moves: once in a round it is tested; rdi does not.
+        Assert.Equal(
+            [
+                CheckForm.FastBit, CheckForm.FastBit, CheckForm.FastBit, CheckForm.None, CheckForm.None, CheckForm.None, CheckForm.FastBit,
+            ],
+            checks.Select(c => c.Form));
+    }
+
+    [Fact]
     public void TablesWithABoundedIndexAreTestedAsAWhole()
     {
         var checks = Plan(64, a =>
@@ -265,7 +302,7 @@ public sealed unsafe class CheckPlanTests
     }
 
     // The checks of all accesses, in the order of the code; the history is asked by the number of the instruction in its block.
-    private static List<AccessCheck> Plan(int bits, Action<Assembler> write, Func<int, AccessHistory>? history = null, bool isLoopRefused = false)
+    private static List<AccessCheck> Plan(int bits, Action<Assembler> write, Func<int, AccessHistory>? history = null, bool isLoopRefused = false, bool areCopied = false)
     {
         var a = new Assembler(bits);
         write(a);
@@ -293,6 +330,8 @@ public sealed unsafe class CheckPlanTests
         }
 
         var region = new Region(mode, [.. blocks.Values]);
+        foreach (var block in region.Blocks)
+            block.Copied = areCopied;
         region.Analyse();
         var known = region.Blocks[0].Addresses.Select((rip, i) => (rip, i)).ToDictionary(p => p.rip, p => p.i);
         var plan = new CheckPlan(region, rip => history != null && known.TryGetValue(rip, out var i) ? history(i) : AccessHistory.Fast, _ => isLoopRefused);

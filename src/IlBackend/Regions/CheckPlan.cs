@@ -27,7 +27,7 @@ public sealed class CheckPlan
     // What functions called from here will need below the stack pointer.
     private const int StackReserve = 512;
 
-    // The meet over loops ends here, with nothing known where it has not settled.
+    // After so many rounds nothing is assumed about a loop that has not settled.
     private const int MaxRounds = 8;
 
     private readonly Region _region;
@@ -37,7 +37,8 @@ public sealed class CheckPlan
     private readonly bool _is64;
     private readonly AccessCheck?[][] _checks;
     private readonly List<AccessCheck>?[] _loopChecks;
-    private readonly CheckedRanges?[] _before;
+    private readonly CheckedRanges[] _before;
+    private readonly CheckedRanges?[] _aroundLoop;
     private readonly CheckedRanges[] _after;
     private readonly bool[] _isInKnownLoop;
 
@@ -52,15 +53,17 @@ public sealed class CheckPlan
         _history = history;
         _is64 = region.Mode.Is64();
         _checks = new AccessCheck?[region.Blocks.Count][];
-        _before = new CheckedRanges?[region.Blocks.Count];
+        _before = new CheckedRanges[region.Blocks.Count];
         _after = new CheckedRanges[region.Blocks.Count];
         _loopChecks = LoopChecks.Find(region, _graph, History, isLoopRefused ?? (_ => false));
+        _aroundLoop = new CheckedRanges?[region.Blocks.Count];
+        var round = 0;
         do
             Solve();
-        while (DropLoopChecks());
+        while (Narrow(round++));
         _isInKnownLoop = new bool[region.Blocks.Count];
         for (var head = 0; head < _before.Length; head++)
-            if (_before[head]!.Ranges.Count > 0 && _graph.IsHead(head))
+            if (_before[head].Ranges.Count > 0 && _graph.IsHead(head))
                 MarkLoop(_graph.Loop(head));
     }
 
@@ -108,78 +111,74 @@ public sealed class CheckPlan
             _isInKnownLoop[i] |= loop[i];
     }
 
+    // With what holds at the heads of loops given, what holds elsewhere follows in layout order: the sources of forward edges come first.
     private void Solve()
     {
-        Array.Clear(_before);
         foreach (var block in _region.Blocks)
         {
-            if (block.Entry < 0)
-                continue;
-            var known = _before[block.Order] = new CheckedRanges();
-            foreach (var check in LoopChecksOf(block))
-                known.Add(check.Granted);
-        }
-
-        Settle();
-
-        // Blocks that no edge leads to.
-        for (var i = 0; i < _before.Length; i++)
-        {
-            if (_before[i] != null)
-                continue;
-            _before[i] = new CheckedRanges();
-            Settle();
-        }
-    }
-
-    private void Settle()
-    {
-        for (var round = 0; Round(round); round++)
-        {
-        }
-    }
-
-    // True when tests before a loop were dropped because what they find out does not hold all the way round.
-    private bool DropLoopChecks()
-    {
-        var dropped = false;
-        for (var head = 0; head < _loopChecks.Length; head++)
-            foreach (var latch in _graph.Predecessors(head))
-                if (latch >= head)
-                    dropped |= _loopChecks[head]?.RemoveAll(check => !IsKnown(_after[latch], check)) > 0;
-        return dropped;
-    }
-
-    // Plans every block reached so far; true when what holds at the beginning of one has changed.
-    private bool Round(int round)
-    {
-        var changed = false;
-        foreach (var block in _region.Blocks)
-        {
-            if (_before[block.Order] is not { } before)
-                continue;
+            var before = _before[block.Order] = AtStart(block);
             var after = _after[block.Order] = before.Copy();
             PlanBlock(block, after);
-            foreach (var successor in _graph.Successors(block.Order))
-            {
-                if (_region.Blocks[successor].Entry >= 0)
-                    continue;
-                ref var known = ref _before[successor];
-                if (known == null)
-                {
-                    known = after.Copy();
-                    changed = true;
-                }
-                else if (known.IntersectWith(after))
-                {
-                    if (round >= MaxRounds)
-                        known.Clear();
-                    changed = true;
-                }
-            }
+        }
+    }
+
+    private CheckedRanges AtStart(RegionBlock block)
+    {
+        var known = new CheckedRanges();
+        if (block.Entry >= 0)
+        {
+            foreach (var check in LoopChecksOf(block))
+                known.Add(check.Granted);
+            return known;
         }
 
-        return changed;
+        var isFirst = true;
+        foreach (var from in _graph.Predecessors(block.Order))
+        {
+            if (from >= block.Order)
+                continue;
+            if (isFirst)
+                known = _after[from].Copy();
+            else
+                known.IntersectWith(_after[from]);
+            isFirst = false;
+        }
+
+        if (_aroundLoop[block.Order] is { } around)
+            known.IntersectWith(around);
+        return known;
+    }
+
+    // Takes away what was assumed at the head of a loop and does not hold all the way round. A range that gets smaller in every round is
+    // given up. True when something was taken away: then the rest has to be found again.
+    private bool Narrow(int round)
+    {
+        var narrowed = false;
+        for (var head = 0; head < _before.Length; head++)
+            foreach (var latch in _graph.Predecessors(head))
+            {
+                if (latch < head)
+                    continue;
+                if (_region.Blocks[head].Entry >= 0)
+                {
+                    narrowed |= _loopChecks[head]?.RemoveAll(check => !IsKnown(_after[latch], check)) > 0;
+                    continue;
+                }
+
+                var around = _before[head].Copy();
+                if (!around.IntersectWith(_after[latch]))
+                    continue;
+                if (round >= MaxRounds)
+                    around.Clear();
+                else if (round >= 1)
+                    around.KeepThoseIn(_before[head]);
+                if (_aroundLoop[head] is { } known)
+                    around.IntersectWith(known);
+                _aroundLoop[head] = around;
+                narrowed = true;
+            }
+
+        return narrowed;
     }
 
     private void PlanBlock(RegionBlock block, CheckedRanges ranges)

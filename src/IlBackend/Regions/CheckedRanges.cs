@@ -89,6 +89,9 @@ public sealed class CheckedRanges
         return true;
     }
 
+    /// <summary>Keeps the ranges that are also in another set just as they are.</summary>
+    public void KeepThoseIn(CheckedRanges other) => _ranges.RemoveAll(range => !other._ranges.Contains(range));
+
     /// <summary>Forgets everything.</summary>
     public void Clear() => _ranges.Clear();
 
