@@ -255,6 +255,28 @@ public sealed unsafe class CheckPlanTests
     }
 
     [Fact]
+    public void FieldsLookedAtAfterABranchAreNear()
+    {
+        var checks = Plan(64, a =>
+        {
+            var (other, end) = (a.CreateLabel(), a.CreateLabel());
+            a.cmp(__dword_ptr[rbx + 8], 3);
+            a.jne(other);
+            a.mov(rax, __qword_ptr[rbx]);
+            a.mov(rcx, __qword_ptr[rbx - 64]);
+            a.mov(__qword_ptr[rbx - 8], rax);
+            a.jmp(end);
+            a.nop();
+            a.Label(ref other);
+            a.mov(rax, __qword_ptr[rbx + 64]);
+            a.Label(ref end);
+        });
+        Assert.Equal(
+            [(CheckForm.FastBit, 0L), (CheckForm.None, 0L), (CheckForm.FastBit, -64L), (CheckForm.None, -8L), (CheckForm.None, 64L)],
+            checks.Select(c => (c.Form, c.Lo)));
+    }
+
+    [Fact]
     public void TablesWithABoundedIndexAreTestedAsAWhole()
     {
         var checks = Plan(64, a =>

@@ -24,6 +24,10 @@ public sealed class CheckPlan
     // Ops looked at for accesses that a test could serve too.
     private const int LookAhead = 200;
 
+    // How far a test is lowered, in bytes, for accesses that do not follow on every way, and blocks looked at for them.
+    private const int Neighbourhood = 64;
+    private const int BlocksAhead = 3;
+
     // What functions called from here will need below the stack pointer.
     private const int StackReserve = 512;
 
@@ -242,11 +246,37 @@ public sealed class CheckPlan
             if (++index == block.Ops.Length)
             {
                 if (block.Ops[^1].Op != IrOpcode.Jump || _region.Find(block.Taken) is not { Entry: < 0 } next)
-                    break;
+                    return check.Form == CheckForm.FastBit ? Lower(block, origin, check, own - Neighbourhood, BlocksAhead) : check;
                 (block, index) = (next, 0);
             }
 
             check = ExtendTo(block, index, origin, check, own);
+        }
+
+        return check;
+    }
+
+    // Lowers a check a little to accesses that perhaps follow: the fields of a structure are not looked at in the order of their offsets.
+    private AccessCheck Lower(RegionBlock block, CheckedRanges origin, AccessCheck check, long limit, int depth)
+    {
+        foreach (var successor in _graph.Successors(block.Order))
+        {
+            var next = _region.Blocks[successor];
+            if (next.Entry >= 0)
+                continue;
+            var there = origin.Copy();
+            for (var i = 0; i < next.Ops.Length && there.Ranges.Count > 0; i++)
+            {
+                ref readonly var op = ref next.Ops[i];
+                if (IsAccess(op) && AddressKey.TryOf(op, out var key) && (check.Write || !IsWrite(op)))
+                    foreach (var range in there.Ranges)
+                        if (range.Key == key && op.Disp - range.Lo is var at && at < check.Lo && at >= limit && check.Hi - at <= PageSize && at == (int)at)
+                            check = check with { Lo = at };
+                there.Apply(op, _is64);
+            }
+
+            if (depth > 1 && there.Ranges.Count > 0)
+                check = Lower(next, there, check, limit, depth - 1);
         }
 
         return check;
