@@ -14,6 +14,9 @@ public enum IrAttr : byte
 
     /// <summary>The address of a vector access must be a multiple of 16, else #GP(0).</summary>
     Aligned = 2,
+
+    /// <summary>A memory access of a region that cannot fault or leave it: its bytes were tested before. Not in blocks of the cache.</summary>
+    Proven = 4,
 }
 
 /// <summary>How an address operand is computed.</summary>
@@ -104,7 +107,7 @@ public struct IrOp
 
     /// <summary>True when the op can raise an exception or leave the block: the guest's state must be exact before it.</summary>
     public readonly bool CanFault => Op is IrOpcode.Load or IrOpcode.LoadSigned or IrOpcode.Store or IrOpcode.VLoad or IrOpcode.VStore
-        or IrOpcode.Call or IrOpcode.CheckLimit or IrOpcode.Raise;
+        or IrOpcode.Call or IrOpcode.CheckLimit or IrOpcode.Raise && (Attr & IrAttr.Proven) == 0;
 
     /// <summary>True for ops that end a block.</summary>
     public readonly bool EndsBlock => Op >= IrOpcode.Jump;

@@ -182,11 +182,11 @@ public sealed unsafe partial class RegionEmitter
         _il.EmitBranch(OpCodes.Brfalse, slow);
     }
 
-    // True when the access at an op of the present block cannot leave the code.
-    private bool IsProven(int index)
+    // True when the access at an op of a block cannot leave the code.
+    private bool IsProven(RegionBlock block, int index)
     {
-        ref readonly var op = ref _block.Ops[index];
-        return _plan != null && CheckPlan.IsAccess(op) && (op.Attr & IrAttr.Aligned) == 0 && _plan.Check(_block, index).Form == CheckForm.None;
+        ref readonly var op = ref block.Ops[index];
+        return _plan != null && CheckPlan.IsAccess(op) && (op.Attr & IrAttr.Aligned) == 0 && _plan.Check(block, index).Form == CheckForm.None;
     }
 
     // The address space's table of permissions goes on for a few pages behind the window, all zero.

@@ -87,7 +87,7 @@ public sealed unsafe partial class RegionEmitter
         for (var i = _opIndex + 1; i < _ops.Length; i++)
         {
             ref readonly var op = ref _ops[i];
-            if (Reads(op, slot) || (op.CanFault && !IsProven(i)) || op.EndsBlock)
+            if (Reads(op, slot) || op.CanFault || op.EndsBlock)
                 return false;
             if (IrOperands.WritesInteger(op) && op.Dst == slot)
                 return true;
@@ -108,7 +108,7 @@ public sealed unsafe partial class RegionEmitter
                 isRead |= Reads(op, temp);
             else if (!isRead || op.WritesFlags)
                 return true;
-            else if (op.CanFault && !IsProven(i))
+            else if (op.CanFault)
                 return false;
             else if (op.EndsBlock)
                 return !_live[i] && op.Op != IrOpcode.JumpCondition;

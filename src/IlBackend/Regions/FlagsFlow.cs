@@ -23,7 +23,9 @@ public sealed class FlagsFlow
     /// <param name="region">The region, with its entries numbered.</param>
     /// <param name="alone">All jumps lead out of it.</param>
     /// <param name="leavesAtStart">True for blocks at whose beginning the code may leave: there the record is seen.</param>
-    public FlagsFlow(Region region, bool alone, Func<RegionBlock, bool>? leavesAtStart = null)
+    /// <param name="isProven">True for accesses, by their index in a block, at which the code cannot leave.</param>
+    public FlagsFlow(
+        Region region, bool alone, Func<RegionBlock, bool>? leavesAtStart = null, Func<RegionBlock, int, bool>? isProven = null)
     {
         (_region, _alone, _leavesAtStart) = (region, alone, leavesAtStart);
         var count = region.Blocks.Count;
@@ -35,6 +37,9 @@ public sealed class FlagsFlow
         {
             _ops[i] = (IrOp[])region.Blocks[i].Ops.Clone();
             _predecessors[i] = [];
+            for (var op = 0; op < _ops[i].Length; op++)
+                if (isProven != null && isProven(region.Blocks[i], op))
+                    _ops[i][op].Attr |= IrAttr.Proven;
         }
 
         foreach (var block in region.Blocks)
