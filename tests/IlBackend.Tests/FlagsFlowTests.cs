@@ -25,6 +25,16 @@ public sealed class FlagsFlowTests : IDisposable
     }
 
     [Fact]
+    public void TestedAccessDoesNotShowTheRecord()
+    {
+        // add eax, ecx; mov edx, [esi]; cmp eax, edx; ret
+        var (region, flow) = Analyse("01 C8 8B 16 39 D0 C3");
+        Assert.True(flow.Ops(region.Blocks[0])[0].WritesFlags);
+        var tested = new FlagsFlow(region, false, null, (_, _) => true);
+        Assert.False(tested.Ops(region.Blocks[0])[0].WritesFlags);
+    }
+
+    [Fact]
     public void BlockWithOneWayInFindsTheCompareAsItIs()
     {
         // cmp eax, ecx; je 401006; jl 401008; inc edx; ... ret
