@@ -33,8 +33,9 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     // Exits for a slow access at one instruction before the region is made again with slow paths.
     private const int SlowExitsBeforeRecompile = 16;
 
-    // Sampled entries from outside before a region is made again with its surroundings.
-    private const int EntryPatience = 32;
+    // Sampled entries from outside that a region is made again for, at least, and by weight.
+    private const int MinSamples = 32;
+    private const int WeightPerSample = 32;
 
     // Times that a region is made anew because its entries are hot.
     private const int MaxGrowth = 8;
@@ -51,7 +52,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     private readonly Dictionary<nint, List<CompiledRegion>> _regionsOf = [];
     private readonly List<CompiledRegion> _dead = [];
     private readonly List<(nint Block, bool Grow)> _requests = [];
-    private readonly HashSet<(uint Caller, ulong Function)> _asked = [];
+    private readonly Dictionary<(uint Region, ulong Rip), int> _samples = [];
     private readonly SemaphoreSlim _work = new(0);
     private readonly Thread? _thread;
     private readonly nint _stub;
@@ -102,25 +103,23 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     {
         lock (cache.Memory.Lock)
         {
-            var cell = Cell(rip, mode);
-            if (--cell->Patience != 0 || RegionAt(cell) is not { } region)
-                return;
-            var block = EntryBlock(region, cell);
-            if (block->Valid == 0)
+            if (RegionAt(Cell(rip, mode)) is not { } region || EntryBlock(region, Cell(rip, mode)) is var block && block->Valid == 0)
                 return;
 
             // A function: its caller goes on at what lies on the stack.
             if (_cells.TryGetValue((top, mode), out var known) && RegionAt((EntryCell*)known) is { } caller && caller != region)
             {
-                var head = (Block*)caller.Region.Blocks[0].Source;
+                if (caller.Region.Find(rip) != null || !IsEvidence(caller, rip))
+                    return;
                 block->IsHotCallee = true;
-                cell->Patience = EntryPatience;
-                if (head->Valid != 0 && caller.Region.Find(rip) == null && _asked.Add((caller.Number, rip)))
-                    Ask(head, true);
-                return;
+                region = caller;
+                block = (Block*)caller.Region.Blocks[0].Source;
             }
+            else if (!IsEvidence(region, rip))
+                return;
 
-            Ask(block, true);
+            if (block->Valid != 0)
+                Ask(block, true);
         }
     }
 
@@ -199,7 +198,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
         _dead.Clear();
         _regionsOf.Clear();
         _requests.Clear();
-        _asked.Clear();
+        _samples.Clear();
         _lastNumber = 0;
     }
 
@@ -269,6 +268,14 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
 
     private static Block* EntryBlock(CompiledRegion region, EntryCell* cell) =>
         (Block*)region.Region.Entries[(int)(cell->Local % EntryCell.MaxEntries)].Source;
+
+    // True once, when an entry has been sampled so often that what its passages have cost is what it costs to make a region again.
+    private bool IsEvidence(CompiledRegion region, ulong rip)
+    {
+        var count = _samples.GetValueOrDefault((region.Number, rip)) + 1;
+        _samples[(region.Number, rip)] = count;
+        return count == Math.Max(MinSamples, region.Region.Weight / WeightPerSample);
+    }
 
     // Under the memory's lock.
     private void Ask(Block* block, bool grow)
@@ -455,7 +462,6 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
             if (_byNumber.TryGetValue(cell->Local / EntryCell.MaxEntries, out var old))
                 replaced.Add(old);
             cell->Local = EntryCell.Inside(number, i);
-            cell->Patience = EntryPatience;
             Volatile.Write(ref cell->Target, EntryCell.Pack(compiled.Code, i));
             block->Code = (nint)cell;
             block->CompileState = CompileState.Entry;

@@ -15,7 +15,7 @@ public sealed unsafe class RegionBuilder
     /// Weight of the largest region to try. RyuJIT gives up optimising at 8,000 references to locals; an IR op costs about 6 on average, a
     /// memory access 10; the emitter counts exactly.
     /// </summary>
-    public const int MaxWeight = 10000;
+    public const int MaxWeight = 12000;
 
     // Weight of a region up to which a function in it is copied into its caller, unless that is made again because the function is entered
     // often.

@@ -24,9 +24,6 @@ public unsafe struct EntryCell
     /// </summary>
     public uint Local;
 
-    /// <summary>Sampled entries from outside left before the code is made again together with what surrounds it.</summary>
-    public int Patience;
-
     /// <summary>Regions that can have a number of their own until the next flush.</summary>
     public const uint MaxRegions = 1 << 20;
 
