@@ -45,10 +45,40 @@ public sealed unsafe partial class RegionEmitter
                 StoreRecord(
                     FlagsForm.Dead with { Base = FlagsBase.Described, Kind = kind, SizeLog2 = form.LayerSizeLog2, Left = form.A }, () => LdLoc(_slow));
                 break;
+            case { Base: FlagsBase.Memory, Layer: FlagsLayer.Inc or FlagsLayer.Dec } when !_options.Alone:
+                StoreStep(form);
+                break;
             default:
                 ApplyByCall(form);
                 break;
         }
+    }
+
+    // inc or dec upon a record of which nothing is known. In a loop that is the one of the round before, which has the carry in its place.
+    private void StoreStep(FlagsForm form)
+    {
+        var step = FlagsForm.Dead with
+        {
+            Base = FlagsBase.Described,
+            Kind = form.Layer == FlagsLayer.Inc ? FlagsKind.Inc : FlagsKind.Dec,
+            SizeLog2 = form.LayerSizeLog2,
+            Left = form.A,
+        };
+        var other = _il.DefineLabel();
+        var done = _il.DefineLabel();
+        LoadSlotMemory(Slot.FlagsOp, 4);
+        Ldc4((int)step.Code);
+        _il.EmitBranch(OpCodes.Bne_Un, other);
+        FieldAddress(Slot.FlagsRes * 8);
+        PushResult(step, 8);
+        _il.Emit(OpCodes.Stind_I8);
+        _il.MarkLabel(done);
+        Cold(() =>
+        {
+            _il.MarkLabel(other);
+            ApplyByCall(form);
+            _il.EmitBranch(OpCodes.Br, done);
+        });
     }
 
     // The parts go to their own slots, so that no register has to be in the state.
