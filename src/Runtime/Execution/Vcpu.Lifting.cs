@@ -47,6 +47,10 @@ public sealed unsafe partial class Vcpu
         {
             lock (Cache.Memory.Lock)
             {
+                // Another thread may have been quicker: a block is in the cache once.
+                if (Cache.Find(rip, linear, (GuestMode)State->Mode) is var known && known != null)
+                    return known;
+
                 // Marked before the bytes are read: a later write to them is noticed.
                 var mustWait = (Cache.Memory.Query(linear) & PagePermission.Execute) != 0 && Cache.Protect(linear);
                 if (!mustWait)

@@ -262,6 +262,14 @@ public sealed unsafe partial class Vcpu : IDisposable
     private EntryCell* TryCompile(ITranslator translator, Block* block)
     {
         var code = Volatile.Read(ref block->Code);
+        if (code != 0 && Volatile.Read(ref ((EntryCell*)code)->Local) == 0)
+        {
+            // Another thread has just taken the code away.
+            block->Code = code = 0;
+            block->CompileState = CompileState.LostEntry;
+            block->SetHeat(0);
+        }
+
         if (code != 0 || block->Heat < HeatThreshold)
             return (EntryCell*)code;
         if (block->CompileState is CompileState.None or CompileState.LostEntry)
