@@ -31,9 +31,10 @@ public readonly record struct X87Stack(int Top, int Valid)
     /// <summary>Number of the physical register that is ST(index).</summary>
     public int Physical(int index) => (Top + index) & 7;
 
-    /// <summary>True for the helpers of the x87 family.</summary>
+    /// <summary>True for the helpers of the x87 family, and for those by which MMX instructions change TOP and the tags.</summary>
     public static bool IsX87(in IrOp op) =>
-        op.Op == IrOpcode.Call && (HelperId)op.Sub is >= HelperId.X87AddTop and <= HelperId.X87Fxrstor;
+        op.Op == IrOpcode.Call && (HelperId)op.Sub is (>= HelperId.X87AddTop and <= HelperId.X87Fxrstor)
+            or HelperId.MmxEnter or HelperId.MmxCheck or HelperId.MmxClearTop or HelperId.Emms;
 
     /// <summary>The register number i of ST(i) in an instruction's packed last-instruction word.</summary>
     public static int RegisterOf(in IrOp op) => (int)(op.Imm >> 53) & 7;
