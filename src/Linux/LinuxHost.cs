@@ -61,14 +61,13 @@ public static class LinuxHost
     public static int Run(LinuxOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var error = options.Error ?? Console.Error;
         try
         {
             Interruption.Install();
         }
         catch (PlatformNotSupportedException e)
         {
-            error.WriteLine($"dynatrans: {e.Message}");
+            Error(options).WriteLine($"dynatrans: {e.Message}");
             return NotLoadableStatus;
         }
 
@@ -77,13 +76,14 @@ public static class LinuxHost
         {
             Root = options.Root is { Length: > 0 } root ? HostCalls.FromText(Path.GetFullPath(root).TrimEnd('/')) : null,
             Strace = options.Strace == null ? null : new StraceLog(options.Strace),
-            OnInternalError = (thread, e) => error.WriteLine(
+            OnInternalError = (thread, e) => Error(options).WriteLine(
                 $"dynatrans: internal error in thread {thread.Tid}: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}"),
             VcpuCreated = options.VcpuCreated,
             VcpuEnding = options.VcpuEnding,
         };
         var arguments = new List<string> { HostCalls.FromText(options.Argument0 ?? options.Program) };
-        arguments.AddRange(options.Arguments.Select(HostCalls.FromText));
+        foreach (var argument in options.Arguments)
+            arguments.Add(HostCalls.FromText(argument));
         GuestThread first;
         try
         {
@@ -91,7 +91,7 @@ public static class LinuxHost
         }
         catch (LoadException e)
         {
-            error.WriteLine($"dynatrans: {options.Program}: {e.Message}");
+            Error(options).WriteLine($"dynatrans: {options.Program}: {e.Message}");
             return e.Error == Errno.ENOENT ? NotFoundStatus : NotLoadableStatus;
         }
 
@@ -102,7 +102,7 @@ public static class LinuxHost
             WaitForAll(kernel, process);
         }
 
-        return Report(process, error, options.Program);
+        return Report(process, options);
     }
 
     // What the program leaves running may still write: the run ends with the last process. But when somebody ended the program by a signal
@@ -121,15 +121,18 @@ public static class LinuxHost
         }
     }
 
-    private static int Report(GuestProcess process, TextWriter error, string program)
+    private static int Report(GuestProcess process, LinuxOptions options)
     {
         var signal = process.ExitStatus & 0x7F;
         if (signal == 0)
             return process.ExitStatus >> 8 & 0xFF;
         var fault = process.DeathFault is { } address ? $", accessing 0x{address:x}" : string.Empty;
-        error.WriteLine($"dynatrans: {program}: killed by {Signal.Name(signal)} at guest address 0x{process.DeathAddress:x}{fault}");
+        Error(options).WriteLine($"dynatrans: {options.Program}: killed by {Signal.Name(signal)} at guest address 0x{process.DeathAddress:x}{fault}");
         return 128 + signal;
     }
+
+    // The console takes milliseconds to start, and most runs report nothing.
+    private static TextWriter Error(LinuxOptions options) => options.Error ?? Console.Error;
 
     private static List<string> Environment(LinuxOptions options)
     {

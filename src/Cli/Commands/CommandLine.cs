@@ -6,8 +6,6 @@ namespace DynaTrans.Cli.Commands;
 /// <summary>The command line of <c>dynatrans</c>: its verbs, and how errors are reported (one line on standard error).</summary>
 internal static class CommandLine
 {
-    private static readonly ParserConfiguration Parsing = new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false };
-
     /// <summary>Runs a command line and returns the exit status. Never throws.</summary>
     public static int Run(string[] args)
     {
@@ -16,7 +14,7 @@ internal static class CommandLine
             Environment.Exit(Fail(ExitStatus.Usage, e.ExceptionObject is Exception exception ? Describe(exception) : "internal error"));
         try
         {
-            return Invoke(args);
+            return RunSettings.TryReadPlain(args) is { } settings && HostRequirements.Missing() == null ? RunCommand.Run(settings) : Invoke(args);
         }
         catch (IOException e) when (IsBrokenPipe(e))
         {
@@ -50,7 +48,7 @@ internal static class CommandLine
             root.Add(v.Command);
         }
 
-        var result = root.Parse(own, Parsing);
+        var result = root.Parse(own, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
         if (args.Length == 0)
             return Fail(ExitStatus.Usage, "a command is missing; dynatrans --help lists them");
         if (result.UnmatchedTokens.Count > 0)

@@ -25,7 +25,7 @@ internal static class Engines
     /// <summary>The option; its default is the first of <paramref name="names"/>.</summary>
     public static Option<string> Option(string[] names)
     {
-        var option = new Option<string>("--engine")
+        var option = new Option<string>(RunSettings.EngineName)
         {
             Description = "Executor: " + string.Join(", ", names) + ".",
             HelpName = string.Join("|", names),

@@ -14,37 +14,38 @@ internal static class RunCommand
         var options = new RunOptions();
         var command = new Command("run", "Runs a Linux program, i386 or x86-64: run [options] PROGRAM [ARG...].");
         options.AddTo(command);
-        return new Verb(command, (result, guest) => Run(options, result, guest), TakesGuest: true);
+        return new Verb(command, (result, guest) => guest.Program == null ? NoProgram() : Run(options.Read(result, guest)), TakesGuest: true);
     }
 
-    private static int Run(RunOptions options, ParseResult result, GuestArguments guest)
+    /// <summary>Runs the program.</summary>
+    /// <exception cref="CommandException">The settings are wrong.</exception>
+    public static int Run(RunSettings settings)
     {
-        if (guest.Program == null)
-            return CommandLine.Fail(ExitStatus.Usage, "run: a program is missing");
-        var root = options.Root(result);
+        var root = settings.CheckedRoot();
         var statistics = new RunStatistics();
-        var verify = options.Verify(result);
         var linux = new LinuxOptions
         {
-            Program = ProgramFinder.Find(guest.Program, root),
-            Argument0 = guest.Program,
-            Arguments = guest.Arguments,
-            Environment = options.Environment(result),
+            Program = ProgramFinder.Find(settings.Program, root),
+            Argument0 = settings.Program,
+            Arguments = settings.Arguments,
+            Environment = settings.GuestEnvironment(),
             Root = root,
-            Strace = options.Strace(result) ? Console.Error : null,
-            TranslatorFactory = verify
+            Strace = settings.Strace ? Console.Error : null,
+            TranslatorFactory = settings.Verify
                 ? Verifying(statistics)
-                : Engines.Factory(options.Engine(result), options.Stats(result), statistics.Add),
-            VcpuCreated = verify ? vcpu => vcpu.DifferenceFound = StopAtDifference : options.Stats(result) ? RunStatistics.Watch : null,
+                : Engines.Factory(settings.Engine ?? Engines.Auto, settings.Stats, statistics.Add),
+            VcpuCreated = settings.Verify ? vcpu => vcpu.DifferenceFound = StopAtDifference : settings.Stats ? RunStatistics.Watch : null,
             VcpuEnding = statistics.Add,
         };
         var status = LinuxHost.Run(linux);
-        if (options.Stats(result) || verify)
-            Console.Error.Write(statistics.Describe(verify));
-        if (options.StatsFile(result) is { } file)
+        if (settings.Stats || settings.Verify)
+            Console.Error.Write(statistics.Describe(settings.Verify));
+        if (settings.StatsFile is { } file)
             File.WriteAllText(file, statistics.ToJson());
         return status;
     }
+
+    private static int NoProgram() => CommandLine.Fail(ExitStatus.Usage, "run: a program is missing");
 
     private static Func<Translator> Verifying(RunStatistics statistics) => () =>
     {

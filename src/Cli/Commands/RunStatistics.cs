@@ -23,9 +23,9 @@ internal sealed unsafe class RunStatistics
     private readonly long _start = Stopwatch.GetTimestamp();
     private readonly HashSet<CacheStatistics> _caches = [];
     private readonly List<TranslatorStatistics> _translators = [];
-    private readonly long[] _exits = new long[Enum.GetValues<ExitCause>().Length];
-    private readonly long[] _leaves = new long[Enum.GetValues<ExitCause>().Length];
-    private readonly long[] _ticks = new long[Enum.GetValues<VcpuActivity>().Length];
+    private long[] _exits = [];
+    private long[] _leaves = [];
+    private long[] _ticks = [];
     private ulong _instructions;
 
     /// <summary>Remembers a translator, for its counters at the end.</summary>
@@ -45,16 +45,21 @@ internal sealed unsafe class RunStatistics
         {
             _instructions += vcpu.State->InstructionCount;
             _caches.Add(vcpu.Cache.Statistics);
-            for (var i = 0; i < _exits.Length; i++)
-                _exits[i] += vcpu.Exits[i];
+            Add(ref _exits, vcpu.Exits);
             if (vcpu.Times is not { } times)
                 return;
             times.Enter(VcpuActivity.Other);
-            for (var i = 0; i < _ticks.Length; i++)
-                _ticks[i] += times[(VcpuActivity)i];
-            for (var i = 0; i < _leaves.Length; i++)
-                _leaves[i] += times.Leaves[i];
+            Add(ref _ticks, times.Ticks);
+            Add(ref _leaves, times.Leaves);
         }
+    }
+
+    private static void Add(ref long[] sums, ReadOnlySpan<long> counts)
+    {
+        if (sums.Length == 0)
+            sums = new long[counts.Length];
+        for (var i = 0; i < sums.Length; i++)
+            sums[i] += counts[i];
     }
 
     /// <summary>The counters as text of several lines.</summary>

@@ -1,7 +1,5 @@
 using System.Text;
 using DynaTrans.Runtime.Helpers;
-using Iced.Intel;
-using static Iced.Intel.AssemblerRegisters;
 
 namespace DynaTrans.Linux.Host;
 
@@ -13,10 +11,24 @@ namespace DynaTrans.Linux.Host;
 public static unsafe class HostCalls
 {
     private static readonly delegate* unmanaged<long, long, long, long, long, long, long, long> s_plain =
-        (delegate* unmanaged<long, long, long, long, long, long, long, long>)NativeCode.Assemble("a system call", EmitPlain);
+        (delegate* unmanaged<long, long, long, long, long, long, long, long>)NativeCode.Publish("a system call", PlainCode);
 
     private static readonly delegate* unmanaged[SuppressGCTransition]<long, long, long, long, long, long, long, long> s_fast =
         (delegate* unmanaged[SuppressGCTransition]<long, long, long, long, long, long, long, long>)s_plain;
+
+    // (number, six arguments)
+    internal static ReadOnlySpan<byte> PlainCode =>
+    [
+        0x48, 0x89, 0xF8,                               // mov rax, rdi
+        0x48, 0x89, 0xF7,                               // mov rdi, rsi
+        0x48, 0x89, 0xD6,                               // mov rsi, rdx
+        0x48, 0x89, 0xCA,                               // mov rdx, rcx
+        0x4D, 0x89, 0xC2,                               // mov r10, r8
+        0x4D, 0x89, 0xC8,                               // mov r8, r9
+        0x4C, 0x8B, 0x4C, 0x24, 0x08,                   // mov r9, [rsp + 8]
+        0x0F, 0x05,                                     // syscall
+        0xC3,                                           // ret
+    ];
 
     /// <summary>Makes a system call that does not block for long.</summary>
     public static long Call(int number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0) =>
@@ -42,8 +54,18 @@ public static unsafe class HostCalls
     public static byte[] Path(string path)
     {
         var bytes = new byte[path.Length + 1];
-        Encoding.Latin1.GetBytes(path, bytes);
+        ToBytes(path, bytes);
         return bytes;
+    }
+
+    /// <summary>
+    /// The bytes of a string in the one-char-per-byte form. (<see cref="Encoding.Latin1"/> is vector code that is compiled when it is first
+    /// called, and every start needs this.)
+    /// </summary>
+    public static void ToBytes(string text, Span<byte> bytes)
+    {
+        for (var i = 0; i < text.Length; i++)
+            bytes[i] = text[i] <= 0xFF ? (byte)text[i] : (byte)'?';
     }
 
     /// <summary>Turns a path of the host's own (UTF-8) into the one-char-per-byte form.</summary>
@@ -51,6 +73,16 @@ public static unsafe class HostCalls
 
     /// <summary>Turns the one-char-per-byte form into readable text.</summary>
     public static string ToText(string bytes) => Encoding.UTF8.GetString(Encoding.Latin1.GetBytes(bytes));
+
+    /// <summary>Fills up to 256 bytes with random ones, without the cryptographic library where the kernel gives them.</summary>
+    public static void Random(Span<byte> bytes)
+    {
+        fixed (byte* p = bytes)
+        {
+            if (Call(HostSys.Getrandom, (nint)p, bytes.Length) != bytes.Length)
+                System.Security.Cryptography.RandomNumberGenerator.Fill(bytes);
+        }
+    }
 
     /// <summary>openat(2).</summary>
     public static int OpenAt(int directory, string path, int flags, int mode = 0)
@@ -95,18 +127,5 @@ public static unsafe class HostCalls
             var n = Call(HostSys.Readlinkat, directory, (nint)p, (nint)b, buffer.Length);
             return n < 0 ? null : Encoding.Latin1.GetString(buffer[..(int)n]);
         }
-    }
-
-    private static void EmitPlain(Assembler a)
-    {
-        a.mov(rax, rdi);
-        a.mov(rdi, rsi);
-        a.mov(rsi, rdx);
-        a.mov(rdx, rcx);
-        a.mov(r10, r8);
-        a.mov(r8, r9);
-        a.mov(r9, __[rsp + 8]);
-        a.syscall();
-        a.ret();
     }
 }

@@ -1,6 +1,4 @@
 using DynaTrans.Runtime.Helpers;
-using Iced.Intel;
-using static Iced.Intel.AssemblerRegisters;
 
 namespace DynaTrans.Linux.Host;
 
@@ -15,14 +13,68 @@ internal static unsafe class Interruption
     private const int Signal = 44;
     private const int SaSiginfo = 4;
     private const ulong SaRestorer = 0x04000000;
-    private const int BusAddressError = 2;
-
-    // Offsets in the host's ucontext_t: uc_mcontext at 40, in it RIP is the 17th register.
-    private const int RipInContext = 40 + (16 * 8);
+    internal const int RestorerAt = 0x2D;
+    internal const int KickAt = 0x34;
+    internal const int BusAt = 0x62;
 
     private static readonly object s_gate = new();
     private static delegate* unmanaged<int*, long, long, long, long, long, long, long, long> s_invoke;
     private static int s_hostProcess;
+
+    // Every run needs these, so they are written out: an assembler would take longer to start than all else here. The tests read them back.
+    internal static ReadOnlySpan<byte> Code =>
+    [
+        // The call: (word, number, six arguments).
+        0x49, 0x89, 0xFB,                               // mov r11, rdi
+        0x48, 0x89, 0xF0,                               // mov rax, rsi
+        0x48, 0x89, 0xD7,                               // mov rdi, rdx
+        0x48, 0x89, 0xCE,                               // mov rsi, rcx
+        0x4C, 0x89, 0xC2,                               // mov rdx, r8
+        0x4D, 0x89, 0xCA,                               // mov r10, r9
+        0x4C, 0x8B, 0x44, 0x24, 0x08,                   // mov r8, [rsp + 8]
+        0x4C, 0x8B, 0x4C, 0x24, 0x10,                   // mov r9, [rsp + 16]
+        0x41, 0x83, 0x3B, 0x00,                         // test: cmp dword [r11], 0
+        0x75, 0x03,                                     // jne abort
+        0x0F, 0x05,                                     // call: syscall
+        0xC3,                                           // ret
+        0x48, 0xC7, 0xC0, 0xFC, 0xFF, 0xFF, 0xFF,       // abort: mov rax, -EINTR
+        0xC3,                                           // ret
+
+        // The return from a signal handler.
+        0xB8, 0x0F, 0x00, 0x00, 0x00,                   // mov eax, rt_sigreturn
+        0x0F, 0x05,                                     // syscall
+
+        // The handler of a kick: (signal, info, context), RIP at 168 in the context (uc_mcontext at 40, its 17th register). The test's own
+        // address is not in the range, the test has still to be made there.
+        0x48, 0x8B, 0x82, 0xA8, 0x00, 0x00, 0x00,       // mov rax, [rdx + 168]
+        0x48, 0x8D, 0x0D, 0xDA, 0xFF, 0xFF, 0xFF,       // lea rcx, [test]
+        0x48, 0x39, 0xC8,                               // cmp rax, rcx
+        0x76, 0x1A,                                     // jbe end
+        0x48, 0x8D, 0x0D, 0xD4, 0xFF, 0xFF, 0xFF,       // lea rcx, [call]
+        0x48, 0x39, 0xC8,                               // cmp rax, rcx
+        0x77, 0x0E,                                     // ja end
+        0x48, 0x8D, 0x0D, 0xCB, 0xFF, 0xFF, 0xFF,       // lea rcx, [abort]
+        0x48, 0x89, 0x8A, 0xA8, 0x00, 0x00, 0x00,       // mov [rdx + 168], rcx
+        0xC3,                                           // end: ret
+
+        // The handler of SIGBUS. A page of a file mapping behind the end of its file (it may have been truncated by anybody): the host must
+        // not die of it. A zero page takes its place. Other SIGBUSes end the process as they would have.
+        0x83, 0x7E, 0x08, 0x02,                         // cmp dword [rsi + 8], BUS_ADRERR
+        0x75, 0x2D,                                     // jne other
+        0x48, 0x8B, 0x7E, 0x10,                         // mov rdi, [rsi + 16]
+        0x48, 0x81, 0xE7, 0x00, 0xF0, 0xFF, 0xFF,       // and rdi, -4096
+        0xBE, 0x00, 0x10, 0x00, 0x00,                   // mov esi, 4096
+        0xBA, 0x03, 0x00, 0x00, 0x00,                   // mov edx, PROT_READ | PROT_WRITE
+        0x41, 0xBA, 0x32, 0x00, 0x00, 0x00,             // mov r10d, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS
+        0x49, 0xC7, 0xC0, 0xFF, 0xFF, 0xFF, 0xFF,       // mov r8, -1
+        0x45, 0x31, 0xC9,                               // xor r9d, r9d
+        0xB8, 0x09, 0x00, 0x00, 0x00,                   // mov eax, mmap
+        0x0F, 0x05,                                     // syscall
+        0xC3,                                           // ret
+        0xB8, 0xE7, 0x00, 0x00, 0x00,                   // other: mov eax, exit_group
+        0xBF, 0x87, 0x00, 0x00, 0x00,                   // mov edi, 128 + 7
+        0x0F, 0x05,                                     // syscall
+    ];
 
     /// <summary>Number of the host thread that calls.</summary>
     public static int CurrentThread => (int)HostCalls.Fast(HostSys.Gettid);
@@ -34,15 +86,9 @@ internal static unsafe class Interruption
         {
             if (s_invoke != null)
                 return;
-            var code = NativeCode.Assemble("interrupting a system call", EmitInvoke);
-            var (test, call, abort) = FindMarks((byte*)code);
-            var restorer = NativeCode.Assemble("returning from a signal", a =>
-            {
-                a.mov(eax, HostSys.RtSigreturn);
-                a.syscall();
-            });
-            InstallHandler(Signal, NativeCode.Assemble("a signal handler", a => EmitKickHandler(a, test, call, abort)), restorer);
-            InstallHandler(7, NativeCode.Assemble("a SIGBUS handler", EmitBusHandler), restorer);
+            var code = NativeCode.Publish("interrupting a system call", Code);
+            InstallHandler(Signal, code + KickAt, code + RestorerAt);
+            InstallHandler(7, code + BusAt, code + RestorerAt);
             s_hostProcess = (int)HostCalls.Call(HostSys.Getpid);
             s_invoke = (delegate* unmanaged<int*, long, long, long, long, long, long, long, long>)code;
         }
@@ -58,86 +104,6 @@ internal static unsafe class Interruption
 
     /// <summary>Wakes a host thread whose interruption word has been set before.</summary>
     public static void Kick(int hostThread) => HostCalls.Call(HostSys.Tgkill, s_hostProcess, hostThread, Signal);
-
-    private static void EmitInvoke(Assembler a)
-    {
-        var abort = a.CreateLabel();
-        a.mov(r11, rdi);
-        a.mov(rax, rsi);
-        a.mov(rdi, rdx);
-        a.mov(rsi, rcx);
-        a.mov(rdx, r8);
-        a.mov(r10, r9);
-        a.mov(r8, __[rsp + 8]);
-        a.mov(r9, __[rsp + 16]);
-        a.cmp(__dword_ptr[r11], 0);
-        a.jne(abort);
-        a.syscall();
-        a.ret();
-        a.Label(ref abort);
-        a.mov(rax, -Errno.EINTR);
-        a.ret();
-    }
-
-    // Where the test begins, where the system call instruction is, and where the exit is: found by decoding, so that the emitter is the
-    // only place that knows the code.
-    private static (ulong Test, ulong Call, ulong Abort) FindMarks(byte* code)
-    {
-        var decoder = Decoder.Create(64, new ByteArrayCodeReader(new ReadOnlySpan<byte>(code, 128).ToArray()), (ulong)code);
-        ulong test = 0, call = 0, abort = 0;
-        while (call == 0)
-        {
-            var insn = decoder.Decode();
-            if (insn.Mnemonic == Mnemonic.Cmp)
-                test = insn.IP;
-            else if (insn.Mnemonic == Mnemonic.Jne)
-                abort = insn.NearBranchTarget;
-            else if (insn.Mnemonic == Mnemonic.Syscall)
-                call = insn.IP;
-        }
-
-        return (test, call, abort);
-    }
-
-    // (signal, info, context): the test's own address is not in the range, the test has still to be made there.
-    private static void EmitKickHandler(Assembler a, ulong test, ulong call, ulong abort)
-    {
-        var end = a.CreateLabel();
-        a.mov(rax, __[rdx + RipInContext]);
-        a.mov(rcx, test);
-        a.cmp(rax, rcx);
-        a.jbe(end);
-        a.mov(rcx, call);
-        a.cmp(rax, rcx);
-        a.ja(end);
-        a.mov(rcx, abort);
-        a.mov(__[rdx + RipInContext], rcx);
-        a.Label(ref end);
-        a.ret();
-    }
-
-    // A page of a file mapping behind the end of its file (it may have been truncated by anybody): the host must not die of it. A zero page
-    // takes its place. Other SIGBUSes end the process as they would have.
-    private static void EmitBusHandler(Assembler a)
-    {
-        var other = a.CreateLabel();
-        a.cmp(__dword_ptr[rsi + 8], BusAddressError);
-        a.jne(other);
-        a.mov(rdi, __[rsi + 16]);
-        a.and(rdi, -4096);
-        a.mov(esi, 4096);
-        a.mov(edx, 3);
-        a.mov(r10d, 0x32);
-        a.mov(r8, -1L);
-        a.xor(r9d, r9d);
-        a.mov(eax, HostSys.Mmap);
-        a.syscall();
-        a.ret();
-        a.Label(ref other);
-        a.mov(eax, HostSys.ExitGroup);
-        a.mov(edi, 128 + 7);
-        a.syscall();
-    }
 
     private static void InstallHandler(int signal, nint handler, nint restorer)
     {

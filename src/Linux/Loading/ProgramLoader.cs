@@ -166,7 +166,7 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
         var platform = builder.PushString(elf.Is32 ? "i686" : "x86_64");
         builder.Align(16);
         Span<byte> random = stackalloc byte[16];
-        System.Security.Cryptography.RandomNumberGenerator.Fill(random);
+        HostCalls.Random(random);
         var randomAddress = builder.PushBytes(random);
         builder.Align(16);
         var features = Processor.Leaf(1, 0, !elf.Is32).Edx;

@@ -1,4 +1,4 @@
-using System.Text;
+using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Memory;
 
 namespace DynaTrans.Linux.Loading;
@@ -23,7 +23,7 @@ internal sealed class StackBuilder(UserMemory memory, bool is32, ulong top, ulon
     public ulong PushString(string text)
     {
         var bytes = new byte[text.Length + 1];
-        Encoding.Latin1.GetBytes(text, bytes);
+        HostCalls.ToBytes(text, bytes);
         return PushBytes(bytes);
     }
 

@@ -41,11 +41,11 @@ public sealed class ActivityTimes
     private VcpuActivity _current = VcpuActivity.Other;
     private long _since = Stopwatch.GetTimestamp();
 
-    /// <summary>Stopwatch ticks spent on an activity up to the last <see cref="Enter"/>.</summary>
-    public long this[VcpuActivity activity] => _ticks[(int)activity];
-
     /// <summary>How often translated code returned to the dispatcher, by ExitCause.</summary>
-    public IReadOnlyList<long> Leaves => _leaves;
+    public ReadOnlySpan<long> Leaves => _leaves;
+
+    /// <summary>Stopwatch ticks by <see cref="VcpuActivity"/>, up to the last <see cref="Enter"/>.</summary>
+    public ReadOnlySpan<long> Ticks => _ticks;
 
     /// <summary>The managed thread that runs the vCPU.</summary>
     internal int ThreadId { get; private set; }

@@ -1,0 +1,125 @@
+namespace DynaTrans.Cli.Commands;
+
+/// <summary>What <c>run</c> was asked for.</summary>
+internal sealed record RunSettings
+{
+    /// <summary>Names of the options.</summary>
+    public const string EngineName = "--engine", RootName = "--root", EnvironmentName = "--env", StraceName = "--strace", StatsName = "--stats",
+        VerifyName = "--verify", StatsFileName = "--stats-file";
+
+    /// <summary>The guest's program.</summary>
+    public required string Program { get; init; }
+
+    /// <summary>Its arguments.</summary>
+    public required string[] Arguments { get; init; }
+
+    /// <summary>The executor; null: the usual one.</summary>
+    public string? Engine { get; init; }
+
+    /// <summary>The root directory as it was given.</summary>
+    public string? Root { get; init; }
+
+    /// <summary>Settings of the environment as they were given.</summary>
+    public string[] Environment { get; init; } = [];
+
+    /// <summary>Log system calls.</summary>
+    public bool Strace { get; init; }
+
+    /// <summary>Print counters.</summary>
+    public bool Stats { get; init; }
+
+    /// <summary>Compare the executors.</summary>
+    public bool Verify { get; init; }
+
+    /// <summary>Where <c>bench</c> wants the counters of its children, as JSON.</summary>
+    public string? StatsFile { get; init; }
+
+    /// <summary>
+    /// Reads a command line of <c>run</c> that has nothing unusual in it, without the general parser, which takes longer to start than most
+    /// programs to run. Null for everything else: help, mistakes, <c>--option=value</c>, options given twice.
+    /// </summary>
+    /// <param name="args">All arguments, the verb first.</param>
+    public static RunSettings? TryReadPlain(string[] args)
+    {
+        if (args.Length < 2 || args[0] != "run")
+            return null;
+        var settings = new RunSettings { Program = string.Empty, Arguments = [] };
+        List<string>? environment = null;
+        var i = 1;
+        for (; i < args.Length && args[i].Length > 1 && args[i][0] == '-'; i++)
+        {
+            var name = args[i];
+            if (name == "--")
+            {
+                i++;
+                break;
+            }
+
+            if (name is StraceName or StatsName or VerifyName)
+            {
+                if (settings.With(name) is not { } more)
+                    return null;
+                settings = more;
+                continue;
+            }
+
+            if (++i >= args.Length || args[i].Length == 0 || args[i][0] == '-')
+                return null;
+            if (name == EnvironmentName)
+                (environment ??= []).Add(args[i]);
+            else if (settings.With(name, args[i]) is { } more)
+                settings = more;
+            else
+                return null;
+        }
+
+        return i >= args.Length
+            ? null
+            : settings with { Program = args[i], Arguments = args[(i + 1)..], Environment = environment == null ? [] : [.. environment] };
+    }
+
+    /// <summary>The root directory, checked.</summary>
+    /// <exception cref="CommandException">It is not a directory.</exception>
+    public string? CheckedRoot()
+    {
+        if (Root != null && !Directory.Exists(Root))
+            throw new CommandException(ExitStatus.Usage, $"--root {Root}: not a directory");
+        return Root;
+    }
+
+    /// <summary>The environment of the guest: null for ours.</summary>
+    /// <exception cref="CommandException">A setting has no name.</exception>
+    public List<string>? GuestEnvironment()
+    {
+        if (Environment.Length == 0)
+            return null;
+        var variables = new Dictionary<string, string>();
+        foreach (System.Collections.DictionaryEntry variable in System.Environment.GetEnvironmentVariables())
+            variables[(string)variable.Key] = (string?)variable.Value ?? string.Empty;
+        foreach (var setting in Environment)
+        {
+            var equals = setting.IndexOf('=', StringComparison.Ordinal);
+            if (equals < 1)
+                throw new CommandException(ExitStatus.Usage, $"--env {setting}: NAME=VALUE expected");
+            variables[setting[..equals]] = setting[(equals + 1)..];
+        }
+
+        return [.. variables.Select(v => $"{v.Key}={v.Value}")];
+    }
+
+    private RunSettings? With(string name) => name switch
+    {
+        StraceName when !Strace => this with { Strace = true },
+        StatsName when !Stats => this with { Stats = true },
+        VerifyName when !Verify => this with { Verify = true },
+        _ => null,
+    };
+
+    private RunSettings? With(string name, string value) => name switch
+    {
+        EngineName when Engine == null && Array.IndexOf(Engines.All, value) >= 0 => this with { Engine = value },
+        RootName when Root == null => this with { Root = value },
+        StatsFileName when StatsFile == null => this with { StatsFile = value },
+        _ => null,
+    };
+}
