@@ -1,3 +1,5 @@
+using DynaTrans.Linux.Host;
+
 namespace DynaTrans.Cli.Commands;
 
 /// <summary>What <c>run</c> was asked for.</summary>
@@ -82,7 +84,7 @@ internal sealed record RunSettings
     /// <exception cref="CommandException">It is not a directory.</exception>
     public string? CheckedRoot()
     {
-        if (Root != null && !Directory.Exists(Root))
+        if (Root != null && !HostCalls.IsDirectory(Root))
             throw new CommandException(ExitStatus.Usage, $"--root {Root}: not a directory");
         return Root;
     }

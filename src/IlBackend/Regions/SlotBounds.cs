@@ -17,7 +17,11 @@ public sealed class SlotBounds
     public ulong this[ushort slot] => slot == Slot.Zero ? 0 : _max[slot];
 
     /// <summary>Forgets everything.</summary>
-    public void Clear() => Array.Fill(_max, ulong.MaxValue);
+    public void Clear()
+    {
+        for (var i = 0; i < _max.Length; i++)
+            _max[i] = ulong.MaxValue;
+    }
 
     /// <summary>Carries the bounds over an op.</summary>
     public void Apply(in IrOp op)

@@ -91,6 +91,57 @@ public static unsafe class HostCalls
             return (int)Call(HostSys.Openat, directory, (nint)p, flags, mode);
     }
 
+    /// <summary>
+    /// The text of a small file, one char per byte; null when it cannot be opened or read. For what is read at every start: the streams of
+    /// .NET take a millisecond to be ready.
+    /// </summary>
+    public static string? ReadText(string path)
+    {
+        const int Cloexec = 0x80000;
+        var fd = OpenAt(-100, path, Cloexec);
+        if (fd < 0)
+            return null;
+        var buffer = new byte[4096];
+        var length = 0;
+        long n;
+        do
+        {
+            if (length == buffer.Length)
+                Array.Resize(ref buffer, buffer.Length * 2);
+            fixed (byte* p = buffer)
+                n = Call(HostSys.Read, fd, (nint)(p + length), buffer.Length - length);
+            length += (int)Math.Max(0, n);
+        }
+        while (n > 0 || n == -Errno.EINTR);
+        Close(fd);
+        return n < 0 ? null : Encoding.Latin1.GetString(buffer, 0, length);
+    }
+
+    /// <summary>The rest of the first line of a text that begins with a name, trimmed; null when there is none.</summary>
+    public static string? LineOf(string? text, string name)
+    {
+        for (var at = 0; text != null && at < text.Length;)
+        {
+            var end = text.IndexOf('\n', at);
+            end = end < 0 ? text.Length : end;
+            if (string.CompareOrdinal(text, at, name, 0, name.Length) == 0)
+                return text[(at + name.Length)..end].Trim();
+            at = end + 1;
+        }
+
+        return null;
+    }
+
+    /// <summary>True when a path of the host's own names a directory.</summary>
+    public static bool IsDirectory(string text)
+    {
+        const int PathDirectoryCloexec = 0x200000 | 0x10000 | 0x80000;
+        var fd = OpenAt(-100, FromText(text), PathDirectoryCloexec);
+        if (fd >= 0)
+            Close(fd);
+        return fd >= 0;
+    }
+
     /// <summary>close(2).</summary>
     public static int Close(int fd) => (int)Call(HostSys.Close, fd);
 

@@ -1,3 +1,5 @@
+using DynaTrans.Linux.Host;
+
 namespace DynaTrans.Linux.Memory;
 
 /// <summary>
@@ -11,10 +13,9 @@ public sealed class CommitLimit
     /// <summary>Takes the bound from the host: nine tenths of what is available now, within the control group's limit.</summary>
     public CommitLimit()
     {
-        var available = ReadKilobytes("/proc/meminfo", "MemAvailable:") + ReadKilobytes("/proc/meminfo", "SwapFree:");
-        var group = File.Exists("/sys/fs/cgroup/memory.max") && long.TryParse(File.ReadAllText("/sys/fs/cgroup/memory.max"), out var max)
-            ? max
-            : long.MaxValue;
+        var memory = HostCalls.ReadText("/proc/meminfo");
+        var available = Kilobytes(memory, "MemAvailable:") + Kilobytes(memory, "SwapFree:");
+        var group = long.TryParse(HostCalls.ReadText("/sys/fs/cgroup/memory.max"), out var max) ? max : long.MaxValue;
         Limit = available == 0 ? long.MaxValue : Math.Min(available, group) / 10 * 9;
     }
 
@@ -35,13 +36,6 @@ public sealed class CommitLimit
     /// <summary>Gives memory back.</summary>
     public void Give(ulong bytes) => Interlocked.Add(ref _used, -(long)bytes);
 
-    private static long ReadKilobytes(string file, string name)
-    {
-        if (!File.Exists(file))
-            return 0;
-        foreach (var line in File.ReadLines(file))
-            if (line.StartsWith(name, StringComparison.Ordinal) && long.TryParse(line[name.Length..].Replace("kB", string.Empty).Trim(), out var kilobytes))
-                return kilobytes * 1024;
-        return 0;
-    }
+    private static long Kilobytes(string? text, string name) =>
+        HostCalls.LineOf(text, name) is { } line && long.TryParse(line.Replace("kB", string.Empty).Trim(), out var kilobytes) ? kilobytes * 1024 : 0;
 }

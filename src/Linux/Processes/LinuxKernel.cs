@@ -147,5 +147,5 @@ public sealed class LinuxKernel
     }
 
     private static int MaxHostProcessId() =>
-        File.Exists("/proc/sys/kernel/pid_max") && int.TryParse(File.ReadAllText("/proc/sys/kernel/pid_max"), out var max) ? max : 1 << 22;
+        int.TryParse(HostCalls.ReadText("/proc/sys/kernel/pid_max"), out var max) ? max : 1 << 22;
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Processes;
 
 namespace DynaTrans.Linux.Signals;
@@ -23,12 +24,9 @@ internal sealed class HostSignals : IDisposable
     /// </summary>
     public static SignalActions Inherited()
     {
-        const string Line = "SigIgn:";
         var actions = new SignalActions();
-        var text = File.Exists("/proc/self/status")
-            ? File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(Line, StringComparison.Ordinal))
-            : null;
-        if (text == null || !ulong.TryParse(text.AsSpan(Line.Length).Trim(), System.Globalization.NumberStyles.HexNumber, null, out var set))
+        var ignored = HostCalls.LineOf(HostCalls.ReadText("/proc/self/status"), "SigIgn:");
+        if (!ulong.TryParse(ignored, System.Globalization.NumberStyles.HexNumber, null, out var set))
             return actions;
         foreach (var signal in s_signals)
             if ((set & Signal.Bit(signal)) != 0)

@@ -239,7 +239,8 @@ internal static unsafe class Directories
             target = Encoding.Latin1.GetString(host, 0, (int)error);
         }
 
-        var bytes = Encoding.Latin1.GetBytes(target).AsSpan();
+        var bytes = new byte[target.Length].AsSpan();
+        HostCalls.ToBytes(target, bytes);
         bytes = bytes[..Math.Min(bytes.Length, size)];
         return c.Memory.TryWrite(buffer, bytes) ? bytes.Length : -Errno.EFAULT;
     }

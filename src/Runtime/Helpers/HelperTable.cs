@@ -35,8 +35,7 @@ public static unsafe class HelperTable
 {
     private static readonly Type[] Signature = [typeof(CpuState*), typeof(ulong), typeof(ulong), typeof(ulong)];
 
-    private static readonly HelperInfo[] Infos =
-        [.. Enumerable.Repeat(new HelperInfo(typeof(HelperTable), nameof(NotImplemented), HelperEffects.MayFault), (int)HelperId.Count)];
+    private static readonly HelperInfo[] Infos = NotImplementedInfos();
 
     private static readonly nint* Pointers = AllocatePointers();
 
@@ -71,6 +70,14 @@ public static unsafe class HelperTable
         for (var i = 0; i < (int)HelperId.Count; i++)
             pointers[i] = (nint)(delegate*<CpuState*, ulong, ulong, ulong, ulong>)&NotImplemented;
         return pointers;
+    }
+
+    private static HelperInfo[] NotImplementedInfos()
+    {
+        var infos = new HelperInfo[(int)HelperId.Count];
+        for (var i = 0; i < infos.Length; i++)
+            infos[i] = new HelperInfo(typeof(HelperTable), nameof(NotImplemented), HelperEffects.MayFault);
+        return infos;
     }
 
     private static ulong NotImplemented(CpuState* s, ulong a, ulong b, ulong c)

@@ -50,21 +50,21 @@ public static unsafe partial class NativeCode
         var size = (nuint)(code.Length + PageSize - 1) / PageSize * PageSize;
         nint memory = Map(0, size, ProtRead | ProtWrite, MapPrivate | MapAnonymous, -1, 0);
         if (memory == -1)
-            throw new PlatformNotSupportedException($"{purpose}: no memory for host code (errno {Marshal.GetLastPInvokeError()}).");
+            throw new PlatformNotSupportedException($"{purpose}: no memory for host code (errno {Marshal.GetLastSystemError()}).");
         code.CopyTo(new Span<byte>((void*)memory, code.Length));
         if (Protect(memory, size, ProtRead | ProtExec) != 0)
         {
-            int error = Marshal.GetLastPInvokeError();
+            int error = Marshal.GetLastSystemError();
             Unmap(memory, size);
             throw new PlatformNotSupportedException($"{purpose}: the host denies executable memory (errno {error}).");
         }
         return memory;
     }
 
-    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
+    [LibraryImport("libc", EntryPoint = "mmap")]
     private static partial nint Map(nint address, nuint length, int protection, int flags, int file, long offset);
 
-    [LibraryImport("libc", EntryPoint = "mprotect", SetLastError = true)]
+    [LibraryImport("libc", EntryPoint = "mprotect")]
     private static partial int Protect(nint address, nuint length, int protection);
 
     [LibraryImport("libc", EntryPoint = "munmap")]

@@ -47,7 +47,17 @@ internal static unsafe class PermissionBytes
             return;
         }
 
-        for (; count > 0; count -= Math.Min(count, 1u << 30), bytes += 1 << 30)
-            Unsafe.InitBlockUnaligned(bytes, value, (uint)Math.Min(count, 1u << 30));
+        // (Unsafe.InitBlock is vector code that is compiled when it is first called.)
+        var eight = value * 0x0101010101010101UL;
+        for (; count >= 32; count -= 32, bytes += 32)
+        {
+            Unsafe.WriteUnaligned(bytes, eight);
+            Unsafe.WriteUnaligned(bytes + 8, eight);
+            Unsafe.WriteUnaligned(bytes + 16, eight);
+            Unsafe.WriteUnaligned(bytes + 24, eight);
+        }
+
+        for (; count > 0; count--)
+            *bytes++ = value;
     }
 }

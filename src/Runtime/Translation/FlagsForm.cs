@@ -168,6 +168,16 @@ public readonly unsafe record struct FlagsForm
     /// <summary>True for adc and sbb, the kinds with an aux.</summary>
     public bool HasAux => Kind is FlagsKind.Adc or FlagsKind.Sbb;
 
+    /// <inheritdoc/>
+    public bool Equals(FlagsForm other) =>
+        Base == other.Base && Kind == other.Kind && SizeLog2 == other.SizeLog2 && Result == other.Result && SourceShift == other.SourceShift
+        && Layer == other.Layer && LayerSizeLog2 == other.LayerSizeLog2 && Left.Equals(other.Left) && Source.Equals(other.Source)
+        && Aux.Equals(other.Aux) && A.Equals(other.A) && B.Equals(other.B) && C.Equals(other.C);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() =>
+        HashCode.Combine((int)Base | (int)Kind << 8 | (int)Result << 16 | (int)Layer << 24, SizeLog2, SourceShift, Left, Source, A, B, C);
+
     /// <summary>A part: 0 left, 1 source, 2 aux, 3 to 5 those of the layer.</summary>
     public FlagsOperand Part(int part) => part switch { 0 => Left, 1 => Source, 2 => Aux, 3 => A, 4 => B, _ => C };
 
