@@ -14,7 +14,8 @@ namespace DynaTrans.IlBackend.Emission;
 /// </content>
 public sealed unsafe partial class RegionEmitter
 {
-    private readonly Dictionary<(WayOut Kind, uint Written), int> _waysOut = [];
+    // By kind (upper half) and written registers.
+    private readonly Dictionary<ulong, int> _waysOut = [];
     private uint _written;
 
     private enum WayOut
@@ -35,8 +36,9 @@ public sealed unsafe partial class RegionEmitter
     /// <summary>The label of a way out for the registers written up to this point.</summary>
     private int LabelOf(WayOut kind)
     {
-        if (!_waysOut.TryGetValue((kind, _written), out var label))
-            _waysOut[(kind, _written)] = label = _il.DefineLabel();
+        var key = ((ulong)kind << 32) | _written;
+        if (!_waysOut.TryGetValue(key, out var label))
+            _waysOut[key] = label = _il.DefineLabel();
         return label;
     }
 
@@ -44,9 +46,12 @@ public sealed unsafe partial class RegionEmitter
 
     private void EmitWaysOut()
     {
-        foreach (var kind in Enum.GetValues<WayOut>())
+        for (var kind = WayOut.Return; kind <= WayOut.Chain; kind++)
         {
-            List<uint> sets = [.. _waysOut.Keys.Where(way => way.Kind == kind).Select(way => way.Written)];
+            var sets = new List<uint>();
+            foreach (var key in _waysOut.Keys)
+                if (key >> 32 == (ulong)kind)
+                    sets.Add((uint)key);
             if (sets.Count == 0)
                 continue;
             sets.Sort((a, b) => BitOperations.PopCount(b).CompareTo(BitOperations.PopCount(a)) is var order and not 0 ? order : a.CompareTo(b));

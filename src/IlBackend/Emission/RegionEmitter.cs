@@ -71,10 +71,16 @@ public sealed unsafe partial class RegionEmitter
         _flow = new FlagsFlow(region, options.Alone, block => _plan != null && _plan.LoopChecksOf(block).Count > 0, IsProven);
         _blockLabels = new int[region.Blocks.Count];
         _knownLabels = new int[region.Blocks.Count];
-        Array.Fill(_slotLocal, -1);
-        Array.Fill(_vectorLocal, -1);
-        Array.Fill(_lowLocal, -1);
-        Array.Fill(_highLocal, -1);
+        SetNone(_slotLocal);
+        SetNone(_vectorLocal);
+        SetNone(_lowLocal);
+        SetNone(_highLocal);
+    }
+
+    private static void SetNone(int[] locals)
+    {
+        for (var i = 0; i < locals.Length; i++)
+            locals[i] = -1;
     }
 
     /// <summary>Fault sites of the method, unmanaged, owned by the caller: free them when the code is gone.</summary>

@@ -124,6 +124,15 @@ public readonly record struct X87Stack(int Top, int Valid)
 
     private X87Stack With(int index) => this with { Valid = Valid | 1 << Physical(index) };
 
+    private static bool HasX87(Region region)
+    {
+        foreach (var block in region.Blocks)
+            foreach (ref readonly var op in block.Ops.AsSpan())
+                if (IsX87(op))
+                    return true;
+        return false;
+    }
+
     /// <summary>
     /// What the stack is likely to be at the entry of each block: what was seen at the region's head, followed along its edges. Blocks that
     /// only indirect jumps, returns or instructions of unknown effect lead to are missing.
@@ -131,7 +140,7 @@ public readonly record struct X87Stack(int Top, int Valid)
     public static Dictionary<ulong, X87Stack> Flow(Region region)
     {
         var entries = new Dictionary<ulong, X87Stack>();
-        if (!region.Blocks.Any(b => b.Ops.Any(op => IsX87(op))))
+        if (!HasX87(region))
             return entries;
         var head = region.Blocks[0];
         entries[head.Start] = FromWord(head.X87Stack);

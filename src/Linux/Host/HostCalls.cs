@@ -69,7 +69,13 @@ public static unsafe class HostCalls
     }
 
     /// <summary>Turns a path of the host's own (UTF-8) into the one-char-per-byte form.</summary>
-    public static string FromText(string text) => Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(text));
+    public static string FromText(string text)
+    {
+        foreach (var c in text)
+            if (c >= 0x80)
+                return Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(text));
+        return text;
+    }
 
     /// <summary>Turns the one-char-per-byte form into readable text.</summary>
     public static string ToText(string bytes) => Encoding.UTF8.GetString(Encoding.Latin1.GetBytes(bytes));
@@ -124,7 +130,7 @@ public static unsafe class HostCalls
         {
             var end = text.IndexOf('\n', at);
             end = end < 0 ? text.Length : end;
-            if (string.CompareOrdinal(text, at, name, 0, name.Length) == 0)
+            if (text.AsSpan(at).StartsWith(name))
                 return text[(at + name.Length)..end].Trim();
             at = end + 1;
         }

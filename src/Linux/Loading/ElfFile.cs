@@ -58,7 +58,7 @@ public sealed class ElfFile
     public int HeaderSize => Is32 ? 32 : 56;
 
     /// <summary>PT_LOAD, by ascending address, without overlaps; at least one.</summary>
-    public IReadOnlyList<ElfSegment> Segments { get; private set; } = [];
+    public ElfSegment[] Segments { get; private set; } = [];
 
     /// <summary>PT_INTERP, one char per byte, or null.</summary>
     public string? Interpreter { get; private set; }
@@ -116,7 +116,7 @@ public sealed class ElfFile
         for (var i = 1; i < segments.Count; i++)
             if (segments[i].Address < segments[i - 1].End)
                 throw new LoadException("damaged program headers: segments overlap or are not sorted", Errno.ENOEXEC);
-        Segments = segments;
+        Segments = segments.ToArray();
         foreach (var segment in segments)
             if (at >= segment.Offset && at - segment.Offset < segment.FileSize)
                 HeadersAddress = segment.Address + (at - segment.Offset);

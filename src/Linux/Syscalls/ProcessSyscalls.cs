@@ -116,7 +116,7 @@ internal static unsafe class ProcessSyscalls
             {
                 Span<byte> bytes = stackalloc byte[16];
                 bytes.Clear();
-                Encoding.Latin1.GetBytes(c.Thread.Name ?? c.Process.Name, bytes);
+                HostCalls.ToBytes(c.Thread.Name ?? c.Process.Name, bytes);
                 return c.Memory.TryWrite(c.A1, bytes) ? 0 : -Errno.EFAULT;
             }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
@@ -46,8 +47,12 @@ internal static unsafe class IntegerHelpers
     {
         if (high >= divisor)
             return DivideError(s);
-        return high == 0 ? low / divisor : (ulong)(new UInt128(high, low) / divisor);
+        return high == 0 ? low / divisor : Wide(high, low, divisor);
     }
+
+    // 128-bit values cannot be compiled ahead of time; most dividends are not that wide.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static ulong Wide(ulong high, ulong low, ulong divisor) => (ulong)(new UInt128(high, low) / divisor);
 
     private static ulong DivS8(CpuState* s, ulong dividend, ulong divisor, ulong c) => Signed(s, (long)dividend, (long)divisor, sbyte.MaxValue);
 
@@ -59,6 +64,12 @@ internal static unsafe class IntegerHelpers
     {
         if ((long)high == (long)low >> 63)
             return Signed(s, (long)low, (long)divisor, long.MaxValue);
+        return WideSigned(s, high, low, divisor);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static ulong WideSigned(CpuState* s, ulong high, ulong low, ulong divisor)
+    {
         var dividend = new Int128(high, low);
         if (divisor == 0 || (dividend == Int128.MinValue && (long)divisor == -1))
             return DivideError(s);

@@ -129,6 +129,36 @@ internal static unsafe class StringOperations
             Put(to + offset, size, Get(from + offset, size));
     }
 
+    // Short runs by loops of our own: Span.Fill is vector code that has to be compiled first.
+    private const int ShortRun = 64;
+
+    private static void FillBytes(byte* to, int n, byte value)
+    {
+        if (n > ShortRun)
+            new Span<byte>(to, n).Fill(value);
+        else
+            for (var i = 0; i < n; i++)
+                to[i] = value;
+    }
+
+    private static void FillDoublewords(uint* to, int n, uint value)
+    {
+        if (n > ShortRun)
+            new Span<uint>(to, n).Fill(value);
+        else
+            for (var i = 0; i < n; i++)
+                to[i] = value;
+    }
+
+    private static void FillQuadwords(ulong* to, int n, ulong value)
+    {
+        if (n > ShortRun)
+            new Span<ulong>(to, n).Fill(value);
+        else
+            for (var i = 0; i < n; i++)
+                to[i] = value;
+    }
+
     private static Outcome Stos(CpuState* s, in Repetition rep)
     {
         var value = s->Slots[Slot.Rax];
@@ -138,10 +168,10 @@ internal static unsafe class StringOperations
         {
             switch (rep.Size)
             {
-                case 1: new Span<byte>(to, n).Fill((byte)value); break;
+                case 1: FillBytes(to, n, (byte)value); break;
                 case 2: new Span<ushort>(to, n).Fill((ushort)value); break;
-                case 4: new Span<uint>(to, n).Fill((uint)value); break;
-                default: new Span<ulong>(to, n).Fill(value); break;
+                case 4: FillDoublewords((uint*)to, n, (uint)value); break;
+                default: FillQuadwords((ulong*)to, n, value); break;
             }
 
             return rep.Advance(s, n, Slot.Rdi);

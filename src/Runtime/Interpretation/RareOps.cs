@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using DynaTrans.Frontend.Ir;
 
 namespace DynaTrans.Runtime.Interpretation;
@@ -23,11 +24,23 @@ internal static unsafe class RareOps
             IrOpcode.Rol => Rotate(a, (int)b & (bits - 1), bits),
             IrOpcode.Ror => Rotate(a, -(int)b & (bits - 1), bits),
             IrOpcode.Mul => a * b,
+            IrOpcode.Bswap => BinaryPrimitives.ReverseEndianness(b) >> (64 - bits),
+            _ => ByHostExtension(op, a, b),
+        };
+    }
+
+    // What the host has newer instructions for. Code compiled ahead of time that asks for those is refused on a host that has them: so these
+    // are a method of their own, and the one above is ready.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static ulong ByHostExtension(IrOp* op, ulong a, ulong b)
+    {
+        var bits = op->Size * 8;
+        return op->Op switch
+        {
             IrOpcode.MulHighU => bits == 64 ? Math.BigMul(a, b, out _) : a * b >> bits,
             IrOpcode.MulHighS => bits == 64
                 ? (ulong)Math.BigMul((long)a, (long)b, out _)
                 : (ulong)(SignExtend(a, op->Size) * SignExtend(b, op->Size)) >> bits,
-            IrOpcode.Bswap => BinaryPrimitives.ReverseEndianness(b) >> (64 - bits),
             IrOpcode.PopCount => (ulong)BitOperations.PopCount(b),
             IrOpcode.LeadingZeros => (ulong)(BitOperations.LeadingZeroCount(b) - (64 - bits)),
             IrOpcode.TrailingZeros => b == 0 ? (ulong)bits : (ulong)BitOperations.TrailingZeroCount(b),
