@@ -40,7 +40,7 @@ public sealed unsafe class CompiledRegion
     /// <summary>Address of the host code.</summary>
     public nint Code { get; }
 
-    /// <summary>Its number in <see cref="Runtime.Translation.EntryCell.Local"/>, from 1; 0 before it is published.</summary>
+    /// <summary>Its number in <see cref="Runtime.Translation.EntryCell.Region"/>, from 1; 0 before it is published.</summary>
     public uint Number { get; set; }
 
     /// <summary>Emits and compiles a region, on the calling thread.</summary>

@@ -179,7 +179,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     }
 
     /// <inheritdoc/>
-    public bool WantsFlush => _dead.Count > _options.MaxDeadRegions || _lastNumber >= EntryCell.MaxRegions - 1;
+    public bool WantsFlush => _dead.Count > _options.MaxDeadRegions;
 
     /// <inheritdoc/>
     public void Flush()
@@ -264,10 +264,10 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     }
 
     // The region that holds a cell's address; null when there is none. Under the memory's lock.
-    private CompiledRegion? RegionAt(EntryCell* cell) => cell != null ? _byNumber.GetValueOrDefault(cell->Local / EntryCell.MaxEntries) : null;
+    private CompiledRegion? RegionAt(EntryCell* cell) => cell != null ? _byNumber.GetValueOrDefault(cell->Region) : null;
 
     private static Block* EntryBlock(CompiledRegion region, EntryCell* cell) =>
-        (Block*)region.Region.Entries[(int)(cell->Local % EntryCell.MaxEntries)].Source;
+        (Block*)region.Region.Find(cell->Rip)!.Source;
 
     // True once, when an entry has been sampled so often that what its passages have cost is what it costs to make a region again.
     private bool IsEvidence(CompiledRegion region, ulong rip)
@@ -452,17 +452,16 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
             list.Add(compiled);
         }
 
-        for (var i = 0; i < region.Entries.Count; i++)
+        foreach (var entry in region.Entries)
         {
-            var entry = region.Entries[i];
             var block = (Block*)entry.Source;
             if (entry.Copied && block->Code != 0)
                 continue;
             var cell = Cell(entry.Start, region.Mode);
-            if (_byNumber.TryGetValue(cell->Local / EntryCell.MaxEntries, out var old))
+            if (_byNumber.TryGetValue(cell->Region, out var old))
                 replaced.Add(old);
-            cell->Local = EntryCell.Inside(number, i);
-            Volatile.Write(ref cell->Target, EntryCell.Pack(compiled.Code, i));
+            cell->Region = number;
+            Volatile.Write(ref cell->Target, EntryCell.Pack(compiled.Code, entry.Entry));
             block->Code = (nint)cell;
             block->CompileState = CompileState.Entry;
             block->SetHeat(int.MaxValue / 2);
@@ -485,14 +484,14 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     private bool HasEntries(CompiledRegion compiled)
     {
         foreach (var entry in compiled.Region.Entries)
-            if (Cell(entry.Start, compiled.Region.Mode)->Local / EntryCell.MaxEntries == compiled.Number)
+            if (Cell(entry.Start, compiled.Region.Mode)->Region == compiled.Number)
                 return true;
         return false;
     }
 
     private void Unlink(EntryCell* cell)
     {
-        cell->Local = 0;
+        cell->Region = 0;
         Volatile.Write(ref cell->Target, EntryCell.Pack(_stub, 0));
     }
 
@@ -504,7 +503,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
         foreach (var entry in compiled.Region.Entries)
         {
             var cell = Cell(entry.Start, compiled.Region.Mode);
-            if (cell->Local / EntryCell.MaxEntries != compiled.Number)
+            if (cell->Region != compiled.Number)
                 continue;
             Unlink(cell);
             var block = (Block*)entry.Source;

@@ -9,8 +9,10 @@ namespace DynaTrans.IlBackend.Emission;
 /// <content>Ends of blocks, and exits of the method.</content>
 public sealed unsafe partial class RegionEmitter
 {
-    // Places of the region tested for at one indirect jump; beyond that the entry cache is as quick.
-    private const int MaxTargetTests = 6;
+    // Looking for a target outside, by the registers written up to there.
+    private readonly Dictionary<uint, int> _lookupLabels = [];
+
+    private bool UsesJumpTable => _options is { RegionNumber: not 0, Alone: false } && _region.JumpTable != null;
 
     private void EmitControl(in IrOp op)
     {
@@ -175,16 +177,39 @@ public sealed unsafe partial class RegionEmitter
 
         EmitTargetTests();
         Materialise();
-        _usesDispatch = true;
-        _il.EmitBranch(OpCodes.Br, _dispatch);
+        if (UsesJumpTable && _region.Dispatches(_block))
+            _il.EmitBranch(OpCodes.Br, _dispatch);
+        else
+            _il.EmitBranch(OpCodes.Br, LookupLabel());
     }
 
-    // Where all indirect jumps go, with the target in _slow and the flags in the state: finds the target's cell in the vCPU's entry cache
-    // (line = cache + index * 16, { rip, cell }); an entry of this region is a branch, everything else a jump through the cell.
+    // The place in the jump table of the target in _slow; then as if entered there.
     private void EmitDispatch()
     {
-        _written = _registers.AtDispatch;
+        var table = _region.JumpTable!;
         _il.MarkLabel(_dispatch);
+        LdLoc(_slow);
+        _il.Emit(OpCodes.Conv_I4);
+        Ldc4((int)table.Multiplier);
+        _il.Emit(OpCodes.Mul);
+        Ldc4(table.Shift);
+        _il.Emit(OpCodes.Shr_Un);
+        StLoc(_entry);
+        _il.EmitBranch(OpCodes.Br, _entrySwitch);
+    }
+
+    private int LookupLabel()
+    {
+        if (!_lookupLabels.TryGetValue(_written, out var label))
+            _lookupLabels[_written] = label = _il.DefineLabel();
+        return label;
+    }
+
+    // Finds the cell of the target in _slow in the vCPU's entry cache (line = cache + index * 16, { rip, cell }); the flags are in the state. When the cell leads back into this region the
+    // code is not left. That is rare, and also tells RyuJIT what it cannot know: that control comes round again to the entry switch.
+    // Another thread may give the cell to another region at any time, and writes the number before the target: the target is read first.
+    private void EmitLookup()
+    {
         LoadField(nameof(CpuState.EntryCache), OpCodes.Ldind_I);
         LdLoc(_slow);
         Ldc((long)(EntryCacheLine.Count - 1));
@@ -206,21 +231,25 @@ public sealed unsafe partial class RegionEmitter
         StLoc(_cell);
         if (_options.RegionNumber != 0)
         {
+            var outside = _il.DefineLabel();
             LdLoc(_cell);
-            Ldc4(LocalOffset);
+            _il.Emit(OpCodes.Volatile);
+            _il.Emit(OpCodes.Ldind_I8);
+            StLoc(_scratch);
+            LdLoc(_cell);
+            Ldc4(RegionOffset);
             _il.Emit(OpCodes.Add);
+            _il.Emit(OpCodes.Volatile);
             _il.Emit(OpCodes.Ldind_I4);
-            Ldc4((int)EntryCell.Inside(_options.RegionNumber, 0));
-            if (_entryLabels.Length == 1)
-                _il.EmitBranch(OpCodes.Beq, _entrySwitch);
-            else
-            {
-                _il.Emit(OpCodes.Sub);
-                StLoc(_entry);
-                LdLoc(_entry);
-                Ldc4(_entryLabels.Length);
-                _il.EmitBranch(OpCodes.Blt_Un, _entrySwitch);
-            }
+            Ldc4((int)_options.RegionNumber);
+            _il.EmitBranch(OpCodes.Bne_Un, outside);
+            LdLoc(_scratch);
+            Ldc4(EntryCell.AddressBits);
+            _il.Emit(OpCodes.Shr_Un);
+            _il.Emit(OpCodes.Conv_I4);
+            StLoc(_entry);
+            GoOut(WayOut.Reenter);
+            _il.MarkLabel(outside);
         }
 
         GoOut(WayOut.Chain);
@@ -247,7 +276,7 @@ public sealed unsafe partial class RegionEmitter
     // a jump or call.
     private void EmitTargetTests()
     {
-        foreach (var place in _region.LikelyTargetsOf(_block).Take(MaxTargetTests))
+        foreach (var place in _region.LikelyTargetsOf(_block))
         {
             LdLoc(_slow);
             Ldc((long)place.Start);
@@ -295,8 +324,21 @@ public sealed unsafe partial class RegionEmitter
             GoOut(WayOut.Chain);
         }
 
-        if (_usesDispatch)
+        if (UsesJumpTable)
+        {
             EmitDispatch();
+            _written = _registers.AtDispatch;
+            _il.MarkLabel(_missed);
+            _il.EmitBranch(OpCodes.Br, LookupLabel());
+        }
+
+        foreach (var (written, label) in _lookupLabels)
+        {
+            _written = written;
+            _il.MarkLabel(label);
+            EmitLookup();
+        }
+
         foreach (var ((rip, written), label) in _requestLabels)
         {
             _written = written;

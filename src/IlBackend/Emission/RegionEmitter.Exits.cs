@@ -29,6 +29,9 @@ public sealed unsafe partial class RegionEmitter
         /// <summary>An exception is pending at the site in _site.</summary>
         Fault,
 
+        /// <summary>Not out, but to the entry switch, with the number in _entry and the address in _slow.</summary>
+        Reenter,
+
         /// <summary>Jump through the cell in _cell.</summary>
         Chain,
     }
@@ -86,6 +89,9 @@ public sealed unsafe partial class RegionEmitter
             case WayOut.Fault:
                 StoreSite(ExitCause.Exception);
                 break;
+            case WayOut.Reenter:
+                _il.EmitBranch(OpCodes.Br, _entrySwitch);
+                return;
             case WayOut.Chain:
                 JumpThroughCell();
                 return;

@@ -19,7 +19,8 @@ namespace DynaTrans.IlBackend.Emission;
 public sealed unsafe partial class RegionEmitter
 {
     private static readonly int RipOffset = (int)Marshal.OffsetOf<EntryCell>(nameof(EntryCell.Rip));
-    private static readonly int LocalOffset = (int)Marshal.OffsetOf<EntryCell>(nameof(EntryCell.Local));
+
+    private static readonly int RegionOffset = (int)Marshal.OffsetOf<EntryCell>(nameof(EntryCell.Region));
 
     private static readonly Type VectorType = typeof(Vector128<byte>);
 
@@ -43,11 +44,9 @@ public sealed unsafe partial class RegionEmitter
     private readonly List<nint> _sites = [];
 
     private int _ea, _page, _slow, _memory, _site, _count, _scratch;
-    private int _dispatch, _entrySwitch;
+    private int _dispatch, _entrySwitch, _missed;
     private int _cell, _entry, _product;
     private bool _hasProduct;
-    private bool _usesDispatch;
-    private int[] _entryLabels = [];
 
     private readonly FlagsFlow _flow;
     private FlagsForm _flags = FlagsForm.Memory;
@@ -103,6 +102,7 @@ public sealed unsafe partial class RegionEmitter
         DeclareLocals();
         _dispatch = _il.DefineLabel();
         _entrySwitch = _il.DefineLabel();
+        _missed = _il.DefineLabel();
         for (var i = 0; i < _blockLabels.Length; i++)
         {
             _knownLabels[i] = _blockLabels[i] = _il.DefineLabel();
@@ -206,64 +206,76 @@ public sealed unsafe partial class RegionEmitter
         }
 
         CountEntry();
-        _entryLabels = new int[_region.Entries.Count];
-        for (var i = 0; i < _entryLabels.Length; i++)
-        {
-            _entryLabels[i] = _il.DefineLabel();
-            var (label, block) = (_entryLabels[i], _region.Entries[i]);
-            _coldPaths.Add(() => EmitSideEntry(label, block));
-        }
-
         if (_options.RegionNumber == 0)
             CheckRequest(_region.Blocks[0].Start);
-        if (_entryLabels.Length > 1 || _options.RegionNumber != 0)
+        else
             EmitEntrySwitch();
     }
 
     // All entries, and all jumps that find their target at run time, go through one switch: it is the head of the loop that they make, so
     // that RyuJIT sees a loop with one entrance and lays slow paths out of it. The exit request is looked at here, too, so that regions
-    // that jump to each other in a ring stop; RIP is then the address of the cell.
+    // that jump to each other in a ring stop. The address that control goes to is in _slow.
     private void EmitEntrySwitch()
     {
-        if (_entryLabels.Length > 1)
-        {
-            _il.Emit(OpCodes.Ldarg_2);
-            _il.Emit(OpCodes.Conv_I4);
-            StLoc(_entry);
-        }
-
-        if (_options.RegionNumber != 0)
-        {
-            _il.Emit(OpCodes.Ldarg_1);
-            StLoc(_cell);
-        }
-
+        _il.Emit(OpCodes.Ldarg_1);
+        Ldc4(RipOffset);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Ldind_I8);
+        StLoc(_slow);
+        _il.Emit(OpCodes.Ldarg_2);
+        _il.Emit(OpCodes.Conv_I4);
+        StLoc(_entry);
         _il.MarkLabel(_entrySwitch);
-        if (_options.RegionNumber != 0)
+        LeaveIfRequested();
+        if (_region.EntryNumbers == 1)
+            return;
+        if (!UsesJumpTable)
         {
-            var requested = _il.DefineLabel();
-            PushRequest();
-            _il.EmitBranch(OpCodes.Brtrue, requested);
-            _coldPaths.Add(() =>
-            {
-                _il.BeginGlue("exit request");
-                _il.MarkLabel(requested);
-                _written = _registers.AtDispatch;
-                StoreRipOf(() => LdLoc(_cell));
-                GoOut(WayOut.Return);
-            });
+            // Most often it is the head: a branch is predicted better than the switch.
+            LdLoc(_entry);
+            _il.EmitBranch(OpCodes.Brfalse, _blockLabels[0]);
         }
 
-        if (_entryLabels.Length == 1)
-            return;
         LdLoc(_entry);
-        _il.EmitSwitch(_entryLabels);
+        _il.EmitSwitch(EntryLabels());
+        if (UsesJumpTable)
+            _il.EmitBranch(OpCodes.Br, _missed);
     }
 
-    private void StoreRipOf(Action pushCell)
+    private void LeaveIfRequested()
+    {
+        var requested = _il.DefineLabel();
+        PushRequest();
+        _il.EmitBranch(OpCodes.Brtrue, requested);
+        _coldPaths.Add(() =>
+        {
+            _il.BeginGlue("exit request");
+            _il.MarkLabel(requested);
+            _written = UsesJumpTable ? _registers.AtDispatch : 0;
+            StoreRipFromSlow();
+            GoOut(WayOut.Return);
+        });
+    }
+
+    private int[] EntryLabels()
+    {
+        var labels = new int[_region.EntryNumbers];
+        Array.Fill(labels, _missed);
+        foreach (var block in _region.Entries)
+        {
+            if (labels[block.Entry] != _missed)
+                continue;
+            var label = labels[block.Entry] = _il.DefineLabel();
+            _coldPaths.Add(() => EmitSideEntry(label, block));
+        }
+
+        return labels;
+    }
+
+    private void StoreRipOfCell()
     {
         FieldAddress(Slot.Rip * 8);
-        pushCell();
+        _il.Emit(OpCodes.Ldarg_1);
         Ldc4(RipOffset);
         _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Ldind_I8);
@@ -290,7 +302,7 @@ public sealed unsafe partial class RegionEmitter
         {
             _il.BeginGlue("hot entry");
             _il.MarkLabel(hot);
-            StoreRipOf(() => _il.Emit(OpCodes.Ldarg_1));
+            StoreRipOfCell();
             SetCause(ExitCause.HotEntry);
             _written = 0;
             GoOut(WayOut.Return);
@@ -302,7 +314,20 @@ public sealed unsafe partial class RegionEmitter
         _il.BeginGlue("entry");
         _flags = FlagsForm.Memory;
         _il.MarkLabel(label);
-        _il.EmitBranch(OpCodes.Br, _blockLabels[block.Order]);
+        if (!UsesJumpTable || block.Entry >= _region.JumpTable!.Size)
+        {
+            _il.EmitBranch(OpCodes.Br, _blockLabels[block.Order]);
+            return;
+        }
+
+        foreach (var target in _region.JumpTable.At(block.Entry))
+        {
+            LdLoc(_slow);
+            Ldc((long)target.Start);
+            _il.EmitBranch(OpCodes.Beq, _blockLabels[target.Order]);
+        }
+
+        _il.EmitBranch(OpCodes.Br, _missed);
     }
 
     private void EmitBlock(RegionBlock block)

@@ -30,7 +30,7 @@ public sealed record RegionBlock(
     /// <summary>Edges from blocks of the region that lead here.</summary>
     public int Predecessors { get; set; }
 
-    /// <summary>Number of the entry, or -1 when the block is entered from inside only.</summary>
+    /// <summary>Number of the entry, or -1 when the block is entered from inside only. Entries that share a place of the jump table share a number.</summary>
     public int Entry { get; set; } = -1;
 
     /// <summary>Position in the region's layout.</summary>
@@ -60,11 +60,15 @@ public sealed record RegionBlock(
 /// <summary>What is compiled as one method: blocks with a head, in layout order.</summary>
 public sealed class Region
 {
-    /// <summary>Known targets of an indirect jump up to which the code compares before it looks in the entry cache.</summary>
+    /// <summary>Known targets of an indirect jump or call up to which the code compares; with more it uses the region's jump table.</summary>
     public const int MaxComparedTargets = 2;
+
+    /// <summary>The same for return points.</summary>
+    public const int MaxComparedReturns = 6;
 
     private readonly Dictionary<ulong, RegionBlock> _byAddress = [];
     private readonly Dictionary<RegionBlock, List<RegionBlock>> _returnPoints = [];
+    private readonly HashSet<RegionBlock> _dispatching = [];
 
     /// <summary>Makes a region; the first block is the head.</summary>
     public Region(GuestMode mode, IReadOnlyList<RegionBlock> blocks)
@@ -90,8 +94,14 @@ public sealed class Region
     /// <summary>Estimated references to locals in its IL (<see cref="RegionBuilder.WeightOf"/>).</summary>
     public int Weight { get; init; }
 
-    /// <summary>The blocks that can be entered from outside, by entry number.</summary>
+    /// <summary>The blocks that can be entered from outside.</summary>
     public IReadOnlyList<RegionBlock> Entries { get; private set; } = [];
+
+    /// <summary>Where indirect jumps with many targets inside find them; null when there is no such jump.</summary>
+    public JumpTable? JumpTable { get; private set; }
+
+    /// <summary>Entry numbers are below this.</summary>
+    public int EntryNumbers { get; private set; } = 1;
 
     /// <summary>The block at a RIP, or null when it is outside.</summary>
     public RegionBlock? Find(ulong rip) => _byAddress.GetValueOrDefault(rip);
@@ -124,7 +134,11 @@ public sealed class Region
 
         Entries = entries;
         FindReturnPoints();
+        MakeJumpTable();
     }
+
+    /// <summary>True when the indirect jump at the end of a block goes through the region's jump table.</summary>
+    public bool Dispatches(RegionBlock block) => _dispatching.Contains(block);
 
     /// <summary>Where a return may go inside the region: behind the calls of the functions that it belongs to.</summary>
     public IReadOnlyList<RegionBlock> ReturnPointsOf(RegionBlock block) => _returnPoints.TryGetValue(block, out var points) ? points : [];
@@ -132,9 +146,39 @@ public sealed class Region
     /// <summary>Where inside the region the indirect jump of a block most likely goes: the return points of a return, the few known targets of a jump or call.</summary>
     public IEnumerable<RegionBlock> LikelyTargetsOf(RegionBlock block)
     {
-        if ((JumpKind)block.Ops[^1].Sub == JumpKind.Return)
-            return ReturnPointsOf(block);
-        return block.Targets.Count <= MaxComparedTargets ? block.Targets.Select(Find).OfType<RegionBlock>() : [];
+        return Dispatches(block) ? [] : KnownTargetsOf(block);
+    }
+
+    private IEnumerable<RegionBlock> KnownTargetsOf(RegionBlock block) =>
+        (JumpKind)block.Ops[^1].Sub == JumpKind.Return ? ReturnPointsOf(block) : block.Targets.Select(Find).OfType<RegionBlock>();
+
+    // Entries that are in the jump table have their place there as a number; the others follow.
+    private void MakeJumpTable()
+    {
+        var targets = new HashSet<RegionBlock>();
+        foreach (var block in Blocks)
+        {
+            if (block.Ops[^1].Op != IrOpcode.JumpIndirect)
+                continue;
+            var isReturn = (JumpKind)block.Ops[^1].Sub == JumpKind.Return;
+            if ((isReturn ? ReturnPointsOf(block).Count : block.Targets.Count) <= (isReturn ? MaxComparedReturns : MaxComparedTargets))
+                continue;
+            var known = KnownTargetsOf(block).Where(target => target.Entry >= 0).ToList();
+            if (known.Count == 0)
+                continue;
+            _dispatching.Add(block);
+            targets.UnionWith(known);
+        }
+
+        EntryNumbers = 0;
+        if (targets.Count > 0)
+        {
+            JumpTable = new JumpTable([.. targets.OrderBy(block => block.Order)]);
+            EntryNumbers = JumpTable.Size;
+        }
+
+        foreach (var entry in Entries)
+            entry.Entry = targets.Contains(entry) ? JumpTable!.PlaceOf(entry.Start) : EntryNumbers++;
     }
 
     private void FindReturnPoints()

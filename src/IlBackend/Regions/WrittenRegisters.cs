@@ -17,15 +17,16 @@ public sealed class WrittenRegisters
 
     private readonly Region _region;
     private readonly uint[] _in;
-    private readonly bool _jumpsInside;
+    private readonly HashSet<RegionBlock> _dispatchTargets = [];
 
     /// <summary>Analyses a region.</summary>
     /// <param name="region">The region.</param>
-    /// <param name="jumpsInside">Indirect jumps may go to the region's own entries.</param>
-    public WrittenRegisters(Region region, bool jumpsInside)
+    /// <param name="usesJumpTable">Indirect jumps go through the region's jump table.</param>
+    public WrittenRegisters(Region region, bool usesJumpTable)
     {
         _region = region;
-        _jumpsInside = jumpsInside;
+        for (var i = 0; usesJumpTable && i < region.JumpTable?.Size; i++)
+            _dispatchTargets.UnionWith(region.JumpTable.At(i));
         _in = new uint[region.Blocks.Count];
         var changed = true;
         while (changed)
@@ -36,11 +37,11 @@ public sealed class WrittenRegisters
         }
     }
 
-    /// <summary>The set where all indirect jumps meet.</summary>
+    /// <summary>The set where the indirect jumps that go through the jump table meet.</summary>
     public uint AtDispatch { get; private set; }
 
     /// <summary>The set at the beginning of a block.</summary>
-    public uint At(RegionBlock block) => _in[block.Order] | (_jumpsInside && block.Entry >= 0 ? AtDispatch : 0);
+    public uint At(RegionBlock block) => _in[block.Order] | (_dispatchTargets.Contains(block) ? AtDispatch : 0);
 
     /// <summary>The set after an op. A helper that works on the state has had the registers stored before it.</summary>
     public static uint After(in IrOp op, uint set)
@@ -73,7 +74,10 @@ public sealed class WrittenRegisters
             changed |= Add(block.Taken, set);
         if (last is IrOpcode.JumpCondition or IrOpcode.JumpIf)
             changed |= Add(block.Next, set);
-        if (last != IrOpcode.JumpIndirect || (set & ~AtDispatch) == 0)
+        if (last == IrOpcode.JumpIndirect)
+            foreach (var target in _region.LikelyTargetsOf(block))
+                changed |= Add(target.Start, set);
+        if (!_region.Dispatches(block) || (set & ~AtDispatch) == 0)
             return changed;
         AtDispatch |= set;
         return true;

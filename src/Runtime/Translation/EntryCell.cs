@@ -18,20 +18,8 @@ public unsafe struct EntryCell
     /// <summary>The guest address (RIP).</summary>
     public ulong Rip;
 
-    /// <summary>
-    /// The same place for jumps from inside the region that holds it: the region's number and the entry number in it
-    /// (<see cref="Inside"/>); 0 when there is no code.
-    /// </summary>
-    public uint Local;
-
-    /// <summary>Regions that can have a number of their own until the next flush.</summary>
-    public const uint MaxRegions = 1 << 20;
-
-    /// <summary>Entries of one region.</summary>
-    public const int MaxEntries = 1 << 12;
-
-    /// <summary>The value of <see cref="Local"/> for an entry of a region.</summary>
-    public static uint Inside(uint region, int entry) => (region * MaxEntries) + (uint)entry;
+    /// <summary>Number of the region that holds the code; 0 when there is no code. Written before <see cref="Target"/>, read after it.</summary>
+    public uint Region;
 
     /// <summary>Packs a target.</summary>
     public static ulong Pack(nint code, int entry) => (ulong)code | ((ulong)(uint)entry << AddressBits);
