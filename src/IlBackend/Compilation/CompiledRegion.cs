@@ -44,13 +44,18 @@ public sealed unsafe class CompiledRegion
     public uint Number { get; set; }
 
     /// <summary>Emits and compiles a region, on the calling thread.</summary>
-    /// <returns>Null when the region is too large for RyuJIT to optimise; a region of one block is compiled all the same.</returns>
-    public static CompiledRegion? TryCompile(Region region, ICellSource cells, EmitOptions options)
+    /// <param name="region">The region, analysed.</param>
+    /// <param name="cells">Gives the cells of jump targets.</param>
+    /// <param name="options">What to include.</param>
+    /// <param name="fullness">How large it is beside what RyuJIT optimises (<see cref="IlGeneratorSink.Fullness"/>).</param>
+    /// <returns>Null when the region is too large; a region of one block is compiled all the same.</returns>
+    public static CompiledRegion? TryCompile(Region region, ICellSource cells, EmitOptions options, out double fullness)
     {
         var head = region.Blocks[0];
         var sink = new DynamicMethodSink($"guest_{head.Start:x}");
         var emitter = RegionEmitter.Emit(sink, region, cells, options);
-        if (!sink.IsWithinLimits && region.Blocks.Count > 1)
+        fullness = sink.Fullness;
+        if (fullness >= 1 && region.Blocks.Count > 1)
         {
             FreeSites(emitter.FaultSites);
             return null;

@@ -30,6 +30,9 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     // How many times longer a block inside a region must be hot before the region is made again with an entry there.
     private const int InnerPatience = 16;
 
+    // A region that was too large is made as large as its measured size allows, less this for what another choice of blocks may cost.
+    private const double RetryMargin = 0.95;
+
     // Exits for a slow access at one instruction before the region is made again with slow paths.
     private const int SlowExitsBeforeRecompile = 16;
 
@@ -129,7 +132,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
         Region region;
         lock (cache.Memory.Lock)
             region = RegionBuilder.Single(block);
-        var compiled = Compile(region, new EmitOptions(true, true, WindowPages(cache), PermissionsOffset: cache.Memory.PermissionsOffset))!;
+        var compiled = Compile(region, new EmitOptions(true, true, WindowPages(cache), PermissionsOffset: cache.Memory.PermissionsOffset), out _)!;
         lock (cache.Memory.Lock)
             _dead.Add(compiled);
         return compiled.Code;
@@ -335,31 +338,35 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     {
         var cache = _cache!;
         Region region;
+        bool grow;
         int generation;
         uint number;
         lock (cache.Memory.Lock)
         {
-            if (NextRegion(cache) is not var (next, grow))
+            if (NextRegion(cache) is not var (next, isGrowth))
                 return;
-            if (grow && !IsWorthGrowing(next))
+            if (isGrowth && !IsWorthGrowing(next))
                 return;
-            region = next;
+            (region, grow) = (next, isGrowth);
             generation = _generation;
             number = ++_lastNumber;
         }
 
-        var compiled = Compile(region, OptionsFor(cache, region, number));
-        for (var weight = _options.MaxWeight / 2; compiled == null; weight /= 2)
+        var compiled = Compile(region, OptionsFor(cache, region, number), out var fullness);
+        while (compiled == null)
         {
+            var weight = (int)(region.Weight * RetryMargin / fullness);
             lock (cache.Memory.Lock)
             {
                 var head = (Block*)region.Blocks[0].Source;
                 if (generation != _generation || head->Valid == 0)
                     return;
-                region = RegionBuilder.Build(cache, head, this, false, weight);
+                region = RegionBuilder.Build(cache, head, this, grow || Contains(head), weight);
+                if (grow && !IsWorthGrowing(region))
+                    return;
             }
 
-            compiled = Compile(region, OptionsFor(cache, region, number));
+            compiled = Compile(region, OptionsFor(cache, region, number), out fullness);
         }
 
         lock (cache.Memory.Lock)
@@ -423,10 +430,10 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     private static ulong WindowPages(BlockCache cache) => cache.Memory.WindowSize / AddressSpace.PageSize;
 
     // Null when the region must be made smaller.
-    private CompiledRegion? Compile(Region region, EmitOptions options)
+    private CompiledRegion? Compile(Region region, EmitOptions options, out double fullness)
     {
         var start = Stopwatch.GetTimestamp();
-        var compiled = CompiledRegion.TryCompile(region, this, options);
+        var compiled = CompiledRegion.TryCompile(region, this, options, out fullness);
         if (compiled != null)
         {
             Statistics.Regions++;

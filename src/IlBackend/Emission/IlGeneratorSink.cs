@@ -18,10 +18,10 @@ public abstract unsafe class IlGeneratorSink : IlSink
     private int _instructions;
 
     /// <summary>
-    /// False when RyuJIT would compile the method without optimising, silently: more than 8,000 references to locals or 2,000 basic blocks
-    /// or 20,000 instructions (measured; docs/dotnet-limits.md).
+    /// The size in terms of what RyuJIT optimises. Above 1 it would compile the method without optimising, silently: more than 8,000
+    /// references to locals or 2,000 basic blocks or 20,000 instructions (measured; docs/dotnet-limits.md).
     /// </summary>
-    public bool IsWithinLimits => _references < 7600 && _flowPoints < 1900 && _instructions < 19000;
+    public double Fullness => Math.Max(_references / 7600.0, Math.Max(_flowPoints / 1900.0, _instructions / 19000.0));
 
     /// <summary>The generator.</summary>
     protected abstract ILGenerator Generator { get; }

@@ -185,7 +185,7 @@ public sealed unsafe class BlockDump
             names[(ulong)site] = $"site_{((FaultSite*)site)->Rip:x}";
         foreach (var method in recorded.Called.Distinct())
             HostListing.AddNames(names, method);
-        return new Compiled(sink.Method, emitter, (ulong)handle.Value, twinHandle, (ulong)handle.GetFunctionPointer(), twin.Places, names, cells, sink.IsWithinLimits);
+        return new Compiled(sink.Method, emitter, (ulong)handle.Value, twinHandle, (ulong)handle.GetFunctionPointer(), twin.Places, names, cells, sink.Fullness < 1);
     }
 
     private static DumpedBlock DumpGuest(GuestCodeReader code, RegionBlock block, GuestMode mode)
