@@ -56,5 +56,5 @@ public unsafe class BackendBenchmarks
 
     /// <summary>Writing the IL and compiling it by RyuJIT.</summary>
     [Benchmark(OperationsPerInvoke = Snippets.MixedInstructions)]
-    public void Compile() => CompiledRegion.TryCompile(_region, _guest.Translator, _options)!.Release();
+    public void Compile() => CompiledRegion.TryCompile(_region, _guest.Translator, _options, out _)!.Release();
 }

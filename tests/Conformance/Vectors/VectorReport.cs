@@ -37,6 +37,7 @@ internal static class VectorReport
                 foreach (var example in result.Examples[x])
                     Console.WriteLine($"    {engines[x]}: {example}");
         }
+        if (forms == 0) return Program.Fail($"no vectors (*.jsonl.gz) of that name in {folder}");
         var summary = $"{forms} forms, {cases} cases ({quirks} judged by a documented difference); "
             + string.Join("; ", engines.Select((e, x) => $"{e}: {totals[x]} mismatches"));
         table.AppendLine(summary);

@@ -53,7 +53,7 @@ public sealed unsafe class AssemblyExportTests(ITestOutputHelper output)
         var slow = region.Blocks[0].Addresses.Where(_ => slowPaths).ToDictionary(rip => rip, _ => AccessHistory.Slow);
         var loaded = LoadBack(BlockDump.Create([new DumpInput(region, memory.Read) { Histories = slow }]));
         using var cells = new DetachedCells(slow);
-        var compiled = CompiledRegion.TryCompile(region, cells, default)!;
+        var compiled = CompiledRegion.TryCompile(region, cells, default, out _)!;
         using var cache = new BlockCache(memory);
         using var vcpu = new Vcpu(cache);
         var s = vcpu.State;
