@@ -205,9 +205,7 @@ public sealed unsafe partial class RegionEmitter
         return label;
     }
 
-    // Finds the cell of the target in _slow in the vCPU's entry cache (line = cache + index * 16, { rip, cell }); the flags are in the state. When the cell leads back into this region the
-    // code is not left. That is rare, and also tells RyuJIT what it cannot know: that control comes round again to the entry switch.
-    // Another thread may give the cell to another region at any time, and writes the number before the target: the target is read first.
+    // Finds the cell of the target in _slow in the vCPU's entry cache (line = cache + index * 16, { rip, cell }); the flags are in the state.
     private void EmitLookup()
     {
         LoadField(nameof(CpuState.EntryCache), OpCodes.Ldind_I);
@@ -230,32 +228,37 @@ public sealed unsafe partial class RegionEmitter
         _il.Emit(OpCodes.Ldind_I);
         StLoc(_cell);
         if (_options.RegionNumber != 0)
-        {
-            var outside = _il.DefineLabel();
-            LdLoc(_cell);
-            _il.Emit(OpCodes.Volatile);
-            _il.Emit(OpCodes.Ldind_I8);
-            StLoc(_scratch);
-            LdLoc(_cell);
-            Ldc4(RegionOffset);
-            _il.Emit(OpCodes.Add);
-            _il.Emit(OpCodes.Volatile);
-            _il.Emit(OpCodes.Ldind_I4);
-            Ldc4((int)_options.RegionNumber);
-            _il.EmitBranch(OpCodes.Bne_Un, outside);
-            LdLoc(_scratch);
-            Ldc4(EntryCell.AddressBits);
-            _il.Emit(OpCodes.Shr_Un);
-            _il.Emit(OpCodes.Conv_I4);
-            StLoc(_entry);
-            GoOut(WayOut.Reenter);
-            _il.MarkLabel(outside);
-        }
-
+            ReenterIfInside();
         GoOut(WayOut.Chain);
         _il.MarkLabel(miss);
         StoreRipFromSlow();
         GoOut(WayOut.Return);
+    }
+
+    // When the cell leads back into this region the code is not left. That is rare, and also tells RyuJIT what it cannot know: that control
+    // comes round again to the entry switch. Another thread may give the cell to another region at any time, and writes the number before
+    // the target: the target is read first.
+    private void ReenterIfInside()
+    {
+        var outside = _il.DefineLabel();
+        LdLoc(_cell);
+        _il.Emit(OpCodes.Volatile);
+        _il.Emit(OpCodes.Ldind_I8);
+        StLoc(_scratch);
+        LdLoc(_cell);
+        Ldc4(RegionOffset);
+        _il.Emit(OpCodes.Add);
+        _il.Emit(OpCodes.Volatile);
+        _il.Emit(OpCodes.Ldind_I4);
+        Ldc4((int)_options.RegionNumber);
+        _il.EmitBranch(OpCodes.Bne_Un, outside);
+        LdLoc(_scratch);
+        Ldc4(EntryCell.AddressBits);
+        _il.Emit(OpCodes.Shr_Un);
+        _il.Emit(OpCodes.Conv_I4);
+        StLoc(_entry);
+        GoOut(WayOut.Reenter);
+        _il.MarkLabel(outside);
     }
 
     private void PickCell(ulong target)
@@ -309,6 +312,8 @@ public sealed unsafe partial class RegionEmitter
     private void EmitExits()
     {
         _il.BeginGlue("exits");
+        // Loops are entered from outside, too. RyuJIT sees them when all that is in the region leads back to the entry switch.
+        var closesLoop = _options is { RegionNumber: not 0, Alone: false } && !UsesJumpTable && _lookupLabels.Count == 0;
         foreach (var ((target, written), label) in _exitLabels)
         {
             _written = written;
@@ -321,6 +326,13 @@ public sealed unsafe partial class RegionEmitter
             }
 
             PickCell(target);
+            if (closesLoop)
+            {
+                Ldc((long)target);
+                StLoc(_slow);
+                ReenterIfInside();
+            }
+
             GoOut(WayOut.Chain);
         }
 
