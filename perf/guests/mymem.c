@@ -5,7 +5,7 @@ static unsigned char a[1 << 18], b[1 << 18];
 int main(void)
 {
     unsigned sum = 0;
-    for (int round = 0; round < 500; round++) {
+    for (int round = 0; round < 1200; round++) {
         unsigned char f = fill + round;
         for (unsigned i = 0; i < sizeof a; i++) a[i] = (unsigned char)(f + i);
         for (unsigned i = 0; i < sizeof a; i++) b[i] = a[i];

@@ -8,7 +8,7 @@ int main(void)
         m[i] = i ? 0.01 / i : 39.47;
         for (int d = 0; d < 3; d++) { x[i][d] = i ? i * 3.1 + d * 0.7 : 0.1 * d; v[i][d] = i ? (d - 1) * 0.9 / i : 0; }
     }
-    for (int step = 0; step < 600000; step++) {
+    for (int step = 0; step < 1500000; step++) {
         for (int i = 0; i < 5; i++)
             for (int j = i + 1; j < 5; j++) {
                 double dx = x[i][0] - x[j][0], dy = x[i][1] - x[j][1], dz = x[i][2] - x[j][2];
