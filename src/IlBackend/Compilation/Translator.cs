@@ -467,7 +467,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
             var cell = Cell(entry.Start, region.Mode);
             if (_byNumber.TryGetValue(cell->Region, out var old))
                 replaced.Add(old);
-            cell->Region = number;
+            cell->Local = EntryCell.Inside(number, entry.Entry);
             Volatile.Write(ref cell->Target, EntryCell.Pack(compiled.Code, entry.Entry));
             block->Code = (nint)cell;
             block->CompileState = CompileState.Entry;
@@ -498,7 +498,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
 
     private void Unlink(EntryCell* cell)
     {
-        cell->Region = 0;
+        cell->Local = 0;
         Volatile.Write(ref cell->Target, EntryCell.Pack(_stub, 0));
     }
 

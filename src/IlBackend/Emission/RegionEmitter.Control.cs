@@ -236,25 +236,24 @@ public sealed unsafe partial class RegionEmitter
     }
 
     // When the cell leads back into this region the code is not left. That is rare, and also tells RyuJIT what it cannot know: that control
-    // comes round again to the entry switch. Another thread may give the cell to another region at any time, and writes the number before
-    // the target: the target is read first.
+    // comes round again to the entry switch. Another thread may give the cell to another region at any time: the word is read once.
     private void ReenterIfInside()
     {
         var outside = _il.DefineLabel();
         LdLoc(_cell);
+        Ldc4(LocalOffset);
+        _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Volatile);
         _il.Emit(OpCodes.Ldind_I8);
         StLoc(_scratch);
-        LdLoc(_cell);
-        Ldc4(RegionOffset);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Volatile);
-        _il.Emit(OpCodes.Ldind_I4);
-        Ldc4((int)_options.RegionNumber);
+        LdLoc(_scratch);
+        Ldc4(EntryCell.EntryBits);
+        _il.Emit(OpCodes.Shr_Un);
+        Ldc((long)_options.RegionNumber);
         _il.EmitBranch(OpCodes.Bne_Un, outside);
         LdLoc(_scratch);
-        Ldc4(EntryCell.AddressBits);
-        _il.Emit(OpCodes.Shr_Un);
+        Ldc((1L << EntryCell.EntryBits) - 1);
+        _il.Emit(OpCodes.And);
         _il.Emit(OpCodes.Conv_I4);
         StLoc(_entry);
         GoOut(WayOut.Reenter);

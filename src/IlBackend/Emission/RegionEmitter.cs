@@ -19,8 +19,7 @@ namespace DynaTrans.IlBackend.Emission;
 public sealed unsafe partial class RegionEmitter
 {
     private static readonly int RipOffset = (int)Marshal.OffsetOf<EntryCell>(nameof(EntryCell.Rip));
-
-    private static readonly int RegionOffset = (int)Marshal.OffsetOf<EntryCell>(nameof(EntryCell.Region));
+    private static readonly int LocalOffset = (int)Marshal.OffsetOf<EntryCell>(nameof(EntryCell.Local));
 
     private static readonly Type VectorType = typeof(Vector128<byte>);
 
@@ -443,7 +442,7 @@ public sealed unsafe partial class RegionEmitter
 /// <see cref="Runtime.Memory.AddressSpace.PermissionsOffset"/>, a constant in the code; 0 reads the table's address from the state.
 /// </param>
 /// <param name="RegionNumber">
-/// Number of the region in <see cref="EntryCell.Region"/>, by which a jump finds that it leads back into the region; 0 for code that is
+/// Number of the region in <see cref="EntryCell.Local"/>, by which a jump finds that it leads back into the region; 0 for code that is
 /// not entered through cells: all its indirect jumps leave it.
 /// </param>
 public readonly record struct EmitOptions(

@@ -262,7 +262,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     private EntryCell* TryCompile(ITranslator translator, Block* block)
     {
         var code = Volatile.Read(ref block->Code);
-        if (code != 0 && Volatile.Read(ref ((EntryCell*)code)->Region) == 0)
+        if (code != 0 && Volatile.Read(ref ((EntryCell*)code)->Local) == 0)
         {
             // Another thread has just taken the code away.
             block->Code = code = 0;

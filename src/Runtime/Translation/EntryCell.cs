@@ -18,8 +18,20 @@ public unsafe struct EntryCell
     /// <summary>The guest address (RIP).</summary>
     public ulong Rip;
 
-    /// <summary>Number of the region that holds the code; 0 when there is no code. Written before <see cref="Target"/>, read after it.</summary>
-    public uint Region;
+    /// <summary>
+    /// The same place for jumps from inside the region that holds it: <see cref="Inside"/>, or 0 when there is no code. One word, too: the
+    /// entry's number means something only together with the region's.
+    /// </summary>
+    public ulong Local;
+
+    /// <summary>Bits of <see cref="Local"/> that are the entry number.</summary>
+    public const int EntryBits = 16;
+
+    /// <summary>Number of the region that holds the code; 0 when there is none.</summary>
+    public readonly uint Region => (uint)(Local >> EntryBits);
+
+    /// <summary>The value of <see cref="Local"/> for an entry (below 65,536) of a region.</summary>
+    public static ulong Inside(uint region, int entry) => ((ulong)region << EntryBits) | (uint)entry;
 
     /// <summary>Packs a target.</summary>
     public static ulong Pack(nint code, int entry) => (ulong)code | ((ulong)(uint)entry << AddressBits);
