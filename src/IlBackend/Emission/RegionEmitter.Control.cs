@@ -12,7 +12,10 @@ public sealed unsafe partial class RegionEmitter
     // Looking for a target outside, by the registers written up to there.
     private readonly Dictionary<uint, int> _lookupLabels = [];
 
-    private bool UsesJumpTable => _options is { RegionNumber: not 0, Alone: false } && _region.JumpTable != null;
+    // Entered through cells, again and again; not a block by itself, not a listing.
+    private bool IsLinked => _options is { RegionNumber: not 0, Alone: false };
+
+    private bool UsesJumpTable => IsLinked && _region.JumpTable != null;
 
     private void EmitControl(in IrOp op)
     {
@@ -312,7 +315,7 @@ public sealed unsafe partial class RegionEmitter
     {
         _il.BeginGlue("exits");
         // Loops are entered from outside, too. RyuJIT sees them when all that is in the region leads back to the entry switch.
-        var closesLoop = _options is { RegionNumber: not 0, Alone: false } && !UsesJumpTable && _lookupLabels.Count == 0;
+        var closesLoop = IsLinked && !UsesJumpTable && _lookupLabels.Count == 0;
         foreach (var ((target, written), label) in _exitLabels)
         {
             _written = written;

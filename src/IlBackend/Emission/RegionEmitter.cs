@@ -65,7 +65,7 @@ public sealed unsafe partial class RegionEmitter
         _options = options;
         _plan = options.Alone ? null : new CheckPlan(region, cells.History, cells.IsLoopRefused);
         _wide = region.Mode.Is64();
-        _registers = new WrittenRegisters(region, options is { RegionNumber: not 0, Alone: false });
+        _registers = new WrittenRegisters(region, IsLinked);
         _flow = new FlagsFlow(region, options.Alone, block => _plan != null && _plan.LoopChecksOf(block).Count > 0, IsProven);
         _blockLabels = new int[region.Blocks.Count];
         _knownLabels = new int[region.Blocks.Count];

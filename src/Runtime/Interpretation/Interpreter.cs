@@ -279,7 +279,7 @@ internal static unsafe class Interpreter
                     goto slowLoad;
                 case DispatchCode.LoadSigned:
                     ea = Addresses.Linear(r, op);
-                    var loaded = GuestLoad(s, ea, op->Size);
+                    var loaded = EdgeAccess.Load(s, ea, op->Size);
                     if (s->ExceptionVector >= 0)
                         goto fault;
                     r[op->Dst] = Truncate(RareOps.SignExtend(loaded, op->Size), op->Sub);
@@ -492,7 +492,7 @@ internal static unsafe class Interpreter
             continue;
 
         slowLoad:
-            var value = GuestLoad(s, ea, op->Size);
+            var value = EdgeAccess.Load(s, ea, op->Size);
             if (s->ExceptionVector >= 0)
                 goto fault;
             r[op->Dst] = value;
@@ -500,7 +500,7 @@ internal static unsafe class Interpreter
             continue;
 
         slowStore:
-            var stored = GuestStore(s, ea, op->Size, r[op->C] + (ulong)op->Imm);
+            var stored = EdgeAccess.Store(s, ea, op->Size, r[op->C] + (ulong)op->Imm);
             if (stored == StoreResult.Fault)
                 goto fault;
             if (stored == StoreResult.HitsCode)
@@ -562,41 +562,4 @@ internal static unsafe class Interpreter
         4 => (uint)value,
         _ => (ulong)value,
     };
-
-    // The last page of a mapping has no fast bit: both ends of the access are tested here.
-    private static bool Grants(CpuState* s, ulong ea, int size, PagePermission bit)
-    {
-        var last = ea + (uint)size - 1;
-        return last >> 12 < s->WindowPages && ea <= last && (s->Permissions[ea >> 12] & s->Permissions[last >> 12] & (byte)bit) != 0;
-    }
-
-    private static StoreResult GuestStore(CpuState* s, ulong ea, int size, ulong value)
-    {
-        if (!Grants(s, ea, size, PagePermission.PlainWrite))
-            return GuestMemory.StoreSlow(s, ea, size, value);
-        var p = s->MemoryBase + ea;
-        switch (size)
-        {
-            case 1: *p = (byte)value; break;
-            case 2: *(ushort*)p = (ushort)value; break;
-            case 4: *(uint*)p = (uint)value; break;
-            default: *(ulong*)p = value; break;
-        }
-
-        return StoreResult.Done;
-    }
-
-    private static ulong GuestLoad(CpuState* s, ulong ea, int size)
-    {
-        if (!Grants(s, ea, size, PagePermission.Read))
-            return GuestMemory.LoadSlow(s, ea, size);
-        var p = s->MemoryBase + ea;
-        return size switch
-        {
-            1 => *p,
-            2 => *(ushort*)p,
-            4 => *(uint*)p,
-            _ => *(ulong*)p,
-        };
-    }
 }
