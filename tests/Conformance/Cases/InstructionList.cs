@@ -92,6 +92,7 @@ public static class InstructionList
             return "loads a selector of the host's descriptor tables";
         if (name.Contains("_cr", StringComparison.Ordinal) || name.Contains("_dr", StringComparison.Ordinal) || name.Contains("_tr", StringComparison.Ordinal))
             return "privileged, and its encodings differ between models";
+        if (AmdHost.IsHost && !AmdHost.Has(code)) return "the host, an AMD CPU, does not have it";
         return s_left.GetValueOrDefault(code.Mnemonic());
     }
 

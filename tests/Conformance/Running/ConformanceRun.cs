@@ -86,6 +86,7 @@ public sealed class ConformanceRun(NativeCpu cpu, IReadOnlyList<ICaseRunner> exe
     private void RunCase(Encoding encoding, FormResult result)
     {
         _native.Run(_start, _expected);
+        if (AmdHost.IsHost) AmdHost.Translate(encoding, _start, _expected);
         result.Cases++;
         if (_expected.State.Vector is not (-1 or 3)) result.Faults++;
         for (var x = 0; x < executors.Count; x++)

@@ -12,7 +12,7 @@ public sealed class NativeRunner(NativeCpu cpu) : ICaseRunner
     /// <inheritdoc/>
     public void Load(Encoding encoding)
     {
-        cpu.WriteCode(encoding.Address, encoding.Bytes, encoding.Is32);
+        cpu.WriteCode(encoding.Address, AmdHost.IsHost ? AmdHost.EquivalentBytes(encoding) : encoding.Bytes, encoding.Is32);
         _is32 = encoding.Is32;
         _next = encoding.Address + (ulong)encoding.Bytes.Length;
     }

@@ -37,7 +37,7 @@ public unsafe class UndefinedEncodingTests(ITestOutputHelper output)
         for (var i = 0; i < Candidates; i++)
         {
             if (Invalid(rng, bitness) is not { } encoding) continue;
-            if (engine == "jit" && i % 16 != 0) continue;
+            if ((engine == "jit" && i % 16 != 0) || (AmdHost.IsHost && AmdHost.Defines(encoding.Bytes))) continue;
             compared++;
             Fill(start, encoding);
             lock (cpu!.Gate)
