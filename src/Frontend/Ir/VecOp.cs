@@ -351,8 +351,8 @@ public enum VecOp : ushort
     CvttPs2Pi,
 
     // Packed single and double precision arithmetic. Of two NaNs the first operand must win, but RyuJIT takes packed addition and
-/// multiplication for commutative and swaps operands as suits it. It does not when the first is a blend of both (of which all comes from the
-/// first); the blends differ so that one is not shared by an addition and a multiplication, as a variable then could be swapped.
+    // multiplication for commutative and swaps operands as suits it. It does not when the first is a blend of both (of which all comes from the
+    // first); the blends differ so that one is not shared by an addition and a multiplication, as a variable then could be swapped.
     /// <summary>addps.</summary>
     AddPs,
     /// <summary>subps.</summary>

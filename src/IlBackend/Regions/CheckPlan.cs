@@ -302,7 +302,10 @@ public sealed class CheckPlan
                 return check;
             return check with
             {
-                Form = history == AccessHistory.EdgePages ? CheckForm.Edges : check.Form, Write = check.Write || write, Lo = lo, Hi = hi,
+                Form = history == AccessHistory.EdgePages ? CheckForm.Edges : check.Form,
+                Write = check.Write || write,
+                Lo = lo,
+                Hi = hi,
             };
         }
 

@@ -178,7 +178,9 @@ public static class FlagsTransfer
                     return kept with { Kind = op.Op == IrOpcode.Inc ? FlagsKind.Inc : FlagsKind.Dec, SizeLog2 = (byte)op.SizeLog2, Left = Destination(op, 0, ref captures) };
                 return kept with
                 {
-                    Layer = op.Op == IrOpcode.Inc ? FlagsLayer.Inc : FlagsLayer.Dec, LayerSizeLog2 = (byte)op.SizeLog2, A = Destination(op, 3, ref captures),
+                    Layer = op.Op == IrOpcode.Inc ? FlagsLayer.Inc : FlagsLayer.Dec,
+                    LayerSizeLog2 = (byte)op.SizeLog2,
+                    A = Destination(op, 3, ref captures),
                 };
             case IrOpcode.Shl or IrOpcode.Shr or IrOpcode.Sar:
                 return Shift(op, form, kept, ref captures);

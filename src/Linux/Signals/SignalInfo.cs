@@ -109,13 +109,13 @@ public readonly record struct SignalInfo
     public static SignalInfo Read(ReadOnlySpan<byte> from, int number, bool is32)
     {
         var fields = from[(is32 ? 12 : 16)..];
-        return Sent(
+        var info = Sent(
             number,
             BinaryPrimitives.ReadInt32LittleEndian(from[8..]),
             BinaryPrimitives.ReadInt32LittleEndian(fields),
             BinaryPrimitives.ReadUInt32LittleEndian(fields[4..]),
-            is32 ? BinaryPrimitives.ReadUInt32LittleEndian(fields[8..]) : BinaryPrimitives.ReadUInt64LittleEndian(fields[8..]))
-            with { Error = BinaryPrimitives.ReadInt32LittleEndian(from[4..]) };
+            is32 ? BinaryPrimitives.ReadUInt32LittleEndian(fields[8..]) : BinaryPrimitives.ReadUInt64LittleEndian(fields[8..]));
+        return info with { Error = BinaryPrimitives.ReadInt32LittleEndian(from[4..]) };
     }
 
     private static void PutLong(Span<byte> to, int offset, ulong value, bool is32)

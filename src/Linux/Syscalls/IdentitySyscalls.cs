@@ -120,7 +120,9 @@ internal static unsafe class IdentitySyscalls
         var now = c.Process.Credentials;
         var next = now with
         {
-            User = Wanted(c.A0, now.User), EffectiveUser = Wanted(c.A1, now.EffectiveUser), SavedUser = Wanted(c.A2, now.SavedUser),
+            User = Wanted(c.A0, now.User),
+            EffectiveUser = Wanted(c.A1, now.EffectiveUser),
+            SavedUser = Wanted(c.A2, now.SavedUser),
         };
         uint[] own = [now.User, now.EffectiveUser, now.SavedUser];
         if (!IsRoot(c) && !(own.Contains(next.User) && own.Contains(next.EffectiveUser) && own.Contains(next.SavedUser)))
@@ -134,7 +136,9 @@ internal static unsafe class IdentitySyscalls
         var now = c.Process.Credentials;
         var next = now with
         {
-            Group = Wanted(c.A0, now.Group), EffectiveGroup = Wanted(c.A1, now.EffectiveGroup), SavedGroup = Wanted(c.A2, now.SavedGroup),
+            Group = Wanted(c.A0, now.Group),
+            EffectiveGroup = Wanted(c.A1, now.EffectiveGroup),
+            SavedGroup = Wanted(c.A2, now.SavedGroup),
         };
         uint[] own = [now.Group, now.EffectiveGroup, now.SavedGroup];
         if (!IsRoot(c) && !(own.Contains(next.Group) && own.Contains(next.EffectiveGroup) && own.Contains(next.SavedGroup)))

@@ -1,5 +1,5 @@
-using Iced.Intel;
 using DynaTrans.Conformance.Native;
+using Iced.Intel;
 
 namespace DynaTrans.Conformance.Cases;
 

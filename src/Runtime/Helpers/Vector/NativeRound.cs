@@ -1,6 +1,6 @@
 using Iced.Intel;
-using V = System.Runtime.Intrinsics.Vector128<byte>;
 using static Iced.Intel.AssemblerRegisters;
+using V = System.Runtime.Intrinsics.Vector128<byte>;
 
 namespace DynaTrans.Runtime.Helpers.Vector;
 
