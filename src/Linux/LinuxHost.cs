@@ -1,5 +1,6 @@
 using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Loading;
+using DynaTrans.Linux.Memory;
 using DynaTrans.Linux.Processes;
 using DynaTrans.Linux.Signals;
 using DynaTrans.Linux.Syscalls;
@@ -41,6 +42,9 @@ public sealed record LinuxOptions
     /// <summary>Called with each vCPU before it is disposed: statistics.</summary>
     public Action<Vcpu>? VcpuEnding { get; init; }
 
+    /// <summary>Called with the memory of each program before it is given back (at its end and at execve): statistics.</summary>
+    public Action<ProcessMemory>? MemoryEnding { get; init; }
+
     /// <summary>True to hand the host's signals (Ctrl-C and the like) to the guest.</summary>
     public bool ForwardSignals { get; init; } = true;
 }
@@ -80,6 +84,7 @@ public static class LinuxHost
                 $"dynatrans: internal error in thread {thread.Tid}: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}"),
             VcpuCreated = options.VcpuCreated,
             VcpuEnding = options.VcpuEnding,
+            MemoryEnding = options.MemoryEnding,
         };
         var arguments = new List<string> { HostCalls.FromText(options.Argument0 ?? options.Program) };
         foreach (var argument in options.Arguments)

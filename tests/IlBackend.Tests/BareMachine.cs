@@ -1,6 +1,7 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Compilation;
+using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
@@ -34,7 +35,7 @@ internal sealed unsafe class BareMachine : IDisposable
 
     private readonly Translator? _translator;
 
-    public BareMachine(Engine engine, bool is64 = true, long sizeLimit = 256L << 20)
+    public BareMachine(Engine engine, bool is64 = true, long sizeLimit = 256L << 20, Func<Region, nint>? heatCounter = null, int maxWeight = RegionBuilder.MaxWeight)
     {
         Space = new AddressSpace(is64 ? 39 : 32);
         Space.Map(Code, 0x8000, PagePermission.Read | PagePermission.Write | PagePermission.Execute);
@@ -44,8 +45,8 @@ internal sealed unsafe class BareMachine : IDisposable
         {
             Engine.Interpreter => null,
             Engine.Jit => new Translator(new TranslatorOptions(0, false)),
-            Engine.Warm => new Translator(new TranslatorOptions(10, false)),
-            _ => new Translator(new TranslatorOptions(10)),
+            Engine.Warm => new Translator(new TranslatorOptions(10, false, MaxWeight: maxWeight, HeatCounter: heatCounter)),
+            _ => new Translator(new TranslatorOptions(10, MaxWeight: maxWeight, HeatCounter: heatCounter)),
         };
         Cache = new BlockCache(Space, _translator) { SizeLimit = sizeLimit };
         Cpu = NewCpu(is64);
@@ -60,6 +61,9 @@ internal sealed unsafe class BareMachine : IDisposable
     public CpuState* State => Cpu.State;
 
     public Translator? Translator => _translator;
+
+    /// <summary>The test makes regions fail.</summary>
+    public bool ExpectsFailure { get; init; }
 
     public Vcpu NewCpu(bool is64)
     {
@@ -81,7 +85,9 @@ internal sealed unsafe class BareMachine : IDisposable
     {
         Cpu.Dispose();
         Cache.Dispose();
-        _translator?.Dispose();
         Space.Dispose();
+
+        // An error in the translator loses a region, which is then interpreted: a test must not pass because of that.
+        Assert.Null(ExpectsFailure ? null : _translator?.Statistics.FirstFailure);
     }
 }

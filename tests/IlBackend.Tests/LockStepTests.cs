@@ -99,5 +99,7 @@ public sealed unsafe class LockStepTests
         public void Invalidate(Block* block) => inner.Invalidate(block);
 
         public void Flush() => inner.Flush();
+
+        public void Dispose() => inner.Dispose();
     }
 }

@@ -43,20 +43,17 @@ internal static class Engines
     /// <summary>Makes the translators of an engine, one for each address space.</summary>
     /// <param name="engine">One of <see cref="All"/>.</param>
     /// <param name="countInstructions">Translated code counts instructions.</param>
-    /// <param name="made">Told of each translator.</param>
+    /// <param name="statistics">Where all of them count; null: each for itself.</param>
     /// <param name="heatCounter">See <see cref="TranslatorOptions"/>.</param>
     public static Func<Translator?> Factory(
-        string engine, bool countInstructions = false, Action<Translator>? made = null, Func<Region, nint>? heatCounter = null) => () =>
+        string engine, bool countInstructions = false, TranslatorStatistics? statistics = null, Func<Region, nint>? heatCounter = null) => () =>
     {
-        var options = new TranslatorOptions(CountInstructions: countInstructions, HeatCounter: heatCounter);
-        var translator = engine switch
+        var options = new TranslatorOptions(CountInstructions: countInstructions, HeatCounter: heatCounter, Statistics: statistics);
+        return engine switch
         {
             Auto => new Translator(options),
             Translator => new Translator(options with { Threshold = 0, Background = false }),
             _ => null,
         };
-        if (translator != null)
-            made?.Invoke(translator);
-        return translator;
     };
 }

@@ -33,9 +33,10 @@ internal static class RunCommand
             Strace = settings.Strace ? Console.Error : null,
             TranslatorFactory = settings.Verify
                 ? Verifying(statistics)
-                : Engines.Factory(settings.Engine ?? Engines.Auto, settings.Stats, statistics.Add),
+                : Engines.Factory(settings.Engine ?? Engines.Auto, settings.Stats, statistics.Translators),
             VcpuCreated = settings.Verify ? vcpu => vcpu.DifferenceFound = StopAtDifference : settings.Stats ? RunStatistics.Watch : null,
             VcpuEnding = statistics.Add,
+            MemoryEnding = statistics.Add,
         };
         var status = LinuxHost.Run(linux);
         if (settings.Stats || settings.Verify)
@@ -47,12 +48,8 @@ internal static class RunCommand
 
     private static int NoProgram() => CommandLine.Fail(ExitStatus.Usage, "run: a program is missing");
 
-    private static Func<Translator> Verifying(RunStatistics statistics) => () =>
-    {
-        var translator = new Translator(new TranslatorOptions(Background: false, CountInstructions: true, MaxDeadRegions: int.MaxValue, Verify: true));
-        statistics.Add(translator);
-        return translator;
-    };
+    private static Func<Translator> Verifying(RunStatistics statistics) => () => new Translator(new TranslatorOptions(
+        Background: false, CountInstructions: true, MaxDeadRegions: int.MaxValue, Verify: true, Statistics: statistics.Translators));
 
     // On the guest's thread, and other threads may be anywhere: nothing can go on from here.
     private static void StopAtDifference(LockStepException difference)

@@ -4,8 +4,8 @@ using System.Text;
 using System.Text.Json;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Compilation;
+using DynaTrans.Linux.Memory;
 using DynaTrans.Runtime.Execution;
-using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.Cli.Commands;
 
@@ -21,19 +21,14 @@ internal sealed unsafe class RunStatistics
 
     private readonly Lock _gate = new();
     private readonly long _start = Stopwatch.GetTimestamp();
-    private readonly HashSet<CacheStatistics> _caches = [];
-    private readonly List<TranslatorStatistics> _translators = [];
     private long[] _exits = [];
     private long[] _leaves = [];
     private long[] _ticks = [];
     private ulong _instructions;
+    private long _blocks, _liftedInstructions, _invalidations, _flushes, _compared, _notCompared;
 
-    /// <summary>Remembers a translator, for its counters at the end.</summary>
-    public void Add(Translator translator)
-    {
-        lock (_gate)
-            _translators.Add(translator.Statistics);
-    }
+    /// <summary>The counters of all translators of the run.</summary>
+    public TranslatorStatistics Translators { get; } = new();
 
     /// <summary>Makes a new processor note where its time goes.</summary>
     public static void Watch(Vcpu vcpu) => vcpu.Times = new ActivityTimes();
@@ -44,13 +39,27 @@ internal sealed unsafe class RunStatistics
         lock (_gate)
         {
             _instructions += vcpu.State->InstructionCount;
-            _caches.Add(vcpu.Cache.Statistics);
             Add(ref _exits, vcpu.Exits);
             if (vcpu.Times is not { } times)
                 return;
             times.Enter(VcpuActivity.Other);
             Add(ref _ticks, times.Ticks);
             Add(ref _leaves, times.Leaves);
+        }
+    }
+
+    /// <summary>Adds the counters of a block cache that ends.</summary>
+    public void Add(ProcessMemory memory)
+    {
+        var cache = memory.Cache.Statistics;
+        lock (_gate)
+        {
+            _blocks += cache.Blocks;
+            _liftedInstructions += cache.LiftedInstructions;
+            _invalidations += cache.Invalidations;
+            _flushes += cache.Flushes;
+            _compared += cache.BlocksCompared;
+            _notCompared += cache.BlocksNotCompared;
         }
     }
 
@@ -74,14 +83,16 @@ internal sealed unsafe class RunStatistics
             DescribeTimes(Line);
             Line("instructions", $"{_instructions}");
             Line("speed", $"{_instructions / seconds / 1e6:f1} MIPS");
-            Line("blocks", $"{_caches.Sum(c => c.Blocks)} lifted, of {_caches.Sum(c => c.LiftedInstructions)} instructions");
-            Line("invalidations", $"{_caches.Sum(c => c.Invalidations)} blocks, {_caches.Sum(c => c.Flushes)} flushes of the cache");
-            Line("translations", $"{_translators.Sum(t => t.Regions)} regions, of {_translators.Sum(t => t.Blocks)} blocks, {_translators.Sum(t => t.Discarded)} discarded, {_translators.Sum(t => t.Recompiled)} made again for slow accesses");
-            Line("compiling", $"{Seconds(_translators.Sum(t => t.CompileTicks)):f3} s, by all threads");
+            Line("blocks", $"{_blocks} lifted, of {_liftedInstructions} instructions");
+            Line("invalidations", $"{_invalidations} blocks, {_flushes} flushes of the cache");
+            Line("translations", $"{Translators.Regions} regions, of {Translators.Blocks} blocks, {Translators.Discarded} discarded, {Translators.Recompiled} made again for slow accesses");
+            if (Translators.FirstFailure is { } failure)
+                Line("lost regions", $"{Translators.Failed}, interpreted instead; the first: {failure}");
+            Line("compiling", $"{Seconds(Translators.CompileTicks):f3} s, by all threads");
             Line("left code", $"{Causes(_leaves)}");
             Line("exits", $"{Causes(_exits)}");
             if (verified)
-                Line("verified", $"{_caches.Sum(c => c.BlocksCompared)} block executions without a difference, {_caches.Sum(c => c.BlocksNotCompared)} not compared");
+                Line("verified", $"{_compared} block executions without a difference, {_notCompared} not compared");
         }
 
         return text.ToString();
@@ -116,8 +127,7 @@ internal sealed unsafe class RunStatistics
         lock (_gate)
             return JsonSerializer.Serialize(
                 new RunCounters(
-                    _instructions, _translators.Sum(t => t.Regions),
-                    Stopwatch.GetElapsedTime(0, _translators.Sum(t => t.CompileTicks)).TotalSeconds),
+                    _instructions, Translators.Regions, Stopwatch.GetElapsedTime(0, Translators.CompileTicks).TotalSeconds),
                 CounterContext.Default.RunCounters);
     }
 }

@@ -48,14 +48,16 @@ public sealed unsafe class CompiledRegion
     /// <param name="cells">Gives the cells of jump targets.</param>
     /// <param name="options">What to include.</param>
     /// <param name="fullness">How large it is beside what RyuJIT optimises (<see cref="IlGeneratorSink.Fullness"/>).</param>
-    /// <returns>Null when the region is too large; a region of one block is compiled all the same.</returns>
+    /// <returns>
+    /// Null when the region is too large (a region of one block is compiled all the same), or when <paramref name="cells"/> are gone.
+    /// </returns>
     public static CompiledRegion? TryCompile(Region region, ICellSource cells, EmitOptions options, out double fullness)
     {
         var head = region.Blocks[0];
         var sink = new DynamicMethodSink($"guest_{head.Start:x}");
         var emitter = RegionEmitter.Emit(sink, region, cells, options);
         fullness = sink.Fullness;
-        if (fullness >= 1 && region.Blocks.Count > 1)
+        if ((fullness >= 1 && region.Blocks.Count > 1) || cells.IsGone)
         {
             FreeSites(emitter.FaultSites);
             return null;

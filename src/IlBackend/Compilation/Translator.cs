@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
@@ -9,24 +8,15 @@ using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Compilation;
 
-/// <summary>How a <see cref="Translator"/> works.</summary>
-/// <param name="Threshold">Interpreted entries of a block before it is compiled; 0 compiles everything before it runs.</param>
-/// <param name="Background">Compile on a thread of its own while the interpreter goes on.</param>
-/// <param name="CountInstructions">Translated code counts instructions (statistics).</param>
-/// <param name="MaxDeadRegions">Dropped regions kept before the cache is flushed to free them.</param>
-/// <param name="Verify">Run every block in lock-step with the interpreter and compare.</param>
-/// <param name="MaxWeight">Size limit of a region; with 1 each block is a region by itself.</param>
-/// <param name="HeatCounter">Gives each region a 64-bit counter of its executed instructions (profiles); it outlives the translator.</param>
-public sealed record TranslatorOptions(
-    int Threshold = 600, bool Background = true, bool CountInstructions = false, int MaxDeadRegions = 4096, bool Verify = false,
-    int MaxWeight = RegionBuilder.MaxWeight, Func<Region, nint>? HeatCounter = null);
-
 /// <summary>
 /// The IL back end of one block cache: builds regions, compiles them, publishes their entries in cells, and takes them out when their bytes
-/// change. A region is published only if, under the memory's lock, all its blocks are still valid.
+/// change. A region is published only if, under the memory's lock, all its blocks are still valid. A region that cannot be compiled because
+/// of an error is lost alone: its blocks are interpreted.
 /// </summary>
-public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, IDisposable
+public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
 {
+    private const int CellChunk = 64 << 10;
+
     // How many times longer a block inside a region must be hot before the region is made again with an entry there.
     private const int InnerPatience = 16;
 
@@ -54,15 +44,15 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     private readonly Dictionary<(ulong Rip, GuestMode Mode), nint> _cells = [];
     private readonly Dictionary<nint, List<CompiledRegion>> _regionsOf = [];
     private readonly List<CompiledRegion> _dead = [];
-    private readonly List<(nint Block, bool Grow)> _requests = [];
+    private readonly RequestQueue _requests = new();
     private readonly Dictionary<(uint Region, ulong Rip), int> _samples = [];
-    private readonly SemaphoreSlim _work = new(0);
-    private readonly Thread? _thread;
+    private readonly NativeArena _cellMemory = new(CellChunk);
     private readonly nint _stub;
     private BlockCache? _cache;
     private uint _lastNumber;
     private int _generation;
-    private volatile bool _disposed;
+    private bool _isScheduled;
+    private volatile bool _isDisposed;
 
     /// <summary>Makes a translator; it serves one block cache.</summary>
     public Translator(TranslatorOptions options)
@@ -70,10 +60,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
         _options = options;
         delegate*<CpuState*, EntryCell*, nint, void> stub = &EntryCell.ReturnToDispatcher;
         _stub = (nint)stub;
-        if (!options.Background)
-            return;
-        _thread = new Thread(CompileLoop) { IsBackground = true, Name = "translator", Priority = ThreadPriority.BelowNormal };
-        _thread.Start();
+        Statistics = options.Statistics ?? new TranslatorStatistics();
     }
 
     /// <inheritdoc/>
@@ -83,17 +70,23 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     public bool Verifies => _options.Verify;
 
     /// <summary>Counters.</summary>
-    public TranslatorStatistics Statistics { get; } = new();
+    public TranslatorStatistics Statistics { get; }
 
     /// <summary>Called after a region was compiled and published, under the memory's lock: for dumps.</summary>
     public Action<CompiledRegion>? Published { get; set; }
+
+    /// <inheritdoc/>
+    public bool IsGone => _isDisposed;
+
+    /// <summary>Stopwatch ticks that <see cref="CompileThreads"/> have spent on this translator, or what stands for them; owned by them.</summary>
+    internal long Served { get; set; }
 
     /// <inheritdoc/>
     public void Request(BlockCache cache, Block* block)
     {
         lock (cache.Memory.Lock)
         {
-            if (block->Valid == 0)
+            if (block->Valid == 0 || _isDisposed)
                 return;
             _cache = cache;
             block->CompileState = CompileState.Requested;
@@ -163,7 +156,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
                 return;
             lock (_cells)
                 Worsen(region, site);
-            Statistics.Recompiled++;
+            Statistics.CountRecompiled();
             Kill(region);
 
             // It was hot: compile it again at its next entry.
@@ -187,12 +180,16 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     /// <inheritdoc/>
     public void Flush()
     {
-        Interlocked.Increment(ref _generation);
-
         // A region that is being compiled may make cells meanwhile.
         lock (_cells)
             foreach (var cell in _cells.Values)
                 Unlink((EntryCell*)cell);
+        ForgetRegions();
+    }
+
+    private void ForgetRegions()
+    {
+        Interlocked.Increment(ref _generation);
         foreach (var region in _byNumber.Values)
             region.Release();
         foreach (var region in _dead)
@@ -218,7 +215,9 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
         {
             if (_cells.TryGetValue((rip, mode), out var known))
                 return (EntryCell*)known;
-            var cell = (EntryCell*)NativeMemory.Alloc((nuint)sizeof(EntryCell));
+            if (_isDisposed)
+                return null;
+            var cell = (EntryCell*)_cellMemory.Allocate(sizeof(EntryCell));
             cell->Rip = rip;
             Unlink(cell);
             _cells[(rip, mode)] = (nint)cell;
@@ -226,11 +225,21 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>
+    /// Forgets what was asked for and frees all that was made. A compile under way goes on to its end, at most, and touches nothing more than
+    /// managed objects: what it makes is dropped. Idempotent.
+    /// </summary>
     public void Dispose()
     {
-        _disposed = true;
-        _work.Release();
+        if (_isDisposed)
+            return;
+        _isDisposed = true;
+        ForgetRegions();
+        lock (_cells)
+        {
+            _cells.Clear();
+            _cellMemory.Clear();
+        }
     }
 
     // What one access of a region met, those relative to the same registers will meet, and in the end all: they get the better check at
@@ -283,75 +292,72 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
     // Under the memory's lock.
     private void Ask(Block* block, bool grow)
     {
-        _requests.Add(((nint)block, grow));
-        if (_thread != null)
-            _work.Release();
-        else
-            CompileNext();
-    }
-
-    private void CompileLoop()
-    {
-        while (true)
+        _requests.Add(block, grow);
+        if (!_options.Background)
         {
-            _work.Wait();
-            if (_disposed)
-                return;
-            CompileNext();
+            Serve();
+        }
+        else if (!_isScheduled)
+        {
+            _isScheduled = true;
+            CompileThreads.Shared.Add(this);
         }
     }
 
-    // What has no code at all, and is interpreted meanwhile, comes first; then the hottest.
-    private static long Urgency((nint Block, bool Grow) request) =>
-        (request.Grow || ((Block*)request.Block)->Code != 0 ? 0 : 1L << 40) + ((Block*)request.Block)->Hotness;
-
-    // What is to be compiled next: the most urgent of the blocks asked for that still want it. Null when there is none. Under the memory's
-    // lock.
-    private (Region Region, bool Grow)? NextRegion(BlockCache cache)
+    /// <summary>Compiles what is most urgent. False when nothing more is asked for; the next request then schedules the translator again.</summary>
+    internal bool Serve()
     {
-        while (_requests.Count > 0)
+        var cache = _cache!;
+        ulong address = 0;
+        try
         {
-            var best = 0;
-            for (var i = 1; i < _requests.Count; i++)
-                if (Urgency(_requests[i]) > Urgency(_requests[best]))
-                    best = i;
-            var (source, grow) = _requests[best];
-            _requests.RemoveAt(best);
-            var block = (Block*)source;
-            if (block->Valid == 0)
-                continue;
-            if (!grow && block->Code != 0)
+            (Region Region, bool Grow, uint Number, int Generation) next;
+            lock (cache.Memory.Lock)
             {
-                // A region that came meanwhile has an entry here.
-                block->CompileState = CompileState.Entry;
-                continue;
+                if (!TryTake(out var block, out var grow))
+                {
+                    _isScheduled = false;
+                    return false;
+                }
+
+                address = block->Start;
+                next = (RegionBuilder.Build(cache, block, this, grow || Contains(block), _options.MaxWeight), grow, _lastNumber + 1, _generation);
+                if (grow && !IsWorthGrowing(next.Region))
+                    return true;
+                _lastNumber++;
             }
 
-            return (RegionBuilder.Build(cache, block, this, grow || Contains(block), _options.MaxWeight), grow);
+            CompileAndPublish(cache, next.Region, next.Grow, next.Number, next.Generation);
+        }
+        catch (Exception e)
+        {
+            // The head stays requested, and is never asked for again.
+            Statistics.CountFailure(address, e);
         }
 
-        return null;
+        return true;
+    }
+
+    // The most urgent of the blocks asked for that still want it. Under the memory's lock.
+    private bool TryTake(out Block* block, out bool grow)
+    {
+        while (_requests.TryTake(out block, out grow))
+        {
+            if (block->Valid == 0)
+                continue;
+            if (grow || block->Code == 0)
+                return true;
+
+            // A region that came meanwhile has an entry here.
+            block->CompileState = CompileState.Entry;
+        }
+
+        return false;
     }
 
     // The generation tells a flush since the request: the cached blocks behind the region are then gone.
-    private void CompileNext()
+    private void CompileAndPublish(BlockCache cache, Region region, bool grow, uint number, int generation)
     {
-        var cache = _cache!;
-        Region region;
-        bool grow;
-        int generation;
-        uint number;
-        lock (cache.Memory.Lock)
-        {
-            if (NextRegion(cache) is not var (next, isGrowth))
-                return;
-            if (isGrowth && !IsWorthGrowing(next))
-                return;
-            (region, grow) = (next, isGrowth);
-            generation = _generation;
-            number = ++_lastNumber;
-        }
-
         var compiled = Compile(region, OptionsFor(cache, region, number), out var fullness);
         while (compiled == null)
         {
@@ -374,6 +380,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
             if (generation != _generation)
             {
                 compiled.Release();
+                Statistics.CountDiscarded();
                 return;
             }
 
@@ -382,7 +389,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
                 if (((Block*)block.Source)->Valid != 0)
                     continue;
                 compiled.Release();
-                Statistics.Discarded++;
+                Statistics.CountDiscarded();
                 ForgiveHead(region);
                 return;
             }
@@ -435,12 +442,8 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
         var start = Stopwatch.GetTimestamp();
         var compiled = CompiledRegion.TryCompile(region, this, options, out fullness);
         if (compiled != null)
-        {
-            Statistics.Regions++;
-            Statistics.Blocks += region.Blocks.Count;
-        }
-
-        Statistics.CompileTicks += Stopwatch.GetTimestamp() - start;
+            Statistics.CountRegion(region.Blocks.Count);
+        Statistics.AddCompileTicks(Stopwatch.GetTimestamp() - start);
         return compiled;
     }
 
@@ -523,23 +526,4 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap, ID
             if (_regionsOf.TryGetValue(block.Source, out var list))
                 list.Remove(compiled);
     }
-}
-
-/// <summary>Counters of a translator. Approximate under several threads.</summary>
-public sealed class TranslatorStatistics
-{
-    /// <summary>Regions compiled.</summary>
-    public long Regions { get; set; }
-
-    /// <summary>Blocks in them.</summary>
-    public long Blocks { get; set; }
-
-    /// <summary>Regions compiled in vain because their bytes changed meanwhile.</summary>
-    public long Discarded { get; set; }
-
-    /// <summary>Regions dropped to be compiled again with slow paths for accesses.</summary>
-    public long Recompiled { get; set; }
-
-    /// <summary>Stopwatch ticks spent emitting and compiling.</summary>
-    public long CompileTicks { get; set; }
 }

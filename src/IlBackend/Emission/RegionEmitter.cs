@@ -452,8 +452,11 @@ public readonly record struct EmitOptions(
 /// <summary>Gives the cell of a jump target.</summary>
 public unsafe interface ICellSource
 {
-    /// <summary>The cell of a guest address in a mode.</summary>
+    /// <summary>The cell of a guest address in a mode; null when the cells are gone.</summary>
     EntryCell* Cell(ulong rip, GuestMode mode);
+
+    /// <summary>True when the cells are gone for good: code made with them can never run.</summary>
+    bool IsGone => false;
 
     /// <summary>How the accesses of the instruction at a RIP have fared so far.</summary>
     AccessHistory History(ulong rip) => AccessHistory.Fast;

@@ -122,7 +122,7 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
     {
         try
         {
-            return new ProcessMemory(is32, kernel.TranslatorFactory()) { Commit = kernel.Commit };
+            return new ProcessMemory(is32, kernel.TranslatorFactory()) { Commit = kernel.Commit, Ending = kernel.MemoryEnding };
         }
         catch (OutOfMemoryException e)
         {

@@ -30,6 +30,7 @@ public sealed unsafe partial class ProcessMemory
                 child = new ProcessMemory(Space.Is32Bit, translator)
                 {
                     Commit = Commit,
+                    Ending = Ending,
                     AddressLimit = AddressLimit,
                     DataLimit = DataLimit,
                     HeapProtection = HeapProtection,

@@ -10,11 +10,20 @@ public sealed partial class ProcessMemory
 
     /// <summary>Makes an empty address space.</summary>
     /// <param name="is32Bit">True for an i386 guest: 4 GiB; else a window of 2^39 bytes.</param>
-    /// <param name="translator">Makes host code of hot blocks; null interprets everything.</param>
+    /// <param name="translator">Makes host code of hot blocks; null interprets everything. It is disposed with the memory.</param>
     public ProcessMemory(bool is32Bit, ITranslator? translator)
     {
         Space = new AddressSpace(is32Bit ? 32 : 39);
-        Cache = new BlockCache(Space, translator);
+        try
+        {
+            Cache = new BlockCache(Space, translator);
+        }
+        catch (OutOfMemoryException)
+        {
+            Space.Dispose();
+            throw;
+        }
+
         MapEnd = is32Bit ? 0xF7FF_E000 : Space.WindowSize - (64UL << 20);
     }
 
@@ -35,15 +44,24 @@ public sealed partial class ProcessMemory
     {
         if (Interlocked.Decrement(ref _users) != 0)
             return;
-        foreach (var area in _areas)
+        Ending?.Invoke(this);
+        lock (Space.Lock)
         {
-            if (area.Committed)
-                Commit?.Give(area.Length);
-            area.File?.Release();
+            foreach (var area in _areas)
+            {
+                if (area.Committed)
+                    Commit?.Give(area.Length);
+                area.File?.Release();
+            }
+
+            _areas.Clear();
+            TotalLength = 0;
         }
 
-        _areas.Clear();
         Cache.Dispose();
         Space.Dispose();
     }
+
+    /// <summary>Called before the memory is given back.</summary>
+    public Action<ProcessMemory>? Ending { get; init; }
 }

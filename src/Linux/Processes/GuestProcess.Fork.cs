@@ -106,7 +106,18 @@ public sealed unsafe partial class GuestProcess
             ExitSignal = exitSignal,
             HoldsParent = (flags & CloneFlags.Vfork) != 0,
         };
-        thread = caller.Copy(child, child.Pid);
+        try
+        {
+            thread = caller.Copy(child, child.Pid);
+        }
+        catch (OutOfMemoryException)
+        {
+            memory.RemoveUser();
+            files.RemoveUser();
+            fileSystem.RemoveUser();
+            return -Errno.ENOMEM;
+        }
+
         if (!shares || (flags & CloneFlags.Vfork) != 0)
             thread.AlternateStack = caller.AlternateStack;
         child.Threads.Add(thread);
@@ -129,10 +140,17 @@ public sealed unsafe partial class GuestProcess
         {
             if (MustLeave(caller))
                 return null;
-            var thread = caller.Copy(this, Kernel.AllocateId());
-            Threads.Add(thread);
-            Kernel.Add(thread);
-            return thread;
+            try
+            {
+                var thread = caller.Copy(this, Kernel.AllocateId());
+                Threads.Add(thread);
+                Kernel.Add(thread);
+                return thread;
+            }
+            catch (OutOfMemoryException)
+            {
+                return null;
+            }
         }
     }
 

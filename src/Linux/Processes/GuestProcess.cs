@@ -58,11 +58,11 @@ public sealed partial class GuestProcess
     /// <summary>Working directory and file mode mask.</summary>
     public FileSystemContext FileSystem { get; internal set; }
 
-    /// <summary>Users, groups and capabilities as the process sees them.</summary>
-    public Credentials Credentials { get; internal set; } = Credentials.FromHost();
+    /// <summary>Users, groups and capabilities as the process sees them; the host's unless set.</summary>
+    public Credentials Credentials { get => field ??= Credentials.FromHost(); internal set; }
 
-    /// <summary>Resource limits.</summary>
-    public ResourceLimits Limits { get; internal set; } = ResourceLimits.FromHost();
+    /// <summary>Resource limits; the host's unless set.</summary>
+    public ResourceLimits Limits { get => field ??= ResourceLimits.FromHost(); internal set; }
 
     /// <summary>Signal actions; shared with CLONE_SIGHAND.</summary>
     public SignalActions Actions { get; internal set; } = new();

@@ -9,8 +9,11 @@ namespace DynaTrans.Linux.Processes;
 /// <summary>A guest thread: a vCPU and what Linux keeps per thread. It is a host thread.</summary>
 public sealed unsafe partial class GuestThread
 {
+    // Stands for the words of threads that have ended.
+    private static readonly int* s_noWords = NewWords();
+
     // Word 0: interrupted. Word 1: event counter.
-    private readonly int* _words = (int*)NativeMemory.AllocZeroed(2, sizeof(int));
+    private int* _words = NewWords();
     private int _hostThread;
     private bool _hasEnded;
     private uint _cpuClock;
@@ -21,9 +24,6 @@ public sealed unsafe partial class GuestThread
         Tid = tid;
         Vcpu = vcpu;
     }
-
-    /// <summary>Frees the words; nobody can refer to them any more.</summary>
-    ~GuestThread() => NativeMemory.Free(_words);
 
     /// <summary>The process.</summary>
     public GuestProcess Process { get; }
@@ -82,9 +82,11 @@ public sealed unsafe partial class GuestThread
     /// <summary>Counts events for <see cref="WaitEvent"/>; read before the condition is looked at.</summary>
     internal int EventCount => Volatile.Read(ref _words[1]);
 
-    /// <summary>Ends a <see cref="WaitEvent"/> of this thread.</summary>
+    /// <summary>Ends a <see cref="WaitEvent"/> of this thread. Under the kernel's gate.</summary>
     internal void WakeEvent()
     {
+        if (_hasEnded)
+            return;
         const int FutexWakePrivate = 129;
         Interlocked.Increment(ref _words[1]);
         HostCalls.Call(HostSys.Futex, (nint)(_words + 1), FutexWakePrivate, 1);
@@ -111,12 +113,16 @@ public sealed unsafe partial class GuestThread
     /// <summary>Gives back the processor and the words. The thread must have left <see cref="Vcpu.Run"/> for good.</summary>
     internal void DisposeCpu()
     {
+        int* words;
         lock (Process.Kernel.Gate)
         {
             _hasEnded = true;
             _hostThread = 0;
+            words = _words;
+            _words = s_noWords;
         }
 
+        NativeMemory.Free(words);
         Process.Kernel.Dispose(Vcpu);
     }
 
@@ -128,6 +134,8 @@ public sealed unsafe partial class GuestThread
         _cpuClock = (uint)((~host << 3) | 4 | 2);
         Volatile.Write(ref _hostThread, host);
     }
+
+    private static int* NewWords() => (int*)NativeMemory.AllocZeroed(2, sizeof(int));
 
     [StructLayout(LayoutKind.Sequential)]
     private struct TimeSpecPair

@@ -47,6 +47,9 @@ public sealed class LinuxKernel
     /// <summary>See <see cref="LinuxOptions.VcpuEnding"/>.</summary>
     public Action<Vcpu>? VcpuEnding { get; init; }
 
+    /// <summary>See <see cref="LinuxOptions.MemoryEnding"/>.</summary>
+    public Action<ProcessMemory>? MemoryEnding { get; init; }
+
     /// <summary>Number of the host process, which the first guest process shares.</summary>
     public int HostProcessId { get; }
 

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Passes;
@@ -16,24 +15,26 @@ namespace DynaTrans.Runtime.Translation;
 public sealed unsafe class BlockCache : IDisposable
 {
     private const int BucketCount = 1 << 16;
+    private const int BucketBytes = BucketCount * sizeof(long);
+
+    // Always fits a block (MaxInstructions bounds its ops) and a set of targets.
     private const int ChunkSize = 1 << 20;
 
     private readonly Block** _buckets;
-    private readonly List<nint> _chunks = [];
+    private readonly NativeArena _blocks = new(ChunkSize);
     private readonly CodePages _pages = new();
     private readonly List<Vcpu> _vcpus = [];
-    private byte* _chunkNext;
-    private byte* _chunkEnd;
+    private bool _isDisposed;
 
     /// <summary>Makes an empty cache.</summary>
     /// <param name="memory">The address space whose code is cached.</param>
-    /// <param name="translator">Makes host code of hot blocks; null interprets everything.</param>
+    /// <param name="translator">Makes host code of hot blocks; null interprets everything. It is disposed with the cache.</param>
     public BlockCache(AddressSpace memory, ITranslator? translator = null)
     {
         HelperFamilies.Register();
         Memory = memory;
         Translator = translator;
-        _buckets = (Block**)NativeMemory.AllocZeroed(BucketCount, (nuint)sizeof(Block*));
+        _buckets = (Block**)HostMemory.Reserve(BucketBytes);
         memory.CodeChanged = Invalidate;
         memory.PermissionsChanged = NotifyOthers;
         if (translator is { Verifies: true })
@@ -50,7 +51,7 @@ public sealed unsafe class BlockCache : IDisposable
     public long SizeLimit { get; set; } = 256L << 20;
 
     /// <summary>Bytes of block memory in use.</summary>
-    public long Size => (long)_chunks.Count * ChunkSize;
+    public long Size => _blocks.Size;
 
     /// <summary>Counters of the cache.</summary>
     public CacheStatistics Statistics { get; } = new();
@@ -224,24 +225,26 @@ public sealed unsafe class BlockCache : IDisposable
     {
         _pages.Clear(Memory);
         new Span<nint>(_buckets, BucketCount).Clear();
-        foreach (var chunk in _chunks)
-            NativeMemory.Free((void*)chunk);
-        _chunks.Clear();
-        _chunkNext = _chunkEnd = null;
+        _blocks.Clear();
         Translator?.Flush();
         foreach (var vcpu in _vcpus)
             vcpu.ForgetBlocks();
     }
 
-    /// <inheritdoc/>
+    /// <summary>Gives all memory back, and ends the translator. No vCPU is inside a block, or will be again.</summary>
     public void Dispose()
     {
         lock (Memory.Lock)
         {
+            if (_isDisposed)
+                return;
+            _isDisposed = true;
             Memory.CodeChanged = null;
             Memory.PermissionsChanged = null;
-            Flush();
-            NativeMemory.Free(_buckets);
+            _pages.Clear(Memory);
+            _blocks.Clear();
+            HostMemory.Release((byte*)_buckets, BucketBytes);
+            Translator?.Dispose();
         }
     }
 
@@ -272,21 +275,7 @@ public sealed unsafe class BlockCache : IDisposable
 
     private static int Hash(ulong linear) => (int)((linear ^ (linear >> 16)) & (BucketCount - 1));
 
-    private nint Allocate(int size)
-    {
-        size = (size + 15) & ~15;
-        if (_chunkEnd - _chunkNext < size)
-        {
-            // A chunk always fits a block (MaxInstructions bounds its ops) and a set of targets.
-            _chunkNext = (byte*)NativeMemory.Alloc(ChunkSize);
-            _chunkEnd = _chunkNext + ChunkSize;
-            _chunks.Add((nint)_chunkNext);
-        }
-
-        var p = _chunkNext;
-        _chunkNext += size;
-        return (nint)p;
-    }
+    private nint Allocate(int size) => _blocks.Allocate(size);
 
     private void Unlink(Block* block)
     {

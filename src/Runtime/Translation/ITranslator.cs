@@ -2,8 +2,11 @@ using DynaTrans.Frontend.Decoding;
 
 namespace DynaTrans.Runtime.Translation;
 
-/// <summary>Makes host code of blocks; the runtime knows the IL back end only as this.</summary>
-public unsafe interface ITranslator
+/// <summary>
+/// Makes host code of blocks; the runtime knows the IL back end only as this. It serves one block cache and is disposed with it, under
+/// the memory's lock: what was asked for is forgotten, what is being compiled is abandoned, and all that was made goes.
+/// </summary>
+public unsafe interface ITranslator : IDisposable
 {
     /// <summary>Interpreted entries after which a block is offered for compiling; 0 compiles at the first entry.</summary>
     int Threshold { get; }

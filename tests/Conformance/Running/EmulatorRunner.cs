@@ -169,6 +169,7 @@ public sealed unsafe class EmulatorRunner : ICaseRunner, IDisposable
             Vcpu.Dispose();
             _cache.Dispose();
             _space.Dispose();
+            ExecutorSet.Check(_cache.Translator);
         }
     }
 }

@@ -34,6 +34,12 @@ internal sealed class ExecutorSet : IDisposable
     internal static Func<ITranslator>? MakeTranslator(string name) =>
         name == "jit" ? () => new Translator(new TranslatorOptions(Threshold: 0, Background: false)) : null;
 
+    /// <summary>Throws when a translator has lost a region to an error: what was compared was interpreted then.</summary>
+    internal static void Check(ITranslator? translator)
+    {
+        if (translator is Translator { Statistics.FirstFailure: { } failure }) throw new InvalidOperationException("the translator failed: " + failure);
+    }
+
     public void Dispose()
     {
         foreach (var runner in Runners) runner.Dispose();

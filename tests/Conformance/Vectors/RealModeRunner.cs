@@ -73,6 +73,7 @@ internal sealed unsafe class RealModeRunner : IDisposable
         _vcpu.Dispose();
         _cache.Dispose();
         _space.Dispose();
+        ExecutorSet.Check(_cache.Translator);
     }
 
     private void SetState(RealModeVector vector)

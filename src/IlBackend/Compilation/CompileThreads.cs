@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+
+namespace DynaTrans.IlBackend.Compilation;
+
+/// <summary>
+/// The threads that compile for all translators of the host process: one, and more while several translators wait and the host has
+/// processors for them. A translator is served by one thread at a time, one region a turn; the next turn has who was served least, so that
+/// an address space that asks for thousands of regions does not hold up the others. The threads end when they had nothing to do for long.
+/// </summary>
+internal sealed class CompileThreads
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+
+    // At least one processor is left to the guests.
+    private static readonly int s_maxThreads = Math.Clamp(Environment.ProcessorCount - 1, 1, 8);
+
+    private readonly object _gate = new();
+    private readonly PriorityQueue<Translator, long> _waiting = new();
+
+    // What the last one to get a turn had been served: who comes anew starts there.
+    private long _clock;
+    private int _threads, _busy;
+
+    /// <summary>The threads of the host process.</summary>
+    public static CompileThreads Shared { get; } = new();
+
+    /// <summary>Enters a translator with requests that is neither waiting nor being served. May be called under a memory's lock.</summary>
+    public void Add(Translator translator)
+    {
+        lock (_gate)
+        {
+            translator.Served = Math.Max(translator.Served, _clock);
+            _waiting.Enqueue(translator, translator.Served);
+            Monitor.Pulse(_gate);
+            if (_threads - _busy < _waiting.Count && _threads < s_maxThreads)
+                StartThread();
+        }
+    }
+
+    // Without another thread those that there are do the work; without any it waits for the next request to try again.
+    private void StartThread()
+    {
+        try
+        {
+            new Thread(Work) { IsBackground = true, Name = "translator", Priority = ThreadPriority.BelowNormal }.Start();
+            _threads++;
+        }
+        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+        {
+            Debug.WriteLine(e);
+        }
+    }
+
+    private void Work()
+    {
+        while (WaitForWork())
+            ServeNext();
+    }
+
+    // A method of its own: a thread that waits must not keep the last translator, and its memory, alive by a local.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void ServeNext()
+    {
+        Translator? translator;
+        lock (_gate)
+        {
+            if (!_waiting.TryDequeue(out translator, out var served))
+                return;
+            _clock = Math.Max(_clock, served);
+            _busy++;
+        }
+
+        var start = Stopwatch.GetTimestamp();
+        var more = translator.Serve();
+        translator.Served += Stopwatch.GetTimestamp() - start;
+        lock (_gate)
+        {
+            _busy--;
+            if (more)
+                _waiting.Enqueue(translator, translator.Served);
+        }
+    }
+
+    // False: the thread is to end.
+    private bool WaitForWork()
+    {
+        lock (_gate)
+        {
+            while (_waiting.Count == 0)
+            {
+                if (Monitor.Wait(_gate, s_patience) || _waiting.Count > 0)
+                    continue;
+                _threads--;
+                return false;
+            }
+
+            return true;
+        }
+    }
+}

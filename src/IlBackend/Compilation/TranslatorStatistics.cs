@@ -1,0 +1,48 @@
+namespace DynaTrans.IlBackend.Compilation;
+
+/// <summary>Counters of translators. Thread-safe.</summary>
+public sealed class TranslatorStatistics
+{
+    private long _regions, _blocks, _discarded, _recompiled, _failed, _compileTicks;
+    private string? _firstFailure;
+
+    /// <summary>Regions compiled.</summary>
+    public long Regions => Interlocked.Read(ref _regions);
+
+    /// <summary>Blocks in them.</summary>
+    public long Blocks => Interlocked.Read(ref _blocks);
+
+    /// <summary>Regions compiled in vain because their bytes changed meanwhile, or their address space ended.</summary>
+    public long Discarded => Interlocked.Read(ref _discarded);
+
+    /// <summary>Regions dropped to be compiled again with slow paths for accesses.</summary>
+    public long Recompiled => Interlocked.Read(ref _recompiled);
+
+    /// <summary>Regions lost to an error of the translator itself: their blocks go on being interpreted. Always 0 but for a bug.</summary>
+    public long Failed => Interlocked.Read(ref _failed);
+
+    /// <summary>The first such error in one line, with the address of the region; null when there was none.</summary>
+    public string? FirstFailure => Volatile.Read(ref _firstFailure);
+
+    /// <summary>Stopwatch ticks spent emitting and compiling.</summary>
+    public long CompileTicks => Interlocked.Read(ref _compileTicks);
+
+    internal void CountRegion(int blocks)
+    {
+        Interlocked.Increment(ref _regions);
+        Interlocked.Add(ref _blocks, blocks);
+    }
+
+    internal void CountDiscarded() => Interlocked.Increment(ref _discarded);
+
+    internal void CountRecompiled() => Interlocked.Increment(ref _recompiled);
+
+    internal void CountFailure(ulong address, Exception e)
+    {
+        Interlocked.Increment(ref _failed);
+        var text = $"region at 0x{address:x}: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}";
+        Interlocked.CompareExchange(ref _firstFailure, text, null);
+    }
+
+    internal void AddCompileTicks(long ticks) => Interlocked.Add(ref _compileTicks, ticks);
+}
