@@ -1,3 +1,4 @@
+using DynaTrans.Linux.Files;
 using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Loading;
 using DynaTrans.Linux.Memory;
@@ -67,6 +68,7 @@ public static class LinuxHost
         ArgumentNullException.ThrowIfNull(options);
         try
         {
+            RuntimePorts.Close();
             Interruption.Install();
         }
         catch (PlatformNotSupportedException e)
@@ -75,13 +77,12 @@ public static class LinuxHost
             return NotLoadableStatus;
         }
 
-        RaiseFileLimit();
+        HostDescriptors.Prepare();
         var kernel = new LinuxKernel(options.TranslatorFactory)
         {
             Root = options.Root is { Length: > 0 } root ? HostCalls.FromText(Path.GetFullPath(root).TrimEnd('/')) : null,
             Strace = options.Strace == null ? null : new StraceLog(options.Strace),
-            OnInternalError = (thread, e) => Error(options).WriteLine(
-                $"dynatrans: internal error in thread {thread.Tid}: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}"),
+            OnInternalError = static (thread, e) => InternalErrors.Report(thread.Tid, e),
             VcpuCreated = options.VcpuCreated,
             VcpuEnding = options.VcpuEnding,
             MemoryEnding = options.MemoryEnding,
@@ -101,6 +102,7 @@ public static class LinuxHost
         }
 
         var process = first.Process;
+        HostSignals.Guard();
         using (options.ForwardSignals ? new HostSignals(kernel) : null)
         {
             first.Start();
@@ -145,17 +147,8 @@ public static class LinuxHost
             return [.. options.Environment.Select(HostCalls.FromText)];
         var variables = new List<string>();
         foreach (System.Collections.DictionaryEntry variable in System.Environment.GetEnvironmentVariables())
-            variables.Add(HostCalls.FromText($"{variable.Key}={variable.Value}"));
+            if (RuntimePorts.Original($"{variable.Key}={variable.Value}") is { } original)
+                variables.Add(HostCalls.FromText(original));
         return variables;
-    }
-
-    // All guests share the host process's descriptors.
-    private static unsafe void RaiseFileLimit()
-    {
-        var limits = stackalloc ulong[2];
-        if (HostCalls.Call(HostSys.Prlimit64, 0, ResourceLimits.Files, 0, (nint)limits) != 0 || limits[0] == limits[1])
-            return;
-        limits[0] = limits[1];
-        HostCalls.Call(HostSys.Prlimit64, 0, ResourceLimits.Files, (nint)limits, 0);
     }
 }

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using DynaTrans.Linux;
+using DynaTrans.Linux.Host;
 using DynaTrans.Runtime.Execution;
 
 namespace DynaTrans.Cli.Commands;
@@ -14,6 +16,8 @@ internal static class CommandLine
             Environment.Exit(Fail(ExitStatus.Usage, e.ExceptionObject is Exception exception ? Describe(exception) : "internal error"));
         try
         {
+            if (RuntimePorts.HasFurtherPorts)
+                return Fail(ExitStatus.Usage, $"the runtime's diagnostic ports cannot be closed: {Errno.Message((int)-RuntimePorts.Restart())}");
             return RunSettings.TryReadPlain(args) is { } settings && HostRequirements.Missing() == null ? RunCommand.Run(settings) : Invoke(args);
         }
         catch (IOException e) when (IsBrokenPipe(e))

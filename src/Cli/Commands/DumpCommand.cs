@@ -149,6 +149,7 @@ internal static class DumpCommand
             TranslatorFactory = Engines.Factory(Engines.Auto, heatCounter: hot.CounterOf),
             VcpuCreated = hot.Watch,
         };
+        JitSession.Connect();
         var status = StandardOutput.WithOutputOnError(() => LinuxHost.Run(options));
         var regions = hot.Regions;
         if (regions.Count == 0)

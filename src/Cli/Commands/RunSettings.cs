@@ -97,7 +97,8 @@ internal sealed record RunSettings
             return null;
         var variables = new Dictionary<string, string>();
         foreach (System.Collections.DictionaryEntry variable in System.Environment.GetEnvironmentVariables())
-            variables[(string)variable.Key] = (string?)variable.Value ?? string.Empty;
+            if (RuntimePorts.Original($"{variable.Key}={variable.Value}")?.Split('=', 2) is { Length: 2 } original)
+                variables[original[0]] = original[1];
         foreach (var setting in Environment)
         {
             var equals = setting.IndexOf('=', StringComparison.Ordinal);

@@ -26,28 +26,52 @@ public sealed class JitSession : IDisposable
     private const int HeaderSize = 20;
     private const byte EventPipeCommands = 2;
 
-    private readonly string _path;
+    // Connections that wait for a command: one to start a session, one to end it.
+    private static Socket[] s_connections = [];
+
+    private readonly Socket _control;
     private readonly ulong _session;
     private readonly Socket _socket;
     private readonly MemoryStream _data = new();
     private readonly Thread _reader;
 
-    private JitSession(string path, Socket socket, ulong session)
+    private JitSession(Socket control, Socket socket, ulong session)
     {
-        (_path, _socket, _session) = (path, socket, session);
+        (_control, _socket, _session) = (control, socket, session);
         _reader = new Thread(ReadAll) { IsBackground = true, Name = "jit session" };
         _reader.Start();
     }
 
-    /// <summary>Starts listening; null when the process has no diagnostic socket (DOTNET_EnableDiagnostics=0).</summary>
-    public static JitSession? TryStart()
+    /// <summary>
+    /// Connects to the diagnostic socket now, for a session that starts later, when the socket has no name any more: before a guest runs
+    /// its name is removed, so that no guest can connect. Without a socket nothing happens.
+    /// </summary>
+    public static void Connect()
     {
+        if (s_connections.Length > 0)
+            return;
         var directory = Environment.GetEnvironmentVariable("TMPDIR") is { Length: > 0 } set ? set : "/tmp";
         try
         {
             var path = Directory.EnumerateFiles(directory, $"dotnet-diagnostic-{Environment.ProcessId}-*-socket").FirstOrDefault();
-            if (path == null)
+            if (path != null)
+                s_connections = [Open(path), Open(path)];
+        }
+        catch (Exception e) when (e is IOException or SocketException or UnauthorizedAccessException)
+        {
+            // The caller does without a session.
+        }
+    }
+
+    /// <summary>Starts listening; null when the process has no diagnostic socket (DOTNET_EnableDiagnostics=0, or its name was removed).</summary>
+    public static JitSession? TryStart()
+    {
+        try
+        {
+            Connect();
+            if (s_connections is not [var socket, var control])
                 return null;
+            s_connections = [];
             using var payload = new MemoryStream();
             using var writer = new BinaryWriter(payload, Encoding.Unicode);
             writer.Write(BufferMegabytes);
@@ -59,10 +83,12 @@ public sealed class JitSession : IDisposable
             writer.Write(Provider.Length + 1);
             writer.Write((Provider + '\0').ToCharArray());
             writer.Write(0); // no filter
-            var socket = Send(path, 3, payload.ToArray(), out var session);
-            return socket == null ? null : new JitSession(path, socket, session);
+            if (TrySend(socket, 3, payload.ToArray(), out var session))
+                return new JitSession(control, socket, session);
+            control.Dispose();
+            return null;
         }
-        catch (Exception e) when (e is IOException or SocketException or UnauthorizedAccessException)
+        catch (SocketException)
         {
             return null;
         }
@@ -71,7 +97,7 @@ public sealed class JitSession : IDisposable
     /// <summary>Ends listening. Returns the methods by the value of their RuntimeMethodHandle.</summary>
     public IReadOnlyDictionary<ulong, JittedMethod> Stop()
     {
-        Send(_path, 1, BitConverter.GetBytes(_session), out _)?.Dispose();
+        TrySend(_control, 1, BitConverter.GetBytes(_session), out _);
         _reader.Join();
         var code = new Dictionary<ulong, (ulong Address, int Size)>();
         var maps = new Dictionary<ulong, List<(int, int)>>();
@@ -92,6 +118,7 @@ public sealed class JitSession : IDisposable
     public void Dispose()
     {
         _socket.Dispose();
+        _control.Dispose();
         _data.Dispose();
     }
 
@@ -115,8 +142,15 @@ public sealed class JitSession : IDisposable
         return map;
     }
 
-    // Sends a command of the EventPipe set. Returns the connection, with the answer read, or null when it was refused.
-    private static Socket? Send(string path, byte command, byte[] payload, out ulong answer)
+    private static Socket Open(string path)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Connect(new UnixDomainSocketEndPoint(path));
+        return socket;
+    }
+
+    // Sends a command of the EventPipe set and reads the answer. False: it was refused, and the connection is closed.
+    private static bool TrySend(Socket socket, byte command, byte[] payload, out ulong answer)
     {
         var message = new byte[HeaderSize + payload.Length];
         "DOTNET_IPC_V1\0"u8.CopyTo(message);
@@ -125,9 +159,7 @@ public sealed class JitSession : IDisposable
         message[17] = command;
         payload.CopyTo(message.AsSpan(HeaderSize));
         answer = 0;
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         var reply = new byte[HeaderSize + 8];
-        socket.Connect(new UnixDomainSocketEndPoint(path));
         socket.Send(message);
         var got = 0;
         while (got < reply.Length)
@@ -142,11 +174,11 @@ public sealed class JitSession : IDisposable
         if (got < reply.Length || reply[17] != ok)
         {
             socket.Dispose();
-            return null;
+            return false;
         }
 
         answer = BinaryPrimitives.ReadUInt64LittleEndian(reply.AsSpan(HeaderSize));
-        return socket;
+        return true;
     }
 
     private void ReadAll()

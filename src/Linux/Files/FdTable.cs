@@ -7,6 +7,9 @@ public sealed class FdTable
 {
     private readonly Lock _lock = new();
     private Slot[] _slots = new Slot[16];
+
+    // No number below is free.
+    private int _firstFree;
     private int _users = 1;
 
     /// <summary>Numbers are below this (RLIMIT_NOFILE).</summary>
@@ -25,12 +28,22 @@ public sealed class FdTable
     /// <summary>True when more than one process or thread uses it.</summary>
     public bool IsShared => Volatile.Read(ref _users) > 1;
 
+    /// <summary>True when there is no number for another file: EMFILE, before the call has any effect.</summary>
+    public bool IsFull
+    {
+        get
+        {
+            lock (_lock)
+                return NextFree(0) >= Limit;
+        }
+    }
+
     /// <summary>A copy for a new process; each open file has one reference more.</summary>
     public FdTable Copy()
     {
         lock (_lock)
         {
-            var copy = new FdTable { Limit = Limit, _slots = (Slot[])_slots.Clone() };
+            var copy = new FdTable { Limit = Limit, _slots = (Slot[])_slots.Clone(), _firstFree = _firstFree };
             foreach (var slot in _slots)
                 slot.File?.AddReference();
             return copy;
@@ -51,15 +64,23 @@ public sealed class FdTable
     }
 
     /// <summary>Enters a file (taking over the caller's reference) at the lowest free number from <paramref name="from"/> on.</summary>
-    /// <returns>The number; or -EMFILE, with the reference released.</returns>
+    /// <returns>The number; or -EMFILE, or -ENFILE when the host's descriptors are used up, with the reference released.</returns>
     public int Add(OpenFile file, bool closeOnExec, int from = 0)
     {
+        int fd;
         lock (_lock)
         {
-            for (var fd = from; fd < Limit; fd++)
+            fd = NextFree(from);
+            if (fd >= Limit)
             {
-                if (fd < _slots.Length && _slots[fd].File != null)
-                    continue;
+                fd = -Errno.EMFILE;
+            }
+            else if (file.HostFd >= HostDescriptors.FirstReserved)
+            {
+                fd = -Errno.ENFILE;
+            }
+            else
+            {
                 Grow(fd);
                 _slots[fd] = new Slot(file, closeOnExec);
                 return fd;
@@ -67,7 +88,7 @@ public sealed class FdTable
         }
 
         file.Release();
-        return -Errno.EMFILE;
+        return fd;
     }
 
     /// <summary>Enters a file at a given number (dup2), closing what was there. Takes over the reference.</summary>
@@ -101,6 +122,7 @@ public sealed class FdTable
                 return null;
             var file = _slots[fd].File;
             _slots[fd] = default;
+            _firstFree = Math.Min(_firstFree, fd);
             return file;
         }
     }
@@ -148,11 +170,23 @@ public sealed class FdTable
                     continue;
                 closed.Add(file);
                 _slots[fd] = default;
+                _firstFree = Math.Min(_firstFree, fd);
             }
         }
 
         foreach (var file in closed)
             file.Release();
+    }
+
+    // The lowest free number from one on. Under the lock.
+    private int NextFree(int from)
+    {
+        var fd = Math.Max(from, _firstFree);
+        while (fd < _slots.Length && _slots[fd].File != null)
+            fd++;
+        if (from <= _firstFree)
+            _firstFree = fd;
+        return fd;
     }
 
     private void Grow(int fd)

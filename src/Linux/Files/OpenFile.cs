@@ -25,6 +25,9 @@ public sealed class OpenFile
     /// <summary>What a special file (an epoll instance, a generated /proc file) hangs on to; null for plain host files.</summary>
     public object? Tag { get; set; }
 
+    /// <summary>Who gets signals about the file; null: nobody was ever set. Under the kernel's gate.</summary>
+    internal FileOwner? Owner { get; set; }
+
     /// <summary>Adds a reference. The caller holds one already.</summary>
     public void AddReference() => Interlocked.Increment(ref _references);
 
@@ -48,6 +51,7 @@ public sealed class OpenFile
         if (Interlocked.Decrement(ref _references) != 0)
             return 0;
         (Tag as IDisposable)?.Dispose();
+        Owner?.Dispose();
         return OwnsHostFd ? HostCalls.Close(HostFd) : 0;
     }
 }

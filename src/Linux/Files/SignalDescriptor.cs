@@ -122,6 +122,10 @@ internal sealed unsafe class SignalDescriptor : IReadable, IDisposable
                 BinaryPrimitives.WriteInt32LittleEndian(record[24..], info.Pid);
                 BinaryPrimitives.WriteUInt32LittleEndian(record[32..], info.User);
                 break;
+            case SignalInfoKind.Poll:
+                BinaryPrimitives.WriteInt32LittleEndian(record[20..], info.Status);
+                BinaryPrimitives.WriteInt32LittleEndian(record[28..], (int)info.Value);
+                return;
             default:
                 BinaryPrimitives.WriteInt32LittleEndian(record[12..], info.Pid);
                 BinaryPrimitives.WriteUInt32LittleEndian(record[16..], info.User);

@@ -29,6 +29,10 @@ public sealed record Credentials
     /// <summary>Supplementary groups.</summary>
     public IReadOnlyList<uint> Groups { get; init; } = [];
 
+    /// <summary>True when a process with these numbers may send signals to one with others (kill(2)).</summary>
+    public bool MaySignal(Credentials other) =>
+        EffectiveUser == 0 || EffectiveUser == other.User || EffectiveUser == other.SavedUser || User == other.User || User == other.SavedUser;
+
     /// <summary>The host process's.</summary>
     public static unsafe Credentials FromHost()
     {

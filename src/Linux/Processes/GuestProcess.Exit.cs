@@ -84,6 +84,7 @@ public sealed partial class GuestProcess
         if (!last)
             return;
         Timers.Clear();
+        _cpuLimit?.Dispose();
         DropAllRecordLocks();
         Files.RemoveUser();
         FileSystem.RemoveUser();
@@ -158,15 +159,25 @@ public sealed partial class GuestProcess
         return !ends || !automatic;
     }
 
-    // Orphans have no parent that waits; they go as soon as they end.
-    private void AdoptChildren()
+    // Orphans go to the nearest ancestor that wants them. Others have no parent that waits; they go as soon as they end.
+    internal void AdoptChildren()
     {
+        var heir = Parent;
+        while (heir is { IsSubreaper: false } || heir?.IsExiting == true)
+            heir = heir.Parent;
         foreach (var child in Children.ToArray())
         {
-            child.Parent = null;
+            child.Parent = heir;
             child.OrphanParentPid = 1;
-            if (child.State == ProcessState.Zombie)
+            heir?.Children.Add(child);
+            if (child.DeathSignal != 0)
+                child.Send(SignalInfo.Sent(child.DeathSignal, SignalInfo.FromUser, Pid, Credentials.User));
+            if (child.State != ProcessState.Zombie)
+                continue;
+            if (heir == null)
                 child.Reap();
+            else
+                heir.WakeWaiters();
         }
 
         Children.Clear();

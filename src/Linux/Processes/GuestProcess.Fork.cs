@@ -33,7 +33,8 @@ public sealed unsafe partial class GuestProcess
             Environment = environment,
             Actions = HostSignals.Inherited(),
         };
-        files.Limit = (int)Math.Min(process.Limits[ResourceLimits.Files].Soft, 1 << 20);
+        process.Limits[ResourceLimits.Files] = HostDescriptors.FirstLimit(process.Limits[ResourceLimits.Files]);
+        files.Limit = (int)process.Limits[ResourceLimits.Files].Soft;
         var program = new ProgramLoader(kernel).Load(process, PathResolver.AtWorkingDirectory, path, arguments, environment);
         process.Memory = program.Memory;
         var thread = new GuestThread(process, process.Pid, kernel.CreateVcpu(program.Memory));
@@ -41,6 +42,7 @@ public sealed unsafe partial class GuestProcess
         process.Become(thread, program);
         kernel.Add(process);
         kernel.Add(thread);
+        process.WatchCpuLimit();
         return thread;
     }
 
@@ -71,7 +73,7 @@ public sealed unsafe partial class GuestProcess
     {
         const int MaxProcesses = 4096;
         thread = null;
-        if (Kernel.Processes.Count >= MaxProcesses)
+        if (Kernel.Processes.Count >= MaxProcesses || !MayStartThread())
             return -Errno.EAGAIN;
         var shares = (flags & CloneFlags.Memory) != 0;
         var memory = shares ? Memory : Memory.Fork(Kernel.TranslatorFactory());
@@ -104,6 +106,8 @@ public sealed unsafe partial class GuestProcess
             AuxiliaryVector = AuxiliaryVector,
             Personality = Personality,
             ExitSignal = exitSignal,
+            NoNewPrivileges = NoNewPrivileges,
+            IsDumpable = IsDumpable,
             HoldsParent = (flags & CloneFlags.Vfork) != 0,
         };
         try
@@ -130,7 +134,18 @@ public sealed unsafe partial class GuestProcess
             Kernel.Add(thread);
         }
 
+        child.WatchCpuLimit();
         return child.Pid;
+    }
+
+    // RLIMIT_NPROC counts the threads of a user; root is exempt.
+    private bool MayStartThread()
+    {
+        var limit = Limits[ResourceLimits.Processes].Soft;
+        if (limit == ResourceLimits.Infinity || Credentials.User == 0)
+            return true;
+        lock (Kernel.Gate)
+            return (ulong)Kernel.Processes.Where(process => process.Credentials.User == Credentials.User).Sum(process => process.Threads.Count) < limit;
     }
 
     /// <summary>Makes another thread of this process. It is not started.</summary>
@@ -138,7 +153,7 @@ public sealed unsafe partial class GuestProcess
     {
         lock (Kernel.Gate)
         {
-            if (MustLeave(caller))
+            if (MustLeave(caller) || !MayStartThread())
                 return null;
             try
             {
@@ -195,6 +210,8 @@ public sealed unsafe partial class GuestProcess
             caller.ReplaceCpu(Kernel.CreateVcpu(program.Memory));
             Become(caller, program);
             Environment = environment;
+            HasExecuted = true;
+            IsDumpable = true;
             caller.AlternateStack = AlternateStack.None;
             if (caller.Tid != Pid)
                 Kernel.Renumber(caller, Pid);

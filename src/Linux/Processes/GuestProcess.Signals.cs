@@ -11,6 +11,27 @@ public sealed partial class GuestProcess
     /// <summary>A stop or continue that the parent has not been told about by wait: its wait status, or null. Under the kernel's gate.</summary>
     internal int? WaitEvent { get; set; }
 
+    /// <summary>True when this process may change how another one is scheduled: as root, or with its real or effective user.</summary>
+    internal bool OwnsOrIsRoot(GuestProcess? target) =>
+        target == null || Credentials.EffectiveUser == 0 || Credentials.EffectiveUser == target.Credentials.User
+        || Credentials.EffectiveUser == target.Credentials.EffectiveUser;
+
+    /// <summary>True when this process may see and change the limits of another one (prlimit(2)).</summary>
+    internal bool MayLimit(GuestProcess target)
+    {
+        var (own, other) = (Credentials, target.Credentials);
+        return target == this || own.EffectiveUser == 0
+            || (own.User == other.User && own.User == other.EffectiveUser && own.User == other.SavedUser
+                && own.Group == other.Group && own.Group == other.EffectiveGroup && own.Group == other.SavedGroup);
+    }
+
+    /// <summary>
+    /// True when this process may send a signal to another one, by the numbers that both see of themselves (kill(2)): as root, with its
+    /// real or effective user among the other's real and saved ones, and SIGCONT within the session.
+    /// </summary>
+    internal bool MaySignal(GuestProcess target, int signal) =>
+        target == this || Credentials.MaySignal(target.Credentials) || (signal == Signal.Cont && SessionId == target.SessionId);
+
     /// <summary>Sends a signal to the process. False (EAGAIN): too many are queued.</summary>
     public bool Send(in SignalInfo info)
     {

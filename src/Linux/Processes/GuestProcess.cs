@@ -21,6 +21,7 @@ public enum ProcessState
 public sealed partial class GuestProcess
 {
     private ProcessTimers? _timers;
+    private CpuLimit? _cpuLimit;
 
     internal GuestProcess(LinuxKernel kernel, int pid, ProcessMemory memory, FdTable files, FileSystemContext fileSystem)
     {
@@ -111,6 +112,34 @@ public sealed partial class GuestProcess
 
     /// <summary>Timers that send signals.</summary>
     internal ProcessTimers Timers => _timers ??= new ProcessTimers(this);
+
+    /// <summary>Begins or goes on to watch RLIMIT_CPU, when there is one.</summary>
+    internal void WatchCpuLimit()
+    {
+        var (soft, hard) = Limits[ResourceLimits.Cpu];
+        lock (Kernel.Gate)
+        {
+            if (_cpuLimit != null)
+                _cpuLimit.Changed();
+            else if ((soft != ResourceLimits.Infinity || hard != ResourceLimits.Infinity) && !IsExiting)
+                _cpuLimit = new CpuLimit(this);
+        }
+    }
+
+    /// <summary>Signal that the process gets when its parent ends (PR_SET_PDEATHSIG), or 0.</summary>
+    internal int DeathSignal { get; set; }
+
+    /// <summary>Orphans among its descendants become its children (PR_SET_CHILD_SUBREAPER).</summary>
+    internal bool IsSubreaper { get; set; }
+
+    /// <summary>PR_SET_DUMPABLE.</summary>
+    internal bool IsDumpable { get; set; } = true;
+
+    /// <summary>PR_SET_NO_NEW_PRIVS; for good, and inherited. Programs get no privileges here anyway.</summary>
+    internal bool NoNewPrivileges { get; set; }
+
+    /// <summary>It has executed a program since it was made.</summary>
+    internal bool HasExecuted { get; private set; }
 
     internal int OrphanParentPid { get; set; } = 1;
 }

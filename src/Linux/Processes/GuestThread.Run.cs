@@ -51,13 +51,24 @@ public sealed unsafe partial class GuestThread
         }
         catch (Exception e) when (Process.Kernel.OnInternalError != null)
         {
-            Process.Kernel.OnInternalError(this, e);
-            Process.BeginExit(Signals.Signal.Kill);
+            Fail(e);
         }
-        finally
+
+        // What fails here would end the host process, and with it every other guest.
+        try
         {
             Leave();
         }
+        catch (Exception e) when (Process.Kernel.OnInternalError != null)
+        {
+            Fail(e);
+        }
+    }
+
+    private void Fail(Exception error)
+    {
+        Process.Kernel.OnInternalError?.Invoke(this, error);
+        Process.BeginExit(Signals.Signal.Kill);
     }
 
     private void Loop()

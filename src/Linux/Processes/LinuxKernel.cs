@@ -65,6 +65,9 @@ public sealed class LinuxKernel
     /// <summary>Makes the translator of an address space.</summary>
     public Func<ITranslator?> TranslatorFactory { get; }
 
+    /// <summary>Sends the signals about files that have an owner.</summary>
+    internal Files.OwnerSignals OwnerSignals => field ??= new Files.OwnerSignals(this);
+
     /// <summary>The signalfd descriptors of all guests. Under <see cref="Gate"/>.</summary>
     internal List<Files.SignalDescriptor> SignalDescriptors { get; } = [];
 
@@ -90,6 +93,9 @@ public sealed class LinuxKernel
         lock (Gate)
             return _threads.GetValueOrDefault(tid);
     }
+
+    /// <summary>The process that a number names: its own number, or that of one of its threads.</summary>
+    internal GuestProcess? FindAnyProcess(int id) => FindProcess(id) ?? FindThread(id)?.Process;
 
     /// <summary>A number for a new process or thread.</summary>
     public int AllocateId()

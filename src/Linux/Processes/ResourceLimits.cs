@@ -11,11 +11,20 @@ public sealed class ResourceLimits
     /// <summary>RLIM_INFINITY.</summary>
     public const ulong Infinity = ulong.MaxValue;
 
+    /// <summary>RLIMIT_CPU, in seconds.</summary>
+    public const int Cpu = 0;
+
+    /// <summary>RLIMIT_FSIZE.</summary>
+    public const int FileSize = 1;
+
     /// <summary>RLIMIT_DATA.</summary>
     public const int Data = 2;
 
     /// <summary>RLIMIT_STACK.</summary>
     public const int Stack = 3;
+
+    /// <summary>RLIMIT_NPROC.</summary>
+    public const int Processes = 6;
 
     /// <summary>RLIMIT_NOFILE.</summary>
     public const int Files = 7;

@@ -13,6 +13,7 @@ internal sealed class HostSignals : IDisposable
     private static readonly int[] s_signals =
     [
         Signal.Hup, Signal.Int, Signal.Quit, Signal.Term, Signal.Winch, Signal.Tstp, Signal.Cont, Signal.Usr1, Signal.Usr2, Signal.Alrm,
+        Signal.Stkflt, Signal.Xcpu, Signal.Vtalrm, Signal.Prof, Signal.Io, Signal.Pwr,
     ];
 
     private readonly LinuxKernel _kernel;
@@ -32,6 +33,16 @@ internal sealed class HostSignals : IDisposable
             if ((set & Signal.Bit(signal)) != 0)
                 actions[signal] = new SignalAction(SignalAction.Ignore, 0, 0, 0);
         return actions;
+    }
+
+    /// <summary>
+    /// Makes the host process ignore what its kernel might send it for something that a guest did (a file that grows beyond the host's own
+    /// limit): the guest gets the error, and its signal from DynaTrans.
+    /// </summary>
+    public static unsafe void Guard()
+    {
+        var ignore = stackalloc ulong[4] { SignalAction.Ignore, 0, 0, 0 };
+        HostCalls.Call(HostSys.RtSigaction, Signal.Xfsz, (nint)ignore, 0, sizeof(ulong));
     }
 
     /// <summary>Begins.</summary>

@@ -16,6 +16,9 @@ public enum SignalInfoKind
 
     /// <summary>A timer's number, overrun count and value.</summary>
     Timer,
+
+    /// <summary>The band and descriptor of signal-driven input and output, in <see cref="SignalInfo.Value"/> and <see cref="SignalInfo.Status"/>.</summary>
+    Poll,
 }
 
 /// <summary>What is known about a signal: <c>siginfo_t</c> without its layout.</summary>
@@ -60,7 +63,7 @@ public readonly record struct SignalInfo
     /// <summary>Value of sigqueue or of a timer; address of a fault.</summary>
     public ulong Value { get; init; }
 
-    /// <summary>Exit status or signal of a child.</summary>
+    /// <summary>Exit status or signal of a child; a descriptor.</summary>
     public int Status { get; init; }
 
     /// <summary>User time of a child in clock ticks.</summary>
@@ -89,6 +92,10 @@ public readonly record struct SignalInfo
         {
             case SignalInfoKind.Fault:
                 PutLong(fields, 0, Value, is32);
+                break;
+            case SignalInfoKind.Poll:
+                PutLong(fields, 0, Value, is32);
+                BinaryPrimitives.WriteInt32LittleEndian(fields[(is32 ? 4 : 8)..], Status);
                 break;
             case SignalInfoKind.Child:
                 BinaryPrimitives.WriteInt32LittleEndian(fields, Pid);

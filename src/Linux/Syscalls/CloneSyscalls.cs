@@ -10,8 +10,6 @@ namespace DynaTrans.Linux.Syscalls;
 /// <summary>Threads, processes and programs begin and end.</summary>
 internal static unsafe class CloneSyscalls
 {
-    private const int MaxStrings = 1 << 20;
-
     public static void Register(SyscallTable table)
     {
         table.Add("exit", &Exit, "d", i386: 1, x64: 60);
@@ -169,7 +167,8 @@ internal static unsafe class CloneSyscalls
             return error;
         if (path.Length > 0 || (c.I4 & EmptyPath) == 0)
             return Execute(c, c.I0, c.A1, c.A2, c.A3);
-        if (!TryReadStrings(c, c.A2, out var arguments, out error) || !TryReadStrings(c, c.A3, out var environment, out error))
+        error = ExecStrings.Read(c, path, c.A2, c.A3, out var arguments, out var environment);
+        if (error < 0)
             return error;
         return Execute(c, PathResolver.AtWorkingDirectory, $"/proc/self/fd/{c.I0}", arguments, environment);
     }
@@ -181,44 +180,18 @@ internal static unsafe class CloneSyscalls
             return error;
         if (path.Length == 0)
             return -Errno.ENOENT;
-        if (!TryReadStrings(c, argv, out var arguments, out error) || !TryReadStrings(c, envp, out var environment, out error))
+        error = ExecStrings.Read(c, path, argv, envp, out var arguments, out var environment);
+        if (error < 0)
             return error;
         return Execute(c, directory, path, arguments, environment);
     }
 
     private static long Execute(in SyscallContext c, int directory, string path, List<string> arguments, List<string> environment)
     {
-        if (arguments.Count == 0)
-            arguments.Add(string.Empty);
         var result = c.Process.Execute(c.Thread, directory, path, arguments, environment);
         if (result == 0)
             c.Thread.KeepRegisters();
         return result;
-    }
-
-    private static bool TryReadStrings(in SyscallContext c, ulong address, out List<string> strings, out int error)
-    {
-        strings = [];
-        error = 0;
-        for (; address != 0; address += (uint)c.LongSize)
-        {
-            if (!c.TryReadLong(address, out var pointer))
-            {
-                error = -Errno.EFAULT;
-                return false;
-            }
-
-            if (pointer == 0)
-                return true;
-            error = c.Memory.TryReadString(pointer, out var text, 128 << 10);
-            if (error == -Errno.ENAMETOOLONG || strings.Count >= MaxStrings)
-                error = -Errno.E2BIG;
-            if (error < 0)
-                return false;
-            strings.Add(text);
-        }
-
-        return true;
     }
 
     private static long SetTidAddress(in SyscallContext c)

@@ -11,10 +11,10 @@ internal static unsafe class DescriptorCalls
     public const int GetStatus = 3;
 
     private const int SetStatus = 4;
-    private const int GetOwner = 9;
-    private const int Asynchronous = 0x2000;
     private const int NoControllingTerminal = 0x100;
     private const int DuplicateCloseOnExec = 1030;
+    private const int SetLease = 1024;
+    private const int GetLease = 1025;
     private const short Unlocked = 2;
 
     /// <summary>open(path, flags, mode).</summary>
@@ -138,22 +138,37 @@ internal static unsafe class DescriptorCalls
         switch (c.I1)
         {
             case GetStatus:
-                return HostCalls.Call(HostSys.Fcntl, file.HostFd, GetStatus);
+            {
+                var status = HostCalls.Call(HostSys.Fcntl, file.HostFd, GetStatus);
+                return status < 0 || file.File.Owner is not { IsAsynchronous: true } ? status : status | OwnerCalls.Asynchronous;
+            }
+
             case SetStatus:
-                // A SIGIO of the host would reach the host process, not the guest.
-                return HostCalls.Call(HostSys.Fcntl, file.HostFd, SetStatus, (long)(c.A2 & ~(ulong)(Asynchronous | OpenFlags.CloseOnExec)));
+            {
+                var error = HostCalls.Call(
+                    HostSys.Fcntl, file.HostFd, SetStatus, (long)(c.A2 & ~(ulong)(OwnerCalls.Asynchronous | OpenFlags.CloseOnExec)));
+                if (error == 0)
+                    OwnerCalls.SetAsynchronous(c, file.File, (c.A2 & OwnerCalls.Asynchronous) != 0);
+                return error;
+            }
+
             case >= 5 and <= 7:
                 return Lock(c, file, c.I1 - 5, c.Is32 ? LockLayout.Short32 : LockLayout.Long64, false);
             case >= 12 and <= 14 when c.Is32:
                 return Lock(c, file, c.I1 - 12, LockLayout.Packed64, false);
             case >= 36 and <= 38:
                 return Lock(c, file, c.I1 - 36, c.Is32 ? LockLayout.Packed64 : LockLayout.Long64, true);
-            case 8 or 10 or 15 or 1024 or 1026:
-                return c.I1 == 1024 ? HostCalls.Call(HostSys.Fcntl, file.HostFd, c.I1, c.I2) : 0;
-            case GetOwner or 11:
-                return 0;
-            case 1025 or 1031 or 1032 or 1033 or 1034 or 1035:
+            case (>= 8 and <= 11) or (>= 15 and <= 17):
+                return OwnerCalls.Fcntl(c, file.File);
+            case SetLease:
+                // The host would tell the host process that somebody else opens the file. As on a file system without leases.
+                return c.I2 == Unlocked ? -Errno.EAGAIN : -Errno.EINVAL;
+            case GetLease:
+                return Unlocked;
+            case 1031 or 1032 or 1033 or 1034:
                 return HostCalls.Call(HostSys.Fcntl, file.HostFd, c.I1, c.I2);
+            case >= 1035 and <= 1038:
+                return Hint(c, file);
             default:
                 return -Errno.EINVAL;
         }
@@ -192,10 +207,23 @@ internal static unsafe class DescriptorCalls
         return -Errno.EFAULT;
     }
 
+    // F_GET_RW_HINT, F_SET_RW_HINT and the two for the file: a 64-bit value behind a pointer.
+    private static long Hint(in SyscallContext c, FileRef file)
+    {
+        var gets = (c.I1 & 1) != 0;
+        ulong hint = 0;
+        if (!gets && !c.Memory.TryRead(c.A2, out hint))
+            return -Errno.EFAULT;
+        var result = HostCalls.Call(HostSys.Fcntl, file.HostFd, c.I1, (nint)(&hint));
+        return result < 0 || !gets || c.Memory.TryWrite(c.A2, hint) ? result : -Errno.EFAULT;
+    }
+
     private static long Pipe(in SyscallContext c, int flags)
     {
         var ends = stackalloc int[2];
         var error = HostCalls.Call(HostSys.Pipe2, (nint)ends, flags | OpenFlags.CloseOnExec);
+        if (error == -Errno.EMFILE)
+            return -Errno.ENFILE;
         return error < 0 ? error : InstallPair(c, ends[0], ends[1], (flags & OpenFlags.CloseOnExec) != 0, c.A0);
     }
 
@@ -225,6 +253,8 @@ internal static unsafe class DescriptorCalls
         long error = c.TryReadPath(address, out var text);
         if (error < 0)
             return error;
+        if (c.Files.IsFull)
+            return -Errno.EMFILE;
         if (GeneratedFiles.TryOpen(c, directory, text, flags, out var result))
             return result;
         var follow = (flags & OpenFlags.NoFollow) == 0 && (flags & (OpenFlags.Create | OpenFlags.Exclusive)) != (OpenFlags.Create | OpenFlags.Exclusive);

@@ -28,7 +28,7 @@ internal static class FileAccess
     /// <param name="tag">See <see cref="OpenFile.Tag"/>.</param>
     /// <returns>The guest descriptor or a negative error number.</returns>
     public static long Install(this in SyscallContext c, long hostFd, bool closeOnExec, string? path = null, object? tag = null) =>
-        hostFd < 0 ? hostFd : c.Files.Add(new OpenFile((int)hostFd) { Path = path, Tag = tag }, closeOnExec);
+        hostFd < 0 ? (hostFd == -Errno.EMFILE ? -Errno.ENFILE : hostFd) : c.Files.Add(new OpenFile((int)hostFd) { Path = path, Tag = tag }, closeOnExec);
 
     /// <summary>Reads a path argument and resolves it.</summary>
     /// <param name="c">The call.</param>

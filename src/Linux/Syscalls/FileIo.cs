@@ -30,7 +30,8 @@ internal static unsafe class FileIo
             return -Errno.EBADF;
         if (!c.Memory.TryGetPrefix(c.A1, Math.Min(c.A2, Vectors.MaxBytes), false, out var p, out var length))
             return -Errno.EFAULT;
-        return c.BrokenPipe(c.Transfer(HostSys.Write, file.HostFd, (nint)p, (long)length));
+        var error = FileSizeLimit.Cut(c, file.HostFd, -1, ref length);
+        return error < 0 ? error : c.BrokenPipe(c.Transfer(HostSys.Write, file.HostFd, (nint)p, (long)length));
     }
 
     /// <summary>pread64(fd, buffer, count, offset).</summary>
@@ -55,7 +56,9 @@ internal static unsafe class FileIo
             return -Errno.EBADF;
         if (!c.Memory.TryGetPrefix(c.A1, Math.Min(c.A2, Vectors.MaxBytes), false, out var p, out var length))
             return -Errno.EFAULT;
-        return HostCalls.Call(HostSys.Pwrite64, file.HostFd, (nint)p, (long)length, c.Offset(c.A3, c.A4));
+        var offset = c.Offset(c.A3, c.A4);
+        var error = offset < 0 ? 0 : FileSizeLimit.Cut(c, file.HostFd, offset, ref length);
+        return error < 0 ? error : HostCalls.Call(HostSys.Pwrite64, file.HostFd, (nint)p, (long)length, offset);
     }
 
     /// <summary>readv(fd, iovec, count).</summary>
@@ -141,7 +144,11 @@ internal static unsafe class FileIo
         using var file = c.File(c.I0);
         if (file.IsNone())
             return -Errno.EBADF;
-        return HostCalls.Call(HostSys.Fallocate, file.HostFd, c.I1, c.Offset(c.A2, c.A3), c.Is32 ? c.Offset(c.A4, c.A5) : c.Offset(c.A3, c.A4));
+        const int KeepsSize = 1;
+        var offset = c.Offset(c.A2, c.A3);
+        var length = c.Is32 ? c.Offset(c.A4, c.A5) : c.Offset(c.A3, c.A4);
+        var error = (c.I1 & KeepsSize) != 0 || offset < 0 || length < 0 ? 0 : FileSizeLimit.Check(c, Saturated(offset, length));
+        return error < 0 ? error : HostCalls.Call(HostSys.Fallocate, file.HostFd, c.I1, offset, length);
     }
 
     /// <summary>fadvise64(fd, offset, length, advice); the length has the size of a long.</summary>
@@ -176,18 +183,10 @@ internal static unsafe class FileIo
     public static long TruncateLarge(in SyscallContext c) => Truncate(c, c.Offset(c.A1, c.A2));
 
     /// <summary>ftruncate(fd, length); the length has the size of a long.</summary>
-    public static long Ftruncate(in SyscallContext c)
-    {
-        using var file = c.File(c.I0);
-        return file.IsNone() ? -Errno.EBADF : HostCalls.Call(HostSys.Ftruncate, file.HostFd, c.Long(c.A1));
-    }
+    public static long Ftruncate(in SyscallContext c) => Ftruncate(c, c.Long(c.A1));
 
     /// <summary>ftruncate64(fd, length low, length high), i386 only.</summary>
-    public static long FtruncateLarge(in SyscallContext c)
-    {
-        using var file = c.File(c.I0);
-        return file.IsNone() ? -Errno.EBADF : HostCalls.Call(HostSys.Ftruncate, file.HostFd, c.Offset(c.A1, c.A2));
-    }
+    public static long FtruncateLarge(in SyscallContext c) => Ftruncate(c, c.Offset(c.A1, c.A2));
 
     /// <summary>copy_file_range(in, in offset*, out, out offset*, length, flags).</summary>
     public static long CopyFileRange(in SyscallContext c) => Move(c, HostSys.CopyFileRange);
@@ -238,10 +237,23 @@ internal static unsafe class FileIo
         var fd = HostCalls.OpenAt(path.Directory, path.Path, OpenFlags.WriteOnly | OpenFlags.CloseOnExec | OpenFlags.NonBlocking);
         if (fd < 0)
             return length < 0 ? -Errno.EINVAL : fd;
-        var result = HostCalls.Call(HostSys.Ftruncate, fd, length);
+        var result = FileSizeLimit.Check(c, length);
+        if (result == 0)
+            result = HostCalls.Call(HostSys.Ftruncate, fd, length);
         HostCalls.Close(fd);
         return result;
     }
+
+    private static long Ftruncate(in SyscallContext c, long length)
+    {
+        using var file = c.File(c.I0);
+        if (file.IsNone())
+            return -Errno.EBADF;
+        var error = FileSizeLimit.Check(c, length);
+        return error < 0 ? error : HostCalls.Call(HostSys.Ftruncate, file.HostFd, length);
+    }
+
+    private static long Saturated(long a, long b) => a > long.MaxValue - b ? long.MaxValue : a + b;
 
     private static long Vectored(in SyscallContext c, bool write, int flags, long offset, int number)
     {
@@ -257,6 +269,15 @@ internal static unsafe class FileIo
         if (file.File.Tag is IReadable special && !write)
             return vectors.Count == 0 ? 0 : special.Read(c, vectors.GuestStart, vectors.Host[1], c.IsNonBlocking(file));
         long done;
+        if (write && FileSizeLimit.Applies(c))
+        {
+            var allowed = vectors.Total;
+            var error = FileSizeLimit.Cut(c, file.HostFd, offset, ref allowed);
+            if (error < 0)
+                return error;
+            vectors.Shorten(allowed);
+        }
+
         fixed (ulong* p = vectors.Host)
             done = c.Transfer(number, file.HostFd, (nint)p, vectors.Count, offset, offset >> 63, flags);
         if (!write)
@@ -273,13 +294,17 @@ internal static unsafe class FileIo
         long fromOffset = 0, toOffset = 0;
         if ((c.A1 != 0 && !c.Memory.TryRead(c.A1, out fromOffset)) || (c.A3 != 0 && !c.Memory.TryRead(c.A3, out toOffset)))
             return -Errno.EFAULT;
+        var count = Math.Min(c.A4, Vectors.MaxBytes);
+        var error = FileSizeLimit.Cut(c, to.HostFd, c.A3 == 0 ? -1 : toOffset, ref count);
+        if (error < 0)
+            return error;
         var done = c.Blocking(
             number,
             from.HostFd,
             c.A1 == 0 ? 0 : (nint)(&fromOffset),
             to.HostFd,
             c.A3 == 0 ? 0 : (nint)(&toOffset),
-            (long)Math.Min(c.A4, Vectors.MaxBytes),
+            (long)count,
             c.I5);
         if (done < 0)
             return done;
@@ -309,8 +334,11 @@ internal static unsafe class FileIo
             }
         }
 
-        var done = c.Blocking(
-            HostSys.Sendfile, to.HostFd, from.HostFd, c.A2 == 0 ? 0 : (nint)(&offset), (long)Math.Min(c.A3, Vectors.MaxBytes));
+        var count = Math.Min(c.A3, Vectors.MaxBytes);
+        var error = FileSizeLimit.Cut(c, to.HostFd, -1, ref count);
+        if (error < 0)
+            return error;
+        var done = c.Blocking(HostSys.Sendfile, to.HostFd, from.HostFd, c.A2 == 0 ? 0 : (nint)(&offset), (long)count);
         if (done >= 0 && c.A2 != 0 && !(shortOffset ? c.Memory.TryWrite(c.A2, (int)offset) : c.Memory.TryWrite(c.A2, offset)))
             return -Errno.EFAULT;
         return c.BrokenPipe(done);

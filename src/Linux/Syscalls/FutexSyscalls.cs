@@ -107,6 +107,8 @@ internal static unsafe class FutexSyscalls
         var thread = c.I0 == 0 ? c.Thread : c.Process.Kernel.FindThread(c.I0);
         if (thread == null)
             return -Errno.ESRCH;
+        if (!c.Process.OwnsOrIsRoot(thread.Process))
+            return -Errno.EPERM;
         return c.TryWriteLong(c.A2, c.Is32 ? 12u : 24u) && c.TryWriteLong(c.A1, thread.RobustList) ? 0 : -Errno.EFAULT;
     }
 }

@@ -12,6 +12,7 @@ internal static unsafe class Ioctls
 {
     private const int GetGroup = 0x540F, SetGroup = 0x5410, GetSession = 0x5429, SetControlling = 0x540E, DropControlling = 0x5422;
     private const int CloseOnExec = 0x5451, NoCloseOnExec = 0x5450, NonBlocking = 0x5421, Asynchronous = 0x5452;
+    private const int SetOwner = 0x8901, SetSocketOwner = 0x8902, GetOwner = 0x8903, GetSocketOwner = 0x8904;
     private const int GetAttributes = 0x5401, OpenPeer = 0x5441;
     private const int Clone = 0x40049409, CloneRange = 0x4020940D;
 
@@ -33,10 +34,9 @@ internal static unsafe class Ioctls
         [0x1260] = (0, Direction.LongOut), [0x1268] = (4, Direction.Out), [0x125E] = (4, Direction.Out), [0x80081272] = (8, Direction.Out),
         [0x80041272] = (8, Direction.Out), [0x80086601] = (4, Direction.Out), [0x80046601] = (4, Direction.Out), [0x40086602] = (4, Direction.In),
         [0x40046602] = (4, Direction.In), [0x801C581F] = (28, Direction.Out), [0x401C5820] = (28, Direction.In),
-        [0xC0045877] = (4, Direction.InOut), [0xC0045878] = (4, Direction.InOut),
 
         // Sockets.
-        [0x8905] = (4, Direction.Out), [0x8902] = (4, Direction.In), [0x8904] = (4, Direction.Out),
+        [0x8905] = (4, Direction.Out),
 
         // Random numbers: entropy count.
         [0x80045200] = (4, Direction.Out),
@@ -52,9 +52,6 @@ internal static unsafe class Ioctls
 
         /// <summary>The host reads.</summary>
         In,
-
-        /// <summary>Both.</summary>
-        InOut,
 
         /// <summary>The host writes a long.</summary>
         LongOut,
@@ -73,7 +70,13 @@ internal static unsafe class Ioctls
                 c.Files.SetCloseOnExec(c.I0, request == CloseOnExec);
                 return 0;
             case Asynchronous:
-                return 0;
+                if (!c.Memory.TryRead(c.A2, out int on))
+                    return -Errno.EFAULT;
+                return OwnerCalls.SetAsynchronous(c, file.File, on != 0) == -Errno.EPERM ? -Errno.ENOTTY : 0;
+            case SetOwner or SetSocketOwner:
+                return c.Memory.TryRead(c.A2, out int owner) ? OwnerCalls.Set(c, file.File, owner) : -Errno.EFAULT;
+            case GetOwner or GetSocketOwner:
+                return c.Memory.TryWrite(c.A2, OwnerCalls.Get(c, file.File)) ? 0 : -Errno.EFAULT;
             case GetGroup or GetSession or SetGroup or SetControlling or DropControlling:
                 return TerminalGroups(c, file, (int)request);
             case OpenPeer:
@@ -89,7 +92,7 @@ internal static unsafe class Ioctls
                 return CloneBytes(c, file);
         }
 
-        if (request is >= 0x8910 and <= 0x8948 && request != 0x8912)
+        if (IsOfInterface(request))
             return Interface(c, file, request);
         if (!s_requests.TryGetValue(request, out var known))
             return -Errno.ENOTTY;
@@ -159,6 +162,10 @@ internal static unsafe class Ioctls
         range[0] = from.HostFd;
         return HostCalls.Call(HostSys.Ioctl, file.HostFd, CloneRange, (nint)range);
     }
+
+    // Requests whose union holds values only. Others (SIOCGIFCONF, SIOCETHTOOL, bridges) hold a pointer that the host would follow.
+    private static bool IsOfInterface(uint request) => request is 0x8910 or (>= 0x8913 and <= 0x891E) or (>= 0x8921 and <= 0x8927) or 0x8929
+        or (>= 0x8930 and <= 0x8938) or 0x8942 or 0x8943 or 0x8947 or 0x8948;
 
     // struct ifreq: a name of 16 bytes and a union, 24 bytes long with 64-bit pointers and 16 with 32-bit ones.
     private static long Interface(in SyscallContext c, FileRef file, uint request)

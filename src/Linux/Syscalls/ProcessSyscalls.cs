@@ -4,7 +4,7 @@ using DynaTrans.Linux.Processes;
 
 namespace DynaTrans.Linux.Syscalls;
 
-/// <summary>Process numbers, groups and sessions, prctl, personality, scheduling.</summary>
+/// <summary>Process numbers, groups and sessions, prctl, personality, scheduling classes.</summary>
 internal static unsafe class ProcessSyscalls
 {
     public static void Register(SyscallTable table)
@@ -29,15 +29,8 @@ internal static unsafe class ProcessSyscalls
         table.Add("sched_get_priority_max", &PriorityMax, "d", i386: 159, x64: 146);
         table.Add("sched_get_priority_min", &PriorityMin, "d", i386: 160, x64: 147);
         table.Add("sched_rr_get_interval", &RoundRobin, "dp", i386: 161, x64: 148);
-        table.Add("nice", &Nice, "d", i386: 34);
-        table.Add("getpriority", &GetPriority, "dd", i386: 96, x64: 140);
-        table.Add("setpriority", &SetPriority, "ddd", i386: 97, x64: 141);
         table.Add("getcpu", &GetCpu, "ppp", i386: 318, x64: 309);
-        table.Add("ioprio_get", &Zero, "dd", i386: 290, x64: 252);
-        table.Add("ioprio_set", &Zero, "ddd", i386: 289, x64: 251);
     }
-
-    private static long Zero(in SyscallContext c) => 0;
 
     private static long GetPid(in SyscallContext c) => c.Process.Pid;
 
@@ -47,11 +40,11 @@ internal static unsafe class ProcessSyscalls
 
     private static long GetGroup(in SyscallContext c) => c.Process.GroupId;
 
-    private static GuestProcess? Find(in SyscallContext c, int pid) => pid == 0 ? c.Process : c.Process.Kernel.FindProcess(pid);
+    private static GuestProcess? Find(in SyscallContext c, int pid) => pid == 0 ? c.Process : c.Process.Kernel.FindAnyProcess(pid);
 
-    private static long GetGroupOf(in SyscallContext c) => Find(c, c.I0)?.GroupId ?? HostCalls.Call(HostSys.Getpgid, c.I0);
+    private static long GetGroupOf(in SyscallContext c) => Find(c, c.I0)?.GroupId ?? -Errno.ESRCH;
 
-    private static long GetSession(in SyscallContext c) => Find(c, c.I0)?.SessionId ?? HostCalls.Call(HostSys.Getsid, c.I0);
+    private static long GetSession(in SyscallContext c) => Find(c, c.I0)?.SessionId ?? -Errno.ESRCH;
 
     private static long SetGroup(in SyscallContext c)
     {
@@ -59,8 +52,18 @@ internal static unsafe class ProcessSyscalls
             return -Errno.EINVAL;
         lock (c.Process.Kernel.Gate)
         {
-            if (Find(c, c.I0) is not { } target || (target != c.Process && target.Parent != c.Process))
+            if (Find(c, c.I0) is not { } target)
                 return -Errno.ESRCH;
+            if (c.I0 != 0 && c.I0 != target.Pid)
+                return -Errno.EINVAL;
+            if (target != c.Process)
+            {
+                if (target.Parent != c.Process)
+                    return -Errno.ESRCH;
+                if (target.SessionId == c.Process.SessionId && target.HasExecuted)
+                    return -Errno.EACCES;
+            }
+
             if (target.SessionId == target.Pid || target.SessionId != c.Process.SessionId)
                 return -Errno.EPERM;
             var group = c.I1 == 0 ? target.Pid : c.I1;
@@ -120,16 +123,38 @@ internal static unsafe class ProcessSyscalls
                 return c.Memory.TryWrite(c.A1, bytes) ? 0 : -Errno.EFAULT;
             }
 
-            case GetDeathSignal or GetSubreaper:
-                return c.Memory.TryWrite(c.A1, 0) ? 0 : -Errno.EFAULT;
+            case SetDeathSignal:
+                if (c.A1 != 0 && (c.A1 > Signals.Signal.Count || !Signals.Signal.IsValid(c.I1)))
+                    return -Errno.EINVAL;
+                c.Process.DeathSignal = c.I1;
+                return 0;
+            case GetDeathSignal:
+                return c.Memory.TryWrite(c.A1, c.Process.DeathSignal) ? 0 : -Errno.EFAULT;
+            case SetSubreaper:
+                c.Process.IsSubreaper = c.A1 != 0;
+                return 0;
+            case GetSubreaper:
+                return c.Memory.TryWrite(c.A1, c.Process.IsSubreaper ? 1 : 0) ? 0 : -Errno.EFAULT;
+            case SetDumpable:
+                if (c.A1 > 1)
+                    return -Errno.EINVAL;
+                c.Process.IsDumpable = c.A1 == 1;
+                return 0;
             case GetDumpable:
-                return 1;
+                return c.Process.IsDumpable ? 1 : 0;
+            case SetNoNewPrivileges:
+                if (c.A1 != 1 || (c.A2 | c.A3 | c.A4) != 0)
+                    return -Errno.EINVAL;
+                c.Process.NoNewPrivileges = true;
+                return 0;
+            case GetNoNewPrivileges:
+                return (c.A1 | c.A2 | c.A3 | c.A4) != 0 ? -Errno.EINVAL : c.Process.NoNewPrivileges ? 1 : 0;
             case CapBoundRead:
                 return c.A1 <= 40 ? 1 : -Errno.EINVAL;
             case GetTimerSlack:
                 return 50000;
-            case SetDeathSignal or SetDumpable or SetKeepCaps or SetTimerSlack or SetSubreaper or SetNoNewPrivileges or SetPtracer:
-            case GetKeepCaps or GetSeccomp or GetNoNewPrivileges:
+            case SetKeepCaps or SetTimerSlack or SetPtracer:
+            case GetKeepCaps or GetSeccomp:
                 return 0;
             case GetTidAddress:
                 return c.TryWriteLong(c.A1, c.Thread.ClearChildTid) ? 0 : -Errno.EFAULT;
@@ -184,6 +209,8 @@ internal static unsafe class ProcessSyscalls
         var host = HostThread(c, c.I0);
         if (host < 0)
             return host;
+        if (c.I0 != 0 && !c.Process.OwnsOrIsRoot(c.Process.Kernel.FindThread(c.I0)?.Process))
+            return -Errno.EPERM;
         return c.Memory.TryGetReadable(c.A2, Math.Min(c.A1, 1024), out var mask)
             ? HostCalls.Call(HostSys.SchedSetaffinity, host, (long)Math.Min(c.A1, 1024), (nint)mask)
             : -Errno.EFAULT;
@@ -203,6 +230,7 @@ internal static unsafe class ProcessSyscalls
             return -Errno.ESRCH;
         return (c.I1 & 0xFF) switch
         {
+            0 or 3 or 5 when c.I0 != 0 && !c.Process.OwnsOrIsRoot(c.Process.Kernel.FindAnyProcess(c.I0)) => -Errno.EPERM,
             0 or 3 or 5 => priority == 0 ? 0 : -Errno.EINVAL,
             1 or 2 or 6 => -Errno.EPERM,
             _ => -Errno.EINVAL,
@@ -235,38 +263,6 @@ internal static unsafe class ProcessSyscalls
 
     private static long RoundRobin(in SyscallContext c) =>
         TimeLayouts.TryWriteTimeSpec(c, c.A1, new TimeSpec { Nanoseconds = 4_000_000 }) ? 0 : -Errno.EFAULT;
-
-    private static long Nice(in SyscallContext c)
-    {
-        var wanted = Math.Clamp(c.Thread.Nice + Math.Clamp(c.I0, -40, 40), -20, 19);
-        if (wanted < c.Thread.Nice && c.Process.Credentials.EffectiveUser != 0)
-            return -Errno.EPERM;
-        c.Thread.Nice = wanted;
-        return 0;
-    }
-
-    private static long GetPriority(in SyscallContext c)
-    {
-        if (c.I0 is < 0 or > 2)
-            return -Errno.EINVAL;
-        if (c.I0 != 0 || c.I1 == 0)
-            return 20 - c.Thread.Nice;
-        return c.Process.Kernel.FindThread(c.I1) is { } thread ? 20 - thread.Nice : -Errno.ESRCH;
-    }
-
-    private static long SetPriority(in SyscallContext c)
-    {
-        if (c.I0 is < 0 or > 2)
-            return -Errno.EINVAL;
-        var thread = c.I0 != 0 || c.I1 == 0 ? c.Thread : c.Process.Kernel.FindThread(c.I1);
-        if (thread == null)
-            return -Errno.ESRCH;
-        var wanted = Math.Clamp(c.I2, -20, 19);
-        if (wanted < thread.Nice && c.Process.Credentials.EffectiveUser != 0)
-            return -Errno.EACCES;
-        thread.Nice = wanted;
-        return 0;
-    }
 
     private static long GetCpu(in SyscallContext c)
     {

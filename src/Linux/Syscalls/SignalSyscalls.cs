@@ -320,33 +320,42 @@ internal static class SignalSyscalls
 
     private static long Kill(in SyscallContext c)
     {
-        if (c.I1 != 0 && !Signal.IsValid(c.I1))
-            return -Errno.EINVAL;
+        // Numbers are those of guests. The host's processes and threads, its own ones among them, do not exist for a guest.
         var kernel = c.Process.Kernel;
-        var info = SignalInfo.Sent(c.I1, SignalInfo.FromUser, c.Process.Pid, c.Process.Credentials.User);
         var pid = c.I0;
-        if (pid > 0)
-        {
-            var target = kernel.FindProcess(pid) ?? kernel.FindThread(pid)?.Process;
-            if (target == null)
-                return HostCalls.Call(HostSys.Kill, pid, c.I1);
-            return c.I1 == 0 || target.Send(info) ? 0 : -Errno.EAGAIN;
-        }
-
+        var info = SignalInfo.Sent(c.I1, SignalInfo.FromUser, c.Process.Pid, c.Process.Credentials.User);
         lock (kernel.Gate)
         {
-            var found = false;
+            if (pid > 0)
+                return kernel.FindAnyProcess(pid) is { } one ? Send(c, one, null, info) : -Errno.ESRCH;
+            if (pid == int.MinValue)
+                return -Errno.ESRCH;
+            long result = -Errno.ESRCH;
+            var succeeded = false;
             foreach (var target in kernel.Processes.ToArray())
             {
                 if (pid == -1 ? target == c.Process : target.GroupId != (pid == 0 ? c.Process.GroupId : -pid))
                     continue;
-                found = true;
-                if (c.I1 != 0)
-                    target.Send(info);
+                result = Send(c, target, null, info);
+
+                // Of all processes, those that may not be signalled do not count.
+                succeeded |= result == 0 || (pid == -1 && result == -Errno.EPERM);
             }
 
-            return found ? 0 : -Errno.ESRCH;
+            return succeeded ? 0 : result;
         }
+    }
+
+    // Sends, or with signal 0 tries. The order of the errors is that of the kernel.
+    private static long Send(in SyscallContext c, GuestProcess target, GuestThread? thread, in SignalInfo info)
+    {
+        if (info.Number != 0 && !Signal.IsValid(info.Number))
+            return -Errno.EINVAL;
+        if (!c.Process.MaySignal(target, info.Number))
+            return -Errno.EPERM;
+        if (info.Number == 0)
+            return 0;
+        return (thread == null ? target.Send(info) : target.Send(thread, info)) ? 0 : -Errno.EAGAIN;
     }
 
     private static long Tkill(in SyscallContext c) => ToThread(c, c.I0, c.I1, -1);
@@ -355,13 +364,15 @@ internal static class SignalSyscalls
 
     private static long ToThread(in SyscallContext c, int tid, int signal, int pid)
     {
-        if (tid <= 0 || (signal != 0 && !Signal.IsValid(signal)))
+        if (tid <= 0)
             return -Errno.EINVAL;
-        var target = c.Process.Kernel.FindThread(tid);
-        if (target == null || (pid >= 0 && target.Process.Pid != pid))
-            return -Errno.ESRCH;
-        var info = SignalInfo.Sent(signal, SignalInfo.FromThread, c.Process.Pid, c.Process.Credentials.User);
-        return signal == 0 || target.Process.Send(target, info) ? 0 : -Errno.EAGAIN;
+        lock (c.Process.Kernel.Gate)
+        {
+            var target = c.Process.Kernel.FindThread(tid);
+            if (target == null || (pid >= 0 && target.Process.Pid != pid))
+                return -Errno.ESRCH;
+            return Send(c, target.Process, target, SignalInfo.Sent(signal, SignalInfo.FromThread, c.Process.Pid, c.Process.Credentials.User));
+        }
     }
 
     private static long Sigqueueinfo(in SyscallContext c)
@@ -369,12 +380,10 @@ internal static class SignalSyscalls
         var error = ReadInfo(c, c.I1, c.A2, out var info);
         if (error < 0)
             return error;
-        var target = c.Process.Kernel.FindProcess(c.I0);
-        if (target == null)
-            return -Errno.ESRCH;
-        if (info.Code >= 0 && target != c.Process)
+        if (Impersonates(info) && c.I0 != c.Thread.Tid)
             return -Errno.EPERM;
-        return c.I1 == 0 || target.Send(info) ? 0 : -Errno.EAGAIN;
+        lock (c.Process.Kernel.Gate)
+            return c.Process.Kernel.FindAnyProcess(c.I0) is { } target ? Send(c, target, null, info) : -Errno.ESRCH;
     }
 
     private static long Tgsigqueueinfo(in SyscallContext c)
@@ -382,19 +391,23 @@ internal static class SignalSyscalls
         var error = ReadInfo(c, c.I2, c.A3, out var info);
         if (error < 0)
             return error;
-        var target = c.Process.Kernel.FindThread(c.I1);
-        if (target == null || target.Process.Pid != c.I0)
-            return -Errno.ESRCH;
-        if (info.Code >= 0 && target.Process != c.Process)
+        if (c.I0 <= 0 || c.I1 <= 0)
+            return -Errno.EINVAL;
+        if (Impersonates(info) && c.I1 != c.Thread.Tid)
             return -Errno.EPERM;
-        return c.I2 == 0 || target.Process.Send(target, info) ? 0 : -Errno.EAGAIN;
+        lock (c.Process.Kernel.Gate)
+        {
+            var target = c.Process.Kernel.FindThread(c.I1);
+            return target != null && target.Process.Pid == c.I0 ? Send(c, target.Process, target, info) : -Errno.ESRCH;
+        }
     }
+
+    // Looks like a signal of the kernel or of kill: only to oneself.
+    private static bool Impersonates(in SignalInfo info) => info.Code is >= 0 or SignalInfo.FromThread;
 
     private static int ReadInfo(in SyscallContext c, int signal, ulong address, out SignalInfo info)
     {
         info = default;
-        if (signal != 0 && !Signal.IsValid(signal))
-            return -Errno.EINVAL;
         Span<byte> bytes = stackalloc byte[SignalInfo.Size];
         if (!c.Memory.TryRead(address, bytes))
             return -Errno.EFAULT;

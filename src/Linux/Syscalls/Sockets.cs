@@ -10,16 +10,19 @@ internal static unsafe class Sockets
 {
     private const int CloseOnExec = OpenFlags.CloseOnExec;
     private const int SolSocket = 1;
-    private const int ReceiveTimeout = 20, SendTimeout = 21, AttachFilter = 26, AttachReuseFilter = 51;
+    private const int ReceiveTimeout = 20, SendTimeout = 21;
     private const int MaxOption = 65536;
 
     /// <summary>socket(domain, type, protocol).</summary>
-    public static long Socket(in SyscallContext c) =>
-        c.Install(HostCalls.Call(HostSys.Socket, c.I0, c.I1 | CloseOnExec, c.I2), (c.I1 & CloseOnExec) != 0);
+    public static long Socket(in SyscallContext c) => SocketOptions.IsFamily(c.I0)
+        ? c.Install(HostCalls.Call(HostSys.Socket, c.I0, c.I1 | CloseOnExec, c.I2), (c.I1 & CloseOnExec) != 0)
+        : -Errno.EAFNOSUPPORT;
 
     /// <summary>socketpair(domain, type, protocol, fds).</summary>
     public static long SocketPair(in SyscallContext c)
     {
+        if (!SocketOptions.IsFamily(c.I0))
+            return -Errno.EAFNOSUPPORT;
         var ends = stackalloc int[2];
         var error = HostCalls.Call(HostSys.Socketpair, c.I0, c.I1 | CloseOnExec, c.I2, (nint)ends);
         return error < 0 ? error : DescriptorCalls.InstallPair(c, ends[0], ends[1], (c.I1 & CloseOnExec) != 0, c.A3);
@@ -93,9 +96,7 @@ internal static unsafe class Sockets
             return -Errno.EBADF;
         if (c.I4 is < 0 or > MaxOption)
             return -Errno.EINVAL;
-
-        // A filter is a pointer inside a structure: not supported.
-        if (c.I1 == SolSocket && c.I2 is AttachFilter or AttachReuseFilter)
+        if (!SocketOptions.HoldsValues(c.I1, c.I2))
             return -Errno.ENOPROTOOPT;
         var value = new byte[Math.Max(c.I4, 1)];
         if (!c.Memory.TryRead(c.A3, value.AsSpan(0, c.I4)))
@@ -122,6 +123,8 @@ internal static unsafe class Sockets
             return -Errno.EFAULT;
         if (room < 0)
             return -Errno.EINVAL;
+        if (!SocketOptions.HoldsValues(c.I1, c.I2))
+            return -Errno.ENOPROTOOPT;
         var shortTime = IsShortTime(c);
         var value = new byte[shortTime ? 16 : Math.Clamp(room, 1, MaxOption)];
         var length = shortTime ? 16 : Math.Min(room, MaxOption);
@@ -210,11 +213,13 @@ internal static unsafe class Sockets
         using var file = c.File(c.I0);
         if (file.IsNone())
             return -Errno.EBADF;
+        if (c.Files.IsFull)
+            return -Errno.EMFILE;
         var address = stackalloc byte[SocketAddresses.MaxSize];
         var length = SocketAddresses.MaxSize;
         var fd = c.Blocking(HostSys.Accept4, file.HostFd, (nint)address, (nint)(&length), flags | CloseOnExec);
         if (fd < 0)
-            return fd;
+            return fd == -Errno.EMFILE ? -Errno.ENFILE : fd;
         if (c.A1 != 0)
         {
             var error = WriteAddress(c, new ReadOnlySpan<byte>(address, length), c.A1, c.A2);

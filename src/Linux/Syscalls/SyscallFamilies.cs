@@ -17,6 +17,7 @@ internal static class SyscallFamilies
         TimerSyscalls.Register(table);
         IdentitySyscalls.Register(table);
         ProcessSyscalls.Register(table);
+        PrioritySyscalls.Register(table);
         SystemSyscalls.Register(table);
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using DynaTrans.Linux.Files;
 using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Processes;
 
@@ -126,16 +127,19 @@ internal static unsafe class SystemSyscalls
 
     private static long Prlimit(in SyscallContext c)
     {
-        var target = c.I0 == 0 ? c.Process : c.Process.Kernel.FindProcess(c.I0);
+        ulong newSoft = 0, newHard = 0;
+        if (c.A2 != 0 && (!c.Memory.TryRead(c.A2, out newSoft) || !c.Memory.TryRead(c.A2 + 8, out newHard)))
+            return -Errno.EFAULT;
+        var target = c.I0 == 0 ? c.Process : c.Process.Kernel.FindAnyProcess(c.I0);
         if (target == null)
             return -Errno.ESRCH;
+        if (!c.Process.MayLimit(target))
+            return -Errno.EPERM;
         if ((uint)c.I1 >= ResourceLimits.Count)
             return -Errno.EINVAL;
         var (soft, hard) = target.Limits[c.I1];
         if (c.A2 != 0)
         {
-            if (!c.Memory.TryRead(c.A2, out ulong newSoft) || !c.Memory.TryRead(c.A2 + 8, out ulong newHard))
-                return -Errno.EFAULT;
             var error = Change(c.Process, target, c.I1, newSoft, newHard);
             if (error < 0)
                 return error;
@@ -148,13 +152,18 @@ internal static unsafe class SystemSyscalls
     {
         if ((uint)resource >= ResourceLimits.Count || soft > hard)
             return -Errno.EINVAL;
+        if (resource == ResourceLimits.Files && hard > HostDescriptors.MostForGuest)
+            return -Errno.EPERM;
         if (hard > target.Limits[resource].Hard && caller.Credentials.EffectiveUser != 0)
             return -Errno.EPERM;
         target.Limits[resource] = (soft, hard);
         switch (resource)
         {
             case ResourceLimits.Files:
-                target.Files.Limit = (int)Math.Min(soft, 1 << 20);
+                target.Files.Limit = (int)soft;
+                break;
+            case ResourceLimits.Cpu:
+                target.WatchCpuLimit();
                 break;
             case ResourceLimits.AddressSpace:
                 target.Memory.AddressLimit = soft;

@@ -81,6 +81,17 @@ internal readonly unsafe struct Vectors
         return 0;
     }
 
+    /// <summary>Cuts the pieces so that all together have no more than so many bytes.</summary>
+    public void Shorten(ulong bytes)
+    {
+        for (var i = 0; i < Count; i++)
+        {
+            ref var length = ref Host[(i * 2) + 1];
+            length = Math.Min(length, bytes);
+            bytes -= length;
+        }
+    }
+
     /// <summary>Tells the block cache that the host wrote the first <paramref name="bytes"/> bytes.</summary>
     public void Changed(UserMemory memory, long bytes)
     {
