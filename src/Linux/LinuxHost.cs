@@ -82,7 +82,7 @@ public static class LinuxHost
         {
             Root = options.Root is { Length: > 0 } root ? HostCalls.FromText(Path.GetFullPath(root).TrimEnd('/')) : null,
             Strace = options.Strace == null ? null : new StraceLog(options.Strace),
-            OnInternalError = static (thread, e) => InternalErrors.Report(thread.Tid, e),
+            OnInternalError = (thread, e) => InternalErrors.Report(thread.Tid, e, options.Error),
             VcpuCreated = options.VcpuCreated,
             VcpuEnding = options.VcpuEnding,
             MemoryEnding = options.MemoryEnding,

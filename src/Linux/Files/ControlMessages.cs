@@ -74,7 +74,7 @@ public static class ControlMessages
     /// <param name="host">The bytes that the host wrote.</param>
     /// <param name="is32">True for the i386 layout.</param>
     /// <param name="capacity">Bytes that the guest has room for.</param>
-    /// <param name="adoptDescriptor">Gives a received host descriptor a guest number; negative when the table is full.</param>
+    /// <param name="adoptDescriptor">Gives a received host descriptor a guest number; negative, and the descriptor closed, when the table is full.</param>
     /// <param name="closeDescriptor">Closes a received host descriptor that the guest does not get.</param>
     /// <param name="truncated">True when something did not fit (MSG_CTRUNC).</param>
     /// <returns>The guest's bytes.</returns>
@@ -136,10 +136,12 @@ public static class ControlMessages
         for (var i = 0; i < count; i++)
         {
             var descriptor = BinaryPrimitives.ReadInt32LittleEndian(data.AsSpan(i * 4));
-            var number = kept < room && kept == i ? adopt(descriptor) : -1;
+            var adopts = kept < room && kept == i;
+            var number = adopts ? adopt(descriptor) : -1;
             if (number < 0)
             {
-                close(descriptor);
+                if (!adopts)
+                    close(descriptor);
                 truncated = true;
                 continue;
             }

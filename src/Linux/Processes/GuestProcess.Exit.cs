@@ -80,16 +80,39 @@ public sealed partial class GuestProcess
             }
         }
 
-        thread.DisposeCpu();
-        if (!last)
-            return;
-        Timers.Clear();
-        _cpuLimit?.Dispose();
-        DropAllRecordLocks();
-        Files.RemoveUser();
-        FileSystem.RemoveUser();
-        ReleaseParent();
-        Memory.RemoveUser();
+        // Whatever fails, the parent learns of the end.
+        try
+        {
+            thread.DisposeCpu();
+            if (last)
+                GiveBack();
+        }
+        finally
+        {
+            if (last)
+                End(thread);
+        }
+    }
+
+    private void GiveBack()
+    {
+        try
+        {
+            Timers.Clear();
+            _cpuLimit?.Dispose();
+            DropAllRecordLocks();
+            Files.RemoveUser();
+            FileSystem.RemoveUser();
+        }
+        finally
+        {
+            ReleaseParent();
+            Memory.RemoveUser();
+        }
+    }
+
+    private void End(GuestThread thread)
+    {
         lock (Kernel.Gate)
         {
             Threads.Clear();

@@ -141,6 +141,8 @@ public sealed unsafe partial class GuestProcess
     // RLIMIT_NPROC counts the threads of a user; root is exempt.
     private bool MayStartThread()
     {
+        if (!ThreadLimit.Allows(Kernel.ThreadCount))
+            return false;
         var limit = Limits[ResourceLimits.Processes].Soft;
         if (limit == ResourceLimits.Infinity || Credentials.User == 0)
             return true;

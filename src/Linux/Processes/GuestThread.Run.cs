@@ -181,8 +181,14 @@ public sealed unsafe partial class GuestThread
 
     private void Leave()
     {
-        ReleaseFutexes();
-        Process.Leave(this, _ownStatus);
+        try
+        {
+            ReleaseFutexes();
+        }
+        finally
+        {
+            Process.Leave(this, _ownStatus);
+        }
     }
 
     private readonly record struct StackOfSysenter(uint Ebp, uint Edx, uint Ecx, uint Return);

@@ -162,7 +162,7 @@ public sealed unsafe partial class GuestThread
     }
 
     // Job control stops do nothing in a group that no shell of the session watches.
-    private bool IsOrphanedGroup()
+    internal bool IsOrphanedGroup()
     {
         foreach (var member in Process.Kernel.Processes)
         {

@@ -14,8 +14,24 @@ internal static unsafe class InternalErrors
     private static readonly char[] s_digits = new char[11];
 
     /// <summary>Writes one line about an error in a guest thread. Never throws.</summary>
-    public static void Report(int tid, Exception error)
+    /// <param name="tid">Guest number of the thread.</param>
+    /// <param name="error">The error.</param>
+    /// <param name="to">Where to; null: standard error.</param>
+    public static void Report(int tid, Exception error, TextWriter? to)
     {
+        try
+        {
+            if (to != null)
+            {
+                to.WriteLine($"dynatrans: internal error in thread {tid}: {error.GetType().Name}: {error.Message.ReplaceLineEndings(" ")}");
+                return;
+            }
+        }
+        catch (Exception)
+        {
+            // Then the sure way.
+        }
+
         lock (s_gate)
         {
             var length = Put("dynatrans: internal error in thread "u8, 0);

@@ -80,6 +80,9 @@ public sealed class LinuxKernel
     /// <summary>The processes that exist, zombies included. Under <see cref="Gate"/>.</summary>
     public IReadOnlyCollection<GuestProcess> Processes => _processes.Values;
 
+    /// <summary>Threads of all guests.</summary>
+    internal int ThreadCount => _threads.Count;
+
     /// <summary>A process by number, or null. Zombies are found too.</summary>
     public GuestProcess? FindProcess(int pid)
     {

@@ -1,5 +1,6 @@
 using DynaTrans.Linux.Files;
 using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Signals;
 
 namespace DynaTrans.Linux.Syscalls;
 
@@ -14,6 +15,8 @@ internal static unsafe class FileIo
             return -Errno.EBADF;
         if (file.File.Tag is IReadable special)
             return special.Read(c, c.A1, Math.Min(c.A2, Vectors.MaxBytes), c.IsNonBlocking(file));
+        if (JobControl.Check(c, file.HostFd, Signal.Ttin) is var refused and < 0)
+            return refused;
         if (!c.Memory.TryGetPrefix(c.A1, Math.Min(c.A2, Vectors.MaxBytes), true, out var p, out var length))
             return -Errno.EFAULT;
         var done = c.Transfer(HostSys.Read, file.HostFd, (nint)p, (long)length);

@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using DynaTrans.Linux.Files;
 using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Signals;
 
 namespace DynaTrans.Linux.Syscalls;
 
@@ -64,6 +65,8 @@ internal static unsafe class Ioctls
         if (file.IsNone())
             return -Errno.EBADF;
         var request = (uint)c.A1;
+        if (JobControl.Changes(request) && JobControl.Check(c, file.HostFd, Signal.Ttou) is var refused and < 0)
+            return refused;
         switch ((int)request)
         {
             case CloseOnExec or NoCloseOnExec:

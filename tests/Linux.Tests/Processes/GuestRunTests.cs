@@ -118,6 +118,48 @@ public sealed class GuestRunTests
 
     [Theory]
     [MemberData(nameof(Architectures))]
+    public void AnInternalErrorEndsItsGuestProcessOnly(bool is32)
+    {
+        // The parent ends with 9 when its child was killed. What serves the child fails.
+        var image = ElfImage.Make(is32, a =>
+        {
+            var child = a.CreateLabel();
+            a.Call(is32, is32 ? 2 : HostSys.Fork);
+            a.test(eax, eax);
+            a.je(child);
+            a.Call(is32, is32 ? 114 : HostSys.Wait4, ulong.MaxValue, 0, 0, 0);
+            a.Exit(is32, 9);
+            a.Label(ref child);
+            a.Call(is32, is32 ? 24 : HostSys.Getuid);
+            a.Exit(is32, 3);
+        });
+        var messages = new StringWriter();
+        var first = 0;
+        var file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllBytes(file, image);
+            File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            var status = LinuxHost.Run(new LinuxOptions
+            {
+                Program = file, Environment = [], Error = messages, ForwardSignals = false,
+                VcpuEnding = _ =>
+                {
+                    if (Interlocked.Increment(ref first) == 1)
+                        throw new InvalidOperationException("made by the test");
+                },
+            });
+            Assert.Equal(9, status);
+            Assert.Contains("internal error in thread", messages.ToString());
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Architectures))]
     public void ExhaustedMemoryIsAnError(bool is32)
     {
         // brk grows by 64 MiB until it does not; the program ends with 5 then.

@@ -307,6 +307,35 @@ public sealed class IsolationTests
         Assert.Equal(-ENOENT, g.Call("execve", path, 0, 0));
     }
 
+    [Theory]
+    [MemberData(nameof(Architectures))]
+    public void ReceivedDescriptorsBeyondTheLimitAreClosedOnce(bool is32)
+    {
+        using var g = new TestGuest(is32);
+        Assert.Equal(0, g.Call("socketpair", 1, 2, 0, TestGuest.Buffer));
+        var (from, to) = ((ulong)g.GetInt(TestGuest.Buffer), (ulong)g.GetInt(TestGuest.Buffer + 4));
+        var rights = is32 ? g.PutInts(16, 1, 1, (int)from) : g.PutInts(20, 0, 1, 1, (int)from, 0);
+        var header = g.PutLongs(0, 0, g.PutLongs(TestGuest.Buffer, 1), 1, rights, is32 ? 16u : 24u, 0);
+        Assert.Equal(1, g.Call("sendmsg", from, header, 0));
+        g.Process.Files.Limit = 2;
+        Assert.Equal(1, g.Call("recvmsg", to, header, 0));
+        const int ControlTruncated = 8;
+        Assert.Equal(ControlTruncated, g.GetInt(header + (is32 ? 24u : 48u)));
+        Assert.Equal([0, 1], g.Process.Files.Numbers());
+    }
+
+    [Fact]
+    public void BackgroundProcessesDoNotReadOtherFilesDifferently()
+    {
+        using var g = new TestGuest(false);
+        (g.Process.GroupId, g.Process.SessionId) = (g.Kernel.ForegroundGroup + 1, g.Kernel.HostSession);
+        Assert.Equal(0, g.Call("pipe", TestGuest.Buffer));
+        var (read, write) = ((ulong)g.GetInt(TestGuest.Buffer), (ulong)g.GetInt(TestGuest.Buffer + 4));
+        Assert.Equal(1, g.Call("write", write, TestGuest.Buffer, 1));
+        Assert.Equal(1, g.Call("read", read, TestGuest.Buffer, 1));
+        Assert.Equal(-ENOTTY, g.Call("ioctl", read, 0x5402, TestGuest.Buffer));
+    }
+
     [Fact]
     public void ChildrenLearnOfTheirParentsEnd()
     {
