@@ -407,6 +407,9 @@ public static class Errno
     /// <summary>Kernel-internal: interrupted; EINTR when a handler runs, restart when none does.</summary>
     public const int ERESTARTNOHAND = 514;
 
+    /// <summary>Kernel-internal: interrupted; EINTR when a handler runs, else restart_syscall goes on with what is left of the time.</summary>
+    public const int ERESTART_RESTARTBLOCK = 516;
+
     /// <summary>The symbolic name of an error number, or the number.</summary>
     public static string Name(int error) => error switch
     {
@@ -543,6 +546,7 @@ public static class Errno
         ERESTARTSYS => nameof(ERESTARTSYS),
         ERESTARTNOINTR => nameof(ERESTARTNOINTR),
         ERESTARTNOHAND => nameof(ERESTARTNOHAND),
+        ERESTART_RESTARTBLOCK => nameof(ERESTART_RESTARTBLOCK),
         _ => $"error {error}",
     };
 

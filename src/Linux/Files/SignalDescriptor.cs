@@ -15,36 +15,55 @@ internal sealed unsafe class SignalDescriptor : IReadable, IDisposable
     private const int RecordSize = 128;
     private readonly LinuxKernel _kernel;
     private readonly int _hostFd;
+    private ulong _set;
+    private GuestProcess? _watcher;
+    private bool _isReady;
 
     /// <summary>Makes one and tells the kernel about it.</summary>
-    public SignalDescriptor(LinuxKernel kernel, int hostFd, ulong set)
+    public SignalDescriptor(LinuxKernel kernel, int hostFd)
     {
         _kernel = kernel;
         _hostFd = hostFd;
-        Set = set;
         lock (kernel.Gate)
             kernel.SignalDescriptors.Add(this);
     }
 
-    /// <summary>The signals. Under the kernel's gate.</summary>
-    public ulong Set { get; private set; }
-
     /// <summary>Changes the set.</summary>
-    public void Change(GuestThread thread, ulong set)
+    public void Change(GuestProcess process, ulong set)
     {
         lock (_kernel.Gate)
         {
-            Set = set;
-            Arrived(thread.Pending.Set | thread.Process.Pending.Set);
+            _set = set;
+            Watch(process);
         }
     }
 
-    /// <summary>Signals were queued for some process. Under the kernel's gate.</summary>
-    public void Arrived(ulong signals)
+    /// <summary>
+    /// A process asks whether it is readable, now or (epoll) later: that depends on who asks. The host's descriptor follows the last one.
+    /// </summary>
+    public void Watch(GuestProcess process)
     {
-        ulong one = 1;
-        if ((signals & Set) != 0)
-            HostCalls.Call(HostSys.Write, _hostFd, (nint)(&one), sizeof(ulong));
+        lock (_kernel.Gate)
+        {
+            _watcher = process;
+            Refresh(process);
+        }
+    }
+
+    /// <summary>Signals of a process came, were taken or forgotten. Under the kernel's gate.</summary>
+    public void Refresh(GuestProcess process)
+    {
+        if (process != _watcher)
+            return;
+        var pending = process.Pending.Set;
+        foreach (var thread in process.Threads)
+            pending |= thread.Pending.Set;
+        var ready = (pending & _set) != 0;
+        if (ready == _isReady)
+            return;
+        _isReady = ready;
+        ulong count = 1;
+        HostCalls.Call(ready ? HostSys.Write : HostSys.Read, _hostFd, (nint)(&count), sizeof(ulong));
     }
 
     /// <inheritdoc/>
@@ -79,31 +98,18 @@ internal sealed unsafe class SignalDescriptor : IReadable, IDisposable
         Span<byte> record = stackalloc byte[RecordSize];
         lock (_kernel.Gate)
         {
-            Drain();
+            Watch(c.Process);
             ulong done = 0;
-            while (done + RecordSize <= length)
+            while (done + RecordSize <= length && c.Process.TryTake(c.Thread, _set, out var info))
             {
-                if (!c.Thread.Pending.TryTake(Set, out var info) && !c.Process.Pending.TryTake(Set, out info))
-                    break;
                 Write(info, record);
                 if (!c.Memory.TryWrite(address + done, record))
                     return done == 0 ? -Errno.EFAULT : (long)done;
                 done += RecordSize;
             }
 
-            Arrived(c.Thread.Pending.Set | c.Process.Pending.Set);
             return (long)done;
         }
-    }
-
-    // The counter to zero; it is looked at first, because the descriptor may be a blocking one.
-    private void Drain()
-    {
-        var poll = 1UL << 32 | (uint)_hostFd;
-        var now = stackalloc long[2] { 0, 0 };
-        ulong count;
-        if (HostCalls.Call(HostSys.Ppoll, (nint)(&poll), 1, (nint)now, 0, 8) > 0)
-            HostCalls.Call(HostSys.Read, _hostFd, (nint)(&count), sizeof(ulong));
     }
 
     // struct signalfd_siginfo.

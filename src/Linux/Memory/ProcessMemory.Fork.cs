@@ -37,6 +37,7 @@ public sealed unsafe partial class ProcessMemory
                     MapEnd = MapEnd,
                     BreakStart = BreakStart,
                     Break = Break,
+                    SigreturnPage = SigreturnPage,
                 };
             }
             catch (OutOfMemoryException)

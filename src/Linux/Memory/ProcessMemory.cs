@@ -36,6 +36,9 @@ public sealed partial class ProcessMemory
     /// <summary>Checked access for system calls.</summary>
     public UserMemory User => new(Space);
 
+    /// <summary>Guest address of the page of <see cref="Signals.SigreturnPage"/>, or 0. Under the lock of <see cref="Space"/>.</summary>
+    internal ulong SigreturnPage { get; set; }
+
     /// <summary>One more process uses this memory.</summary>
     public void AddUser() => Interlocked.Increment(ref _users);
 

@@ -22,11 +22,11 @@ public sealed partial class GuestProcess
     /// <summary>The fault address of a deadly SIGSEGV or SIGBUS, or null.</summary>
     public ulong? DeathFault { get; internal set; }
 
-    /// <summary>CPU time in nanoseconds of threads that have ended.</summary>
-    internal long EndedThreadsTime;
+    /// <summary>CPU time of threads that have ended. Under the kernel's gate.</summary>
+    internal CpuUsage EndedThreads { get; private set; }
 
-    /// <summary>CPU time in nanoseconds of children that were waited for.</summary>
-    internal long ChildrenTime;
+    /// <summary>CPU time of children that were waited for, and of theirs. Under the kernel's gate.</summary>
+    internal CpuUsage WaitedChildren { get; private set; }
 
     /// <summary>Set while a vfork parent waits for this process to leave its memory.</summary>
     internal bool HoldsParent { get; set; }
@@ -63,8 +63,9 @@ public sealed partial class GuestProcess
         bool last;
         lock (Kernel.Gate)
         {
-            Interlocked.Add(ref EndedThreadsTime, thread.CpuTime());
+            EndedThreads += thread.CpuUsage();
             last = Threads.Count == 1;
+            DropPending(thread, last);
             if (last)
             {
                 if (!IsExiting)
@@ -141,7 +142,7 @@ public sealed partial class GuestProcess
         if (Parent is { } parent)
         {
             parent.Children.Remove(this);
-            parent.ChildrenTime += EndedThreadsTime + ChildrenTime;
+            parent.WaitedChildren += EndedThreads + WaitedChildren;
         }
 
         Kernel.Remove(this);
@@ -172,7 +173,8 @@ public sealed partial class GuestProcess
                 Pid = Pid,
                 User = Credentials.User,
                 Status = code == ChildExited ? ExitStatus >> 8 & 0xFF : ends ? ExitStatus & 0x7F : signal,
-                UserTime = EndedThreadsTime / 10_000_000,
+                UserTime = EndedThreads.User / 10_000_000,
+                SystemTime = EndedThreads.System / 10_000_000,
             });
         }
 

@@ -39,10 +39,10 @@ public sealed partial class GuestProcess
         {
             if (State == ProcessState.Zombie || IsExiting || !Prepare(info, null))
                 return true;
-            if (!Pending.Add(info))
+            if (!Queue(Pending, info))
                 return false;
             var bit = Signal.Bit(info.Number);
-            TellDescriptors(bit);
+            TellDescriptors();
             foreach (var thread in Threads)
             {
                 if ((thread.Blocked & bit) != 0 && (thread.WaitedFor & bit) == 0)
@@ -62,10 +62,10 @@ public sealed partial class GuestProcess
         {
             if (State == ProcessState.Zombie || IsExiting || !Prepare(info, thread))
                 return true;
-            if (!thread.Pending.Add(info))
+            if (!Queue(thread.Pending, info))
                 return false;
             var bit = Signal.Bit(info.Number);
-            TellDescriptors(bit);
+            TellDescriptors();
             if ((thread.Blocked & bit) == 0 || (thread.WaitedFor & bit) != 0)
                 thread.Interrupt();
             return true;
@@ -90,6 +90,76 @@ public sealed partial class GuestProcess
             thread.Pending.Add(info);
             thread.Interrupt();
         }
+    }
+
+    /// <summary>
+    /// Takes the next signal of a set that waits for a thread or for its process. What a timer sent starts the timer again. Under the
+    /// kernel's gate.
+    /// </summary>
+    internal bool TryTake(GuestThread thread, ulong set, out SignalInfo info)
+    {
+        bool ofThread;
+        while ((ofThread = thread.Pending.TryTake(set, out info)) || Pending.TryTake(set, out info))
+        {
+            if (info.Timer is { } timer && !timer.Deliver(ref info))
+                continue;
+            if (info.Number == Signal.Alrm && !ofThread)
+                _timers?.AlarmTaken();
+            TellDescriptors();
+            return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Lets other threads take signals of the process that a thread takes no longer. Under the kernel's gate.</summary>
+    internal void Retarget(GuestThread from, ulong set)
+    {
+        set &= Pending.Set;
+        if (set == 0)
+            return;
+        foreach (var thread in Threads)
+        {
+            if (thread == from || (set & ~thread.Blocked) == 0)
+                continue;
+            thread.Interrupt();
+            set &= thread.Blocked;
+        }
+    }
+
+    /// <summary>Forgets what waits for a thread that ends, and with the last one what waits for the process. Under the kernel's gate.</summary>
+    internal void DropPending(GuestThread thread, bool isLast)
+    {
+        thread.Pending.Remove(ulong.MaxValue);
+        if (isLast)
+            Pending.Remove(ulong.MaxValue);
+        else
+            Retarget(thread, ~thread.Blocked);
+    }
+
+    // The kernel's __send_signal: a signal of the kernel or of kill comes although too many are queued, without its information then; others
+    // do not.
+    private bool Queue(PendingSignals pending, SignalInfo info)
+    {
+        if (info.Timer != null)
+        {
+            pending.Add(info);
+            return true;
+        }
+
+        var account = Kernel.QueuedSignals(Credentials.User);
+        var isStandard = info.Number < Signal.FirstRealTime;
+        if ((isStandard && info.Code >= 0) || (ulong)account.Count < Limits[ResourceLimits.PendingSignals].Soft)
+        {
+            pending.Add(info with { Account = account });
+            return true;
+        }
+
+        if (!isStandard && info.Code != SignalInfo.FromUser)
+            return false;
+        if ((pending.Set & Signal.Bit(info.Number)) == 0)
+            pending.Add(SignalInfo.Sent(info.Number, SignalInfo.FromUser, 0, 0));
+        return true;
     }
 
     /// <summary>Makes every thread look at its signals and at the state of the process. Under the kernel's gate.</summary>
@@ -135,20 +205,41 @@ public sealed partial class GuestProcess
             }
         }
 
-        var handler = Actions[info.Number].Handler;
-        var ignored = handler == SignalAction.Ignore
-            || (handler == SignalAction.Default && Signal.DefaultOf(info.Number) is DefaultAction.Ignore or DefaultAction.Continue);
-        if (!ignored || info.Number is Signal.Kill or Signal.Stop)
-            return true;
-
-        // An ignored signal stays pending only while it is blocked (its action may change before it is unblocked).
-        return thread != null ? ((thread.Blocked | thread.WaitedFor) & bit) != 0 : Threads.Exists(t => ((t.Blocked | t.WaitedFor) & bit) != 0);
+        return info.Number is Signal.Kill or Signal.Stop || !Ignores(info.Number, thread);
     }
 
-    private void TellDescriptors(ulong bit)
+    /// <summary>
+    /// True when a signal would not be queued: an ignored one stays pending only while it is blocked (its action may change before it is
+    /// unblocked). Under the kernel's gate.
+    /// </summary>
+    internal bool Ignores(int signal, GuestThread? thread)
+    {
+        var bit = Signal.Bit(signal);
+        return Actions[signal].Ignores(signal)
+            && !(thread != null ? ((thread.Blocked | thread.WaitedFor) & bit) != 0 : Threads.Exists(t => ((t.Blocked | t.WaitedFor) & bit) != 0));
+    }
+
+    /// <summary>Sets what the process does about a signal. Gives what it did.</summary>
+    internal SignalAction Exchange(int signal, SignalAction action)
+    {
+        lock (Kernel.Gate)
+        {
+            var old = Actions[signal];
+            Actions[signal] = action with { Flags = action.Flags & SignalFlags.Known, Mask = action.Mask & ~Signal.Unblockable };
+
+            // Ignoring a signal forgets the ones that wait.
+            var ignores = action.Ignores(signal);
+            if (ignores)
+                ForgetPending(Signal.Bit(signal));
+            _timers?.SignalIgnored(signal, ignores);
+            return old;
+        }
+    }
+
+    private void TellDescriptors()
     {
         foreach (var descriptor in Kernel.SignalDescriptors)
-            descriptor.Arrived(bit);
+            descriptor.Refresh(this);
     }
 
     private void ForgetPending(ulong set)
@@ -156,5 +247,6 @@ public sealed partial class GuestProcess
         Pending.Remove(set);
         foreach (var thread in Threads)
             thread.Pending.Remove(set);
+        TellDescriptors();
     }
 }

@@ -103,10 +103,22 @@ public sealed partial class GuestProcess
     {
         lock (Kernel.Gate)
         {
-            var time = Interlocked.Read(ref EndedThreadsTime);
+            var time = EndedThreads.Total;
             foreach (var thread in Threads)
                 time += thread.CpuTime();
             return time;
+        }
+    }
+
+    /// <summary>CPU time of all threads, ended ones included, by where it was spent.</summary>
+    public CpuUsage CpuUsage()
+    {
+        lock (Kernel.Gate)
+        {
+            var usage = EndedThreads;
+            foreach (var thread in Threads)
+                usage += thread.CpuUsage();
+            return usage;
         }
     }
 

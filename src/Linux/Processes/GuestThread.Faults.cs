@@ -24,6 +24,12 @@ public sealed unsafe partial class GuestThread
     {
         var s = State;
         var rip = s->Slots[Slot.Rip];
+        if (s->ExceptionVector == ExceptionVector.PageFault && s->FaultAddress == rip && !Process.Is32 && Vsyscall.Contains(rip))
+        {
+            Vsyscall.Serve(this);
+            return;
+        }
+
         TrapNumber = s->ExceptionVector;
         TrapError = s->ExceptionError;
         var info = s->ExceptionVector switch
@@ -71,7 +77,8 @@ public sealed unsafe partial class GuestThread
         }
     }
 
-    private void RaiseGeneralProtection(uint error)
+    /// <summary>Sends the SIGSEGV of a general protection fault.</summary>
+    internal void RaiseGeneralProtection(uint error)
     {
         TrapNumber = ExceptionVector.GeneralProtection;
         TrapError = error;

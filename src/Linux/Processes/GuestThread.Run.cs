@@ -97,7 +97,7 @@ public sealed unsafe partial class GuestThread
                     break;
             }
 
-            if (_leaving || ((IsInterrupted || _restart != 0) && !HandleSignals()))
+            if (_leaving || ((IsInterrupted || _restarts.IsPending) && !HandleSignals()))
                 return;
         }
     }
@@ -137,7 +137,7 @@ public sealed unsafe partial class GuestThread
         Serve(Abi.I386, (uint)r[Slot.Rax], (uint)r[Slot.Rbx], saved.Ecx, saved.Edx, (uint)r[Slot.Rsi], (uint)r[Slot.Rdi], saved.Ebp);
         if (_keepRegisters)
             return;
-        if (_restart != 0)
+        if (_restarts.IsPending)
         {
             // The call may be made again: everything as it was before the instruction.
             r[Slot.Rip] = next;
@@ -155,6 +155,7 @@ public sealed unsafe partial class GuestThread
         var times = Vcpu.Times;
         times?.Enter(VcpuActivity.SystemCalls);
         var context = new SyscallContext(this, abi, a0, a1, a2, a3, a4, a5);
+        number = _restarts.Enter(abi, number);
         var entry = SyscallTable.Default.Find(abi, number);
         _keepRegisters = false;
         var strace = Process.Kernel.Strace;
@@ -164,19 +165,10 @@ public sealed unsafe partial class GuestThread
         times?.Enter(VcpuActivity.Other);
         if (_keepRegisters)
             return;
-        if (result is <= -Errno.ERESTARTSYS and >= -Errno.ERESTARTNOHAND)
-        {
-            _restart = (int)-result;
-            _restartNumber = number;
-        }
-        else
-        {
-            RestartDeadline = 0;
-        }
 
-        // RAX is the number still while a restart is undecided.
-        if (_restart == 0)
-            State->Slots[Slot.Rax] = abi == Abi.I386 ? (uint)result : (ulong)result;
+        // RAX is the number still while a restart is undecided. A 64-bit process gets all 64 bits, by whichever interface it calls.
+        if (!_restarts.Leave(abi, number, result))
+            State->Slots[Slot.Rax] = Process.Is32 ? (uint)result : (ulong)result;
     }
 
     private void Leave()

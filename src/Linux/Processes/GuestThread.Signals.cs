@@ -6,8 +6,7 @@ namespace DynaTrans.Linux.Processes;
 /// <summary>The thread's own side of signals: taking them, restarting calls, running handlers or default actions.</summary>
 public sealed unsafe partial class GuestThread
 {
-    private int _restart;
-    private ulong _restartNumber;
+    private SyscallRestart _restarts;
     private ulong? _maskAfterwards;
 
     /// <summary>Signals that wait for this thread. Under the kernel's gate.</summary>
@@ -23,9 +22,14 @@ public sealed unsafe partial class GuestThread
     internal AlternateStack AlternateStack { get; set; } = AlternateStack.None;
 
     /// <summary>
-    /// When a call with a relative timeout restarts after a stop: the time it ends at (nanoseconds of CLOCK_MONOTONIC), else 0.
+    /// When restart_syscall goes on with a call: the time that call ends at (nanoseconds of CLOCK_MONOTONIC), else 0. Set by a call that
+    /// gives -<see cref="Errno.ERESTART_RESTARTBLOCK"/>.
     /// </summary>
-    internal long RestartDeadline { get; set; }
+    internal long RestartDeadline
+    {
+        get => _restarts.Deadline;
+        set => _restarts.Deadline = value;
+    }
 
     /// <summary>
     /// Replaces the mask until the next handler has run (sigsuspend, ppoll, pselect, epoll_pwait). When no handler runs, it is restored
@@ -36,8 +40,7 @@ public sealed unsafe partial class GuestThread
         lock (Process.Kernel.Gate)
         {
             _maskAfterwards ??= Blocked;
-            Blocked = mask & ~Signal.Unblockable;
-            CheckPending();
+            ChangeBlocked(mask);
         }
     }
 
@@ -53,8 +56,7 @@ public sealed unsafe partial class GuestThread
             if (_maskAfterwards is not { } mask)
                 return;
             _maskAfterwards = null;
-            Blocked = mask;
-            CheckPending();
+            ChangeBlocked(mask);
         }
     }
 
@@ -62,27 +64,22 @@ public sealed unsafe partial class GuestThread
     internal void SetMask(ulong mask)
     {
         lock (Process.Kernel.Gate)
-        {
-            Blocked = mask & ~Signal.Unblockable;
-            CheckPending();
-        }
+            ChangeBlocked(mask);
     }
 
-    /// <summary>What sigreturn does with the alternate stack of its frame: a bad one changes nothing.</summary>
-    internal void RestoreAlternateStack(AlternateStack stack)
-    {
-        if ((stack.Flags & AlternateStack.Disable) != 0)
-            AlternateStack = AlternateStack.None;
-        else if (stack.Size >= AlternateStack.MinimalSize)
-            AlternateStack = stack with { Flags = stack.Flags & AlternateStack.AutoDisarm };
-    }
+    /// <summary>A handler returns: what it interrupted is not gone on with by restart_syscall.</summary>
+    internal void ForgetRestart() => _restarts.Forget();
 
     /// <summary>Forgets an interruption that was looked at. Under the kernel's gate.</summary>
     internal void ClearInterrupt() => Volatile.Write(ref *InterruptWord, 0);
 
-    // Under the gate: something that was blocked may be deliverable now.
-    private void CheckPending()
+    // Under the gate. What was blocked may be deliverable now; what is blocked from now on another thread may take.
+    private void ChangeBlocked(ulong mask)
     {
+        mask &= ~Signal.Unblockable;
+        var added = mask & ~Blocked;
+        Blocked = mask;
+        Process.Retarget(this, added);
         if (((Pending.Set | Process.Pending.Set) & ~Blocked) != 0)
             Interrupt();
     }
@@ -110,7 +107,7 @@ public sealed unsafe partial class GuestThread
                     continue;
                 }
 
-                if (!Pending.TryTake(~Blocked, out info) && !Process.Pending.TryTake(~Blocked, out info))
+                if (!Process.TryTake(this, ~Blocked, out info))
                     break;
                 action = Process.Actions[info.Number];
                 if (action.IsHandler && (action.Flags & SignalFlags.ResetHandler) != 0)
@@ -179,66 +176,41 @@ public sealed unsafe partial class GuestThread
 
     private void RunHandler(in SignalInfo info, in SignalAction action)
     {
-        if (_restart != 0)
+        if (_restarts.IsPending)
         {
-            if (_restart == Errno.ERESTARTNOINTR || (_restart == Errno.ERESTARTSYS && (action.Flags & SignalFlags.Restart) != 0))
-            {
+            if (_restarts.Decide((action.Flags & SignalFlags.Restart) != 0))
                 RestartCall();
-            }
             else
-            {
                 State->Slots[Slot.Rax] = unchecked(Process.Is32 ? (uint)-Errno.EINTR : (ulong)-Errno.EINTR);
-                _restart = 0;
-                RestartDeadline = 0;
-            }
         }
 
-        var mask = _maskAfterwards ?? Blocked;
-        _maskAfterwards = null;
-        if (!SignalFrames.TryBuild(this, info, action, mask))
+        // The frame holds the mask of before the call that brought a temporary one; the handler's is added to the temporary one.
+        if (!SignalFrames.TryBuild(this, info, action, _maskAfterwards ?? Blocked))
         {
-            // No room for the frame: the signal cannot be delivered, SIGSEGV takes its place, and its handler cannot run either.
-            Process.Actions[Signal.Segv] = info.Number == Signal.Segv ? default : Process.Actions[Signal.Segv];
-            Process.Force(this, SignalInfo.Fault(Signal.Segv, SignalInfo.FromKernel, 0));
+            // No room for the frame: the signal cannot be delivered, SIGSEGV takes its place. Its own handler cannot run either.
+            lock (Process.Kernel.Gate)
+            {
+                if (info.Number == Signal.Segv)
+                    Process.Actions[Signal.Segv] = default;
+                Process.Force(this, SignalInfo.Fault(Signal.Segv, SignalInfo.FromKernel, 0));
+            }
+
             return;
         }
 
         lock (Process.Kernel.Gate)
         {
-            var blocked = mask | action.Mask;
-            if ((action.Flags & SignalFlags.NoDefer) == 0)
-                blocked |= Signal.Bit(info.Number);
-            Blocked = blocked & ~Signal.Unblockable;
+            _maskAfterwards = null;
+            ChangeBlocked(Blocked | action.Mask | ((action.Flags & SignalFlags.NoDefer) == 0 ? Signal.Bit(info.Number) : 0));
         }
     }
 
     // The call is made again: the instruction (int 0x80 or syscall, two bytes) is executed once more with the same registers.
     private void RestartCall()
     {
-        if (_restart == 0)
+        if (!_restarts.IsPending)
             return;
-        _restart = 0;
-        State->Slots[Slot.Rax] = _restartNumber;
+        State->Slots[Slot.Rax] = _restarts.Again();
         State->Slots[Slot.Rip] -= 2;
     }
-}
-
-/// <summary>An alternate signal stack.</summary>
-/// <param name="Address">Lowest address.</param>
-/// <param name="Size">Bytes.</param>
-/// <param name="Flags">SS_DISABLE or SS_AUTODISARM.</param>
-internal readonly record struct AlternateStack(ulong Address, ulong Size, uint Flags)
-{
-    public const uint OnStack = 1, Disable = 2, AutoDisarm = 0x8000_0000;
-
-    /// <summary>MINSIGSTKSZ.</summary>
-    public static ulong MinimalSize => 2048;
-
-    public static AlternateStack None => new(0, 0, Disable);
-
-    /// <summary>True when a stack pointer is on it.</summary>
-    public bool Holds(ulong sp) => (Flags & AutoDisarm) == 0 && Size != 0 && sp > Address && sp - Address <= Size;
-
-    /// <summary>The flags as sigaltstack reports them.</summary>
-    public uint Report(ulong sp) => Size == 0 ? Disable : (Flags & AutoDisarm) | (Holds(sp) ? OnStack : 0);
 }

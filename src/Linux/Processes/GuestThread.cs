@@ -17,6 +17,10 @@ public sealed unsafe partial class GuestThread
     private int _hostThread;
     private bool _hasEnded;
     private uint _cpuClock;
+    private CpuUsage _usage;
+
+    // Kinds of CPU time (kernel, posix-timers.h): user and system time as sampled, user time as sampled, the scheduler's.
+    private const int CpuClockSampled = 0, CpuClockUser = 1, CpuClockExact = 2;
 
     internal GuestThread(GuestProcess process, int tid, Vcpu vcpu)
     {
@@ -56,12 +60,24 @@ public sealed unsafe partial class GuestThread
     internal string? Name { get; set; }
 
     /// <summary>CPU time used, in nanoseconds.</summary>
-    public long CpuTime()
+    public long CpuTime() => ReadClock(CpuClockExact);
+
+    /// <summary>CPU time used, by where it was spent. Under the kernel's gate.</summary>
+    public CpuUsage CpuUsage()
+    {
+        // The host samples the two kinds at its ticks.
+        var user = ReadClock(CpuClockUser);
+        var all = ReadClock(CpuClockSampled);
+        _usage = Processes.CpuUsage.Divide(CpuTime(), new CpuUsage(user, Math.Max(all - user, 0)), _usage);
+        return _usage;
+    }
+
+    private long ReadClock(int kind)
     {
         if (_cpuClock == 0)
             return 0;
         TimeSpecPair time;
-        return HostCalls.Call(HostSys.ClockGettime, (int)_cpuClock, (nint)(&time)) == 0 ? (time.Seconds * 1_000_000_000) + time.Nanoseconds : 0;
+        return HostCalls.Call(HostSys.ClockGettime, (int)_cpuClock | kind, (nint)(&time)) == 0 ? (time.Seconds * 1_000_000_000) + time.Nanoseconds : 0;
     }
 
     /// <summary>Number of the host thread, or 0 before it started and after it ended.</summary>
@@ -130,8 +146,8 @@ public sealed unsafe partial class GuestThread
     private void Attach()
     {
         var host = Interruption.CurrentThread;
-        // CPUCLOCK of one thread: ~tid << 3 | per-thread | scheduler time (kernel, posix-timers.h).
-        _cpuClock = (uint)((~host << 3) | 4 | 2);
+        // CPUCLOCK of one thread: ~tid << 3 | per-thread | kind (kernel, posix-timers.h).
+        _cpuClock = (uint)((~host << 3) | 4);
         Volatile.Write(ref _hostThread, host);
     }
 

@@ -1,5 +1,6 @@
 using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Memory;
+using DynaTrans.Linux.Signals;
 using DynaTrans.Linux.Syscalls;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Translation;
@@ -14,6 +15,7 @@ public sealed class LinuxKernel
 {
     private readonly Dictionary<int, GuestProcess> _processes = [];
     private readonly Dictionary<int, GuestThread> _threads = [];
+    private readonly Dictionary<uint, QueuedSignals> _queuedSignals = [];
     private int _nextId;
 
     /// <summary>Makes a kernel without processes.</summary>
@@ -68,6 +70,9 @@ public sealed class LinuxKernel
     /// <summary>Sends the signals about files that have an owner.</summary>
     internal Files.OwnerSignals OwnerSignals => field ??= new Files.OwnerSignals(this);
 
+    /// <summary>The timers of all guests that run.</summary>
+    internal TimerQueue Timers { get; } = new();
+
     /// <summary>The signalfd descriptors of all guests. Under <see cref="Gate"/>.</summary>
     internal List<Files.SignalDescriptor> SignalDescriptors { get; } = [];
 
@@ -105,6 +110,14 @@ public sealed class LinuxKernel
     {
         lock (Gate)
             return ++_nextId;
+    }
+
+    /// <summary>How many signals and timers a user has. Under <see cref="Gate"/>.</summary>
+    internal QueuedSignals QueuedSignals(uint user)
+    {
+        if (!_queuedSignals.TryGetValue(user, out var queued))
+            _queuedSignals.Add(user, queued = new QueuedSignals());
+        return queued;
     }
 
     internal Vcpu CreateVcpu(ProcessMemory memory)

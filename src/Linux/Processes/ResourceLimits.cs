@@ -32,6 +32,9 @@ public sealed class ResourceLimits
     /// <summary>RLIMIT_AS.</summary>
     public const int AddressSpace = 9;
 
+    /// <summary>RLIMIT_SIGPENDING.</summary>
+    public const int PendingSignals = 11;
+
     private readonly (ulong Soft, ulong Hard)[] _values = new (ulong, ulong)[Count];
 
     /// <summary>The limit of a resource.</summary>

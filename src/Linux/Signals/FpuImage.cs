@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Helpers.X87;
@@ -15,6 +16,7 @@ internal static unsafe class FpuImage
     public const int LegacySize = 112;
 
     private const int MxcsrOffset = 24, MxcsrMaskOffset = 28, XmmOffset = 160;
+    private const int CodeSelectorOffset = 16, DataSelectorOffset = 24;
     private const ushort MagicFxsr = 0;
 
     /// <summary>Writes an FXSAVE image with 64-bit pointers when <paramref name="wide"/>.</summary>
@@ -30,13 +32,17 @@ internal static unsafe class FpuImage
         }
     }
 
-    /// <summary>Reads an FXSAVE image.</summary>
+    /// <summary>True when FXRSTOR would accept the image.</summary>
+    public static bool IsValid(ReadOnlySpan<byte> image) =>
+        (BinaryPrimitives.ReadUInt32LittleEndian(image[MxcsrOffset..]) & ~HostMxcsr.ValidBits) == 0;
+
+    /// <summary>Reads an FXSAVE image, which <see cref="IsValid"/> accepts.</summary>
     public static void Read(CpuState* s, ReadOnlySpan<byte> from, bool wide)
     {
         fixed (byte* image = from)
         {
             X87Environment.ReadFxsave(X87(s), image, wide);
-            HostMxcsr.Set(s, *(uint*)(image + MxcsrOffset) & HostMxcsr.ValidBits);
+            HostMxcsr.Set(s, *(uint*)(image + MxcsrOffset));
             Buffer.MemoryCopy(image + XmmOffset, (byte*)s + CpuState.VectorOffset, 256, wide ? 256 : 128);
         }
     }
@@ -48,6 +54,10 @@ internal static unsafe class FpuImage
         {
             X87Environment.WriteEnvironment(X87(s), image, X87EnvironmentFormat.Protected32);
             X87Environment.WriteRegisters(X87(s), image + X87Environment.Size(X87EnvironmentFormat.Protected32));
+
+            // Of the pointers' selectors the kernel knows nothing; it writes the current ones.
+            *(uint*)(image + CodeSelectorOffset) = s->Cs.Selector;
+            *(uint*)(image + DataSelectorOffset) = 0xFFFF_0000 | s->Ds.Selector;
             *(ushort*)(image + LegacySize - 4) = s->Fsw;
             *(ushort*)(image + LegacySize - 2) = MagicFxsr;
         }
@@ -66,6 +76,8 @@ internal static unsafe class FpuImage
     /// <summary>The state that a handler and a new program start with.</summary>
     public static void Reset(CpuState* s)
     {
+        new Span<byte>((byte*)s + CpuState.VectorOffset, 256).Clear();
+        new Span<byte>(X87(s), 128).Clear();
         X87Environment.Initialise(X87(s));
         HostMxcsr.Set(s, HostMxcsr.Default);
     }

@@ -8,28 +8,27 @@ namespace DynaTrans.Linux.Signals;
 /// </summary>
 public sealed class PendingSignals
 {
-    private const int MaxQueued = 4096;
-
+    /// <summary>The signals that a program's own faults raise: they are taken first.</summary>
     private static readonly ulong s_synchronous =
         Signal.Bit(Signal.Segv) | Signal.Bit(Signal.Bus) | Signal.Bit(Signal.Ill) | Signal.Bit(Signal.Trap) | Signal.Bit(Signal.Fpe)
         | Signal.Bit(Signal.Sys);
 
-    private readonly List<SignalInfo> _queue = [];
+    // Made when the first signal comes: most threads never get one.
+    private Queue<SignalInfo>?[]? _queues;
 
     /// <summary>The set.</summary>
     public ulong Set { get; private set; }
 
-    /// <summary>Adds a signal. False (EAGAIN): the queue is full.</summary>
-    public bool Add(in SignalInfo info)
+    /// <summary>Adds a signal.</summary>
+    public void Add(in SignalInfo info)
     {
         var bit = Signal.Bit(info.Number);
         if (info.Number < Signal.FirstRealTime && (Set & bit) != 0)
-            return true;
-        if (_queue.Count >= MaxQueued)
-            return false;
+            return;
         Set |= bit;
-        _queue.Add(info);
-        return true;
+        _queues ??= new Queue<SignalInfo>?[Signal.Count + 1];
+        (_queues[info.Number] ??= new Queue<SignalInfo>()).Enqueue(info);
+        info.Account?.Add(1);
     }
 
     /// <summary>Takes the next signal of a set: those that the program's own faults raise first, then by number.</summary>
@@ -45,20 +44,33 @@ public sealed class PendingSignals
         if ((candidates & s_synchronous) != 0)
             candidates &= s_synchronous;
         var number = BitOperations.TrailingZeroCount(candidates) + 1;
-        var at = _queue.FindIndex(i => i.Number == number);
-        info = _queue[at];
-        _queue.RemoveAt(at);
-        if (!_queue.Exists(i => i.Number == number))
+        var queue = _queues![number]!;
+        info = queue.Dequeue();
+        if (queue.Count == 0)
             Set &= ~Signal.Bit(number);
+        info.Account?.Add(-1);
         return true;
     }
 
     /// <summary>Forgets the signals of a set.</summary>
     public void Remove(ulong set)
     {
-        if ((Set & set) == 0)
-            return;
-        _queue.RemoveAll(i => (Signal.Bit(i.Number) & set) != 0);
-        Set &= ~set;
+        for (set &= Set; set != 0; set &= set - 1)
+        {
+            var queue = _queues![BitOperations.TrailingZeroCount(set) + 1]!;
+            foreach (var info in queue)
+                info.Account?.Add(-1);
+            queue.Clear();
+            Set &= ~(set & (0 - set));
+        }
     }
+}
+
+/// <summary>How many signals are queued on account of a user (RLIMIT_SIGPENDING). Guarded by the kernel's gate.</summary>
+public sealed class QueuedSignals
+{
+    /// <summary>The number.</summary>
+    public int Count { get; private set; }
+
+    internal void Add(int change) => Count += change;
 }

@@ -15,6 +15,11 @@ public readonly record struct SignalAction(ulong Handler, uint Flags, ulong Rest
 
     /// <summary>True when a handler of the guest would run.</summary>
     public bool IsHandler => Handler > Ignore;
+
+    /// <summary>True when nothing happens.</summary>
+    /// <param name="signal">The signal that it is the action of.</param>
+    public bool Ignores(int signal) =>
+        Handler == Ignore || (Handler == Default && Signal.DefaultOf(signal) is DefaultAction.Ignore or DefaultAction.Continue);
 }
 
 /// <summary>The actions for all signals. Guarded by the kernel's gate.</summary>

@@ -26,4 +26,10 @@ public static class SignalFlags
 
     /// <summary>SA_RESETHAND.</summary>
     public const uint ResetHandler = 0x8000_0000;
+
+    /// <summary>SA_EXPOSE_TAGBITS; without a meaning on x86.</summary>
+    public const uint ExposeTagBits = 0x800;
+
+    /// <summary>The flags that are kept; others read back as 0 (SA_UNSUPPORTED is how a program finds out).</summary>
+    public const uint Known = NoChildStop | NoChildWait | Info | ExposeTagBits | Restorer | OnStack | Restart | NoDefer | ResetHandler;
 }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Linux.Processes;
+using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Linux.Signals;
@@ -19,35 +20,63 @@ internal static unsafe partial class SignalFrames
 
     private const int RedZone = 128;
 
+    // Segment registers by number.
+    private const int ExtraSegment = 0, CodeSegment = 1, StackSegment = 2, DataSegment = 3;
+
     /// <summary>Builds the frame and points the registers at the handler. False: the stack is not writable; nothing has changed.</summary>
     public static bool TryBuild(GuestThread thread, in SignalInfo info, in SignalAction action, ulong mask) =>
         thread.Process.Is32
             ? (action.Flags & SignalFlags.Info) != 0 ? TryBuild32Info(thread, info, action, mask) : TryBuild32(thread, info, action, mask)
             : TryBuild64(thread, info, action, mask);
 
-    private static ulong StackTop(GuestThread thread, in SignalAction action, int redZone)
+    // The stack pointer above the frame, and whether the frame must lie in the alternate stack.
+    private static ulong StackTop(GuestThread thread, in SignalAction action, int redZone, out bool onAlternate)
     {
         var sp = thread.State->Slots[Slot.Rsp];
         var alternate = thread.AlternateStack;
-        if ((action.Flags & SignalFlags.OnStack) != 0 && alternate.Size != 0 && !alternate.Holds(sp))
-            return alternate.Address + alternate.Size;
-        return sp - (uint)redZone;
+        onAlternate = alternate.IsInUse(sp);
+        sp -= (uint)redZone;
+        if ((action.Flags & SignalFlags.OnStack) == 0 || alternate.Size == 0 || alternate.IsInUse(sp))
+            return sp;
+        onAlternate = true;
+        return alternate.Address + alternate.Size;
     }
 
     // A frame that would run off the alternate stack is not delivered.
-    private static bool Overflows(GuestThread thread, ulong frame)
-    {
-        var alternate = thread.AlternateStack;
-        var sp = thread.State->Slots[Slot.Rsp];
-        return alternate.Holds(sp) && !alternate.Holds(frame);
-    }
+    private static bool Overflows(GuestThread thread, bool onAlternate, ulong frame) => onAlternate && !thread.AlternateStack.Holds(frame);
 
     private static void AfterBuild(GuestThread thread)
     {
         if ((thread.AlternateStack.Flags & AlternateStack.AutoDisarm) != 0)
-            thread.AlternateStack = AlternateStack.None;
+            thread.AlternateStack = AlternateStack.Disarmed;
         CpuAccess.SetEflags(thread.State, CpuAccess.GetEflags(thread.State) & ~FlagsClearedForHandler);
         FpuImage.Reset(thread.State);
+    }
+
+    // A bad stack in the frame changes nothing.
+    private static void RestoreAlternateStack(GuestThread thread, AlternateStack to)
+    {
+        var stack = thread.AlternateStack;
+        AlternateStack.TryChange(ref stack, to, thread.State->Slots[Slot.Rsp]);
+        thread.AlternateStack = stack;
+    }
+
+    // The return to user mode loads CS, SS and the instruction pointer; what is wrong with them is a fault of the program there.
+    private static SigreturnResult Check(CpuState* s, uint codeSelector, uint stackSelector)
+    {
+        codeSelector = (codeSelector | 3) & 0xFFFF;
+        stackSelector = (stackSelector | 3) & 0xFFFF;
+        if (codeSelector != s->Cs.Selector)
+            return new SigreturnResult(true, codeSelector & 0xFFFC);
+        var rip = s->Slots[Slot.Rip];
+        if (rip >= 1UL << 47 && rip < 0xFFFF_8000_0000_0000)
+            return new SigreturnResult(true, 0);
+        if (stackSelector == s->Ss.Selector)
+            return SigreturnResult.Done;
+        if (!SegmentHelpers.CanLoadUser(s, StackSegment, (ushort)stackSelector))
+            return new SigreturnResult(true, stackSelector & 0xFFFC);
+        SegmentHelpers.ReloadUser(s, StackSegment, (ushort)stackSelector);
+        return SigreturnResult.Done;
     }
 
     private static void Put16(Span<byte> to, int at, uint value) => BinaryPrimitives.WriteUInt16LittleEndian(to[at..], (ushort)value);
@@ -56,10 +85,22 @@ internal static unsafe partial class SignalFrames
 
     private static void Put64(Span<byte> to, int at, ulong value) => BinaryPrimitives.WriteUInt64LittleEndian(to[at..], value);
 
+    private static uint Get16(ReadOnlySpan<byte> from, int at) => BinaryPrimitives.ReadUInt16LittleEndian(from[at..]);
+
     private static uint Get32(ReadOnlySpan<byte> from, int at) => BinaryPrimitives.ReadUInt32LittleEndian(from[at..]);
 
     private static ulong Get64(ReadOnlySpan<byte> from, int at) => BinaryPrimitives.ReadUInt64LittleEndian(from[at..]);
 
     private static void RestoreFlags(CpuState* s, uint flags) =>
         CpuAccess.SetEflags(s, (CpuAccess.GetEflags(s) & ~FlagsRestored) | (flags & FlagsRestored));
+}
+
+/// <summary>How sigreturn ended.</summary>
+/// <param name="IsRestored">False: the frame is not readable or its floating-point state not valid, SIGSEGV takes the place of the return.</param>
+/// <param name="Protection">Error code of the general protection fault that the return raises with what it restored, or null.</param>
+internal readonly record struct SigreturnResult(bool IsRestored, uint? Protection)
+{
+    public static SigreturnResult Done => new(true, null);
+
+    public static SigreturnResult Bad => new(false, null);
 }

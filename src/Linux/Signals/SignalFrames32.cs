@@ -21,26 +21,26 @@ internal static unsafe partial class SignalFrames
     private static readonly ushort[] s_order32 =
         [Slot.Rdi, Slot.Rsi, Slot.Rbp, Slot.Rsp, Slot.Rbx, Slot.Rdx, Slot.Rcx, Slot.Rax];
 
+    // __USER_DS.
+    private const ushort UserData = 0x2B;
+
     private static readonly int[] s_segmentOrder32 = [5, 4, 0, 3];
-
-    private static ReadOnlySpan<byte> SigreturnCode => [0x58, 0xB8, 0x77, 0, 0, 0, 0xCD, 0x80];
-
-    private static ReadOnlySpan<byte> InfoSigreturnCode => [0xB8, 0xAD, 0, 0, 0, 0xCD, 0x80, 0];
 
     private static bool TryBuild32(GuestThread thread, in SignalInfo info, in SignalAction action, ulong mask)
     {
-        if (!TryPlaceFpu(thread, action, out var fpu))
+        if (!TryPlaceFpu(thread, action, out var fpu, out var onAlternate))
             return false;
         var frame = (uint)(((fpu - FrameSize32 + 4) & ~15U) - 4);
-        if (Overflows(thread, frame))
+        if (Overflows(thread, onAlternate, frame))
             return false;
         Span<byte> bytes = stackalloc byte[FrameSize32];
         bytes.Clear();
-        Put32(bytes, 0, (action.Flags & SignalFlags.Restorer) != 0 ? action.Restorer : frame + (uint)CodeAt32);
+        if (!TryPutReturn(thread, action, bytes, info: false))
+            return false;
         Put32(bytes, 4, (ulong)info.Number);
         WriteContext32(thread, bytes[ContextAt32..], fpu, mask);
         Put32(bytes, UpperMaskAt32, mask >> 32);
-        SigreturnCode.CopyTo(bytes[CodeAt32..]);
+        SigreturnPage.Code.CopyTo(bytes[CodeAt32..]);
         if (!thread.Process.Memory.User.TryWrite(frame, bytes))
             return false;
         Enter32(thread, frame, action.Handler, (ulong)info.Number, 0, 0);
@@ -49,61 +49,75 @@ internal static unsafe partial class SignalFrames
 
     private static bool TryBuild32Info(GuestThread thread, in SignalInfo info, in SignalAction action, ulong mask)
     {
-        if (!TryPlaceFpu(thread, action, out var fpu))
+        if (!TryPlaceFpu(thread, action, out var fpu, out var onAlternate))
             return false;
         var frame = (uint)(((fpu - InfoFrameSize32 + 4) & ~15U) - 4);
-        if (Overflows(thread, frame))
+        if (Overflows(thread, onAlternate, frame))
             return false;
         Span<byte> bytes = stackalloc byte[InfoFrameSize32];
         bytes.Clear();
-        Put32(bytes, 0, (action.Flags & SignalFlags.Restorer) != 0 ? action.Restorer : frame + (uint)InfoCodeAt32);
+        if (!TryPutReturn(thread, action, bytes, info: true))
+            return false;
         Put32(bytes, 4, (ulong)info.Number);
         Put32(bytes, 8, frame + (uint)InfoAt32);
         Put32(bytes, 12, frame + (uint)UserContextAt32);
         info.Write(bytes[InfoAt32..], is32: true);
         var alternate = thread.AlternateStack;
         Put32(bytes, UserContextAt32 + 8, alternate.Address);
-        Put32(bytes, UserContextAt32 + 12, alternate.Report(thread.State->Slots[Slot.Rsp]));
+        Put32(bytes, UserContextAt32 + 12, alternate.Flags);
         Put32(bytes, UserContextAt32 + 16, alternate.Size);
         WriteContext32(thread, bytes[InfoContextAt32..], fpu, mask);
         Put64(bytes, InfoMaskAt32, mask);
-        InfoSigreturnCode.CopyTo(bytes[InfoCodeAt32..]);
+        SigreturnPage.InfoCode.CopyTo(bytes[InfoCodeAt32..]);
         if (!thread.Process.Memory.User.TryWrite(frame, bytes))
             return false;
         Enter32(thread, frame, action.Handler, (ulong)info.Number, frame + (uint)InfoAt32, frame + (uint)UserContextAt32);
         return true;
     }
 
-    /// <summary>sigreturn of i386: the frame without siginfo. False: not readable or not valid.</summary>
-    public static bool TryRestore32(GuestThread thread)
+    /// <summary>sigreturn of i386: the frame without siginfo.</summary>
+    public static SigreturnResult Restore32(GuestThread thread)
     {
         // The return address and, by the popping code, the number are gone.
         var frame = (uint)thread.State->Slots[Slot.Rsp] - 8;
         Span<byte> context = stackalloc byte[ContextSize32];
         var memory = thread.Process.Memory.User;
         if (!memory.TryRead(frame + (uint)ContextAt32, context) || !memory.TryRead(frame + (uint)UpperMaskAt32, out uint upper))
-            return false;
-        return TryRestoreContext32(thread, context, Get32(context, 80) | ((ulong)upper << 32));
+            return SigreturnResult.Bad;
+        thread.SetMask(Get32(context, 80) | ((ulong)upper << 32));
+        return RestoreContext32(thread, context);
     }
 
-    /// <summary>rt_sigreturn of i386. False: not readable or not valid.</summary>
-    public static bool TryRestore32Info(GuestThread thread)
+    /// <summary>rt_sigreturn of i386.</summary>
+    public static SigreturnResult Restore32Info(GuestThread thread)
     {
         var frame = (uint)thread.State->Slots[Slot.Rsp] - 4;
         Span<byte> bytes = stackalloc byte[InfoCodeAt32 - UserContextAt32];
         if (!thread.Process.Memory.User.TryRead(frame + (uint)UserContextAt32, bytes))
+            return SigreturnResult.Bad;
+        thread.SetMask(Get64(bytes, InfoMaskAt32 - UserContextAt32));
+        var result = RestoreContext32(thread, bytes.Slice(InfoContextAt32 - UserContextAt32, ContextSize32));
+        if (result.IsRestored)
+            RestoreAlternateStack(thread, new AlternateStack(Get32(bytes, 8), Get32(bytes, 16), Get32(bytes, 12)));
+        return result;
+    }
+
+    // The return address of the handler. The code in the frame itself is only for debuggers to see.
+    private static bool TryPutReturn(GuestThread thread, in SignalAction action, Span<byte> frame, bool info)
+    {
+        var code = (action.Flags & SignalFlags.Restorer) != 0 ? action.Restorer : SigreturnPage.Find(thread.Process.Memory, info);
+        if (code is not { } address)
             return false;
-        var at = InfoContextAt32 - UserContextAt32;
-        if (!TryRestoreContext32(thread, bytes.Slice(at, ContextSize32), Get64(bytes, InfoMaskAt32 - UserContextAt32)))
-            return false;
-        thread.RestoreAlternateStack(new AlternateStack(Get32(bytes, 8), Get32(bytes, 16), Get32(bytes, 12)));
+        Put32(frame, 0, address);
         return true;
     }
 
-    private static bool TryPlaceFpu(GuestThread thread, in SignalAction action, out uint address)
+    private static bool TryPlaceFpu(GuestThread thread, in SignalAction action, out uint address, out bool onAlternate)
     {
-        var fxsave = ((uint)StackTop(thread, action, 0) - FpuImage.Size) & ~63U;
+        var fxsave = ((uint)StackTop(thread, action, 0, out onAlternate) - FpuImage.Size) & ~63U;
         address = fxsave - FpuImage.LegacySize;
+        if (Overflows(thread, onAlternate, address))
+            return false;
         Span<byte> image = stackalloc byte[FpuImage.LegacySize + FpuImage.Size];
         FpuImage.WriteLegacy(thread.State, image);
         FpuImage.Write(thread.State, image[FpuImage.LegacySize..], wide: false);
@@ -137,31 +151,36 @@ internal static unsafe partial class SignalFrames
         s->Slots[Slot.Rax] = eax;
         s->Slots[Slot.Rdx] = edx;
         s->Slots[Slot.Rcx] = ecx;
+        for (var i = ExtraSegment; i <= DataSegment; i++)
+            if (i != CodeSegment && CpuAccess.Segment(s, i)->Selector != UserData)
+                SegmentHelpers.ReloadUser(s, i, UserData);
         AfterBuild(thread);
     }
 
-    private static bool TryRestoreContext32(GuestThread thread, ReadOnlySpan<byte> context, ulong mask)
+    private static SigreturnResult RestoreContext32(GuestThread thread, ReadOnlySpan<byte> context)
     {
         var s = thread.State;
-        var fpu = Get32(context, 76);
-        Span<byte> image = stackalloc byte[FpuImage.LegacySize + FpuImage.Size];
-        if (fpu != 0 && !thread.Process.Memory.User.TryRead(fpu, image))
-            return false;
-        thread.SetMask(mask);
         for (var i = 0; i < s_segmentOrder32.Length; i++)
-            SegmentHelpers.ReloadUser(s, s_segmentOrder32[i], (ushort)Get32(context, i * 4));
+        {
+            var selector = Get32(context, i * 4) & 0xFFFF;
+            SegmentHelpers.ReloadUser(s, s_segmentOrder32[i], (ushort)((selector & ~3u) == 0 ? 0 : selector | 3));
+        }
+
         for (var i = 0; i < s_order32.Length; i++)
             s->Slots[s_order32[i]] = Get32(context, 16 + (i * 4));
         s->Slots[Slot.Rip] = Get32(context, 56);
         RestoreFlags(s, Get32(context, 64));
-        if (fpu == 0)
+        var fpu = Get32(context, 76);
+        FpuImage.Reset(s);
+        if (fpu != 0)
         {
-            FpuImage.Reset(s);
-            return true;
+            Span<byte> image = stackalloc byte[FpuImage.LegacySize + FpuImage.Size];
+            if (!thread.Process.Memory.User.TryRead(fpu, image) || !FpuImage.IsValid(image[FpuImage.LegacySize..]))
+                return SigreturnResult.Bad;
+            FpuImage.Read(s, image[FpuImage.LegacySize..], wide: false);
+            FpuImage.ReadLegacy(s, image);
         }
 
-        FpuImage.Read(s, image[FpuImage.LegacySize..], wide: false);
-        FpuImage.ReadLegacy(s, image);
-        return true;
+        return Check(s, Get32(context, 60), Get32(context, 72));
     }
 }

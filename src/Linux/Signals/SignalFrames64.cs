@@ -10,8 +10,8 @@ internal static unsafe partial class SignalFrames
     private const int ContextAt64 = 8, InfoAt64 = ContextAt64 + 304, FrameSize64 = InfoAt64 + SignalInfo.Size;
     private const int RegistersAt64 = ContextAt64 + 40, MaskAt64 = ContextAt64 + 296;
 
-    // UC_SIGCONTEXT_SS and UC_STRICT_RESTORE_SS.
-    private const ulong ContextFlags64 = 6;
+    // UC_STRICT_RESTORE_SS, and with UC_SIGCONTEXT_SS.
+    private const ulong StrictStackSegment = 4, ContextFlags64 = 2 | StrictStackSegment;
 
     // In the order of struct sigcontext_64.
     private static readonly ushort[] s_order64 =
@@ -25,9 +25,9 @@ internal static unsafe partial class SignalFrames
         if ((action.Flags & SignalFlags.Restorer) == 0)
             return false;
         var s = thread.State;
-        var fpu = (StackTop(thread, action, RedZone) - FpuImage.Size) & ~63UL;
+        var fpu = (StackTop(thread, action, RedZone, out var onAlternate) - FpuImage.Size) & ~63UL;
         var frame = ((fpu - FrameSize64) & ~15UL) - 8;
-        if (Overflows(thread, frame))
+        if (Overflows(thread, onAlternate, frame))
             return false;
         Span<byte> image = stackalloc byte[FpuImage.Size];
         FpuImage.Write(s, image, wide: true);
@@ -37,7 +37,7 @@ internal static unsafe partial class SignalFrames
         Put64(bytes, ContextAt64, ContextFlags64);
         var alternate = thread.AlternateStack;
         Put64(bytes, ContextAt64 + 16, alternate.Address);
-        Put32(bytes, ContextAt64 + 24, alternate.Report(s->Slots[Slot.Rsp]));
+        Put32(bytes, ContextAt64 + 24, alternate.Flags);
         Put64(bytes, ContextAt64 + 32, alternate.Size);
         var at = RegistersAt64;
         foreach (var slot in s_order64)
@@ -55,8 +55,11 @@ internal static unsafe partial class SignalFrames
         Put64(bytes, at + 40, thread.TrapAddress);
         Put64(bytes, at + 48, fpu);
         Put64(bytes, MaskAt64, mask);
-        info.Write(bytes[InfoAt64..], is32: false);
         var memory = thread.Process.Memory.User;
+        if ((action.Flags & SignalFlags.Info) != 0)
+            info.Write(bytes[InfoAt64..], is32: false);
+        else
+            bytes = bytes[..InfoAt64];
         if (!memory.TryWrite(fpu, image) || !memory.TryWrite(frame, bytes))
             return false;
         s->Slots[Slot.Rsp] = frame;
@@ -69,8 +72,8 @@ internal static unsafe partial class SignalFrames
         return true;
     }
 
-    /// <summary>rt_sigreturn of x86-64. False: the frame is not readable or not valid.</summary>
-    public static bool TryRestore64(GuestThread thread)
+    /// <summary>rt_sigreturn of x86-64.</summary>
+    public static SigreturnResult Restore64(GuestThread thread)
     {
         var s = thread.State;
         var memory = thread.Process.Memory.User;
@@ -78,13 +81,10 @@ internal static unsafe partial class SignalFrames
         // The handler's return has popped the return address.
         Span<byte> bytes = stackalloc byte[InfoAt64 - ContextAt64];
         if (!memory.TryRead(s->Slots[Slot.Rsp], bytes))
-            return false;
-        Span<byte> image = stackalloc byte[FpuImage.Size];
-        var at = RegistersAt64 - ContextAt64;
-        var fpu = Get64(bytes, at + 144 + 40);
-        if (fpu != 0 && !memory.TryRead(fpu, image))
-            return false;
+            return SigreturnResult.Bad;
         thread.SetMask(Get64(bytes, MaskAt64 - ContextAt64));
+        RestoreAlternateStack(thread, new AlternateStack(Get64(bytes, 16), Get64(bytes, 32), Get32(bytes, 24)));
+        var at = RegistersAt64 - ContextAt64;
         foreach (var slot in s_order64)
         {
             s->Slots[slot] = Get64(bytes, at);
@@ -92,11 +92,18 @@ internal static unsafe partial class SignalFrames
         }
 
         RestoreFlags(s, Get32(bytes, at));
+        var fpu = Get64(bytes, at + 48);
+        FpuImage.Reset(s);
         if (fpu != 0)
+        {
+            Span<byte> image = stackalloc byte[FpuImage.Size];
+            if ((fpu & 15) != 0 || !memory.TryRead(fpu, image) || !FpuImage.IsValid(image))
+                return SigreturnResult.Bad;
             FpuImage.Read(s, image, wide: true);
-        else
-            FpuImage.Reset(s);
-        thread.RestoreAlternateStack(new AlternateStack(Get64(bytes, 16), Get64(bytes, 32), Get32(bytes, 24)));
-        return true;
+        }
+
+        // Without UC_STRICT_RESTORE_SS a bad SS is put right.
+        var strict = (Get64(bytes, 0) & StrictStackSegment) != 0;
+        return Check(s, Get16(bytes, at + 8), strict ? Get16(bytes, at + 14) : s->Ss.Selector);
     }
 }

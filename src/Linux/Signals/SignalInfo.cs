@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using DynaTrans.Linux.Processes;
 
 namespace DynaTrans.Linux.Signals;
 
@@ -71,6 +72,15 @@ public readonly record struct SignalInfo
 
     /// <summary>System time of a child in clock ticks.</summary>
     public long SystemTime { get; init; }
+
+    /// <summary>The timer that sent it, or null.</summary>
+    internal GuestTimer? Timer { get; init; }
+
+    /// <summary>Which setting of the timer sent it.</summary>
+    internal int TimerSetting { get; init; }
+
+    /// <summary>On whose account it is queued, or null.</summary>
+    internal QueuedSignals? Account { get; init; }
 
     /// <summary>A signal sent by kill or the like.</summary>
     public static SignalInfo Sent(int number, int code, int pid, uint user, ulong value = 0) =>

@@ -95,15 +95,15 @@ internal static unsafe class EventFiles
                 return -Errno.EBADF;
             if (file.File.Tag is not SignalDescriptor existing)
                 return -Errno.EINVAL;
-            existing.Change(c.Thread, set);
+            existing.Change(c.Process, set);
             return c.I0;
         }
 
         var fd = HostCalls.Call(HostSys.Eventfd2, 0, CloseOnExec | (flags & OpenFlags.NonBlocking));
         if (fd < 0)
             return fd;
-        var descriptor = new SignalDescriptor(c.Process.Kernel, (int)fd, 0);
-        descriptor.Change(c.Thread, set);
+        var descriptor = new SignalDescriptor(c.Process.Kernel, (int)fd);
+        descriptor.Change(c.Process, set);
         return c.Install(fd, (flags & CloseOnExec) != 0, null, descriptor);
     }
 

@@ -52,7 +52,11 @@ internal static class FileAccess
         this in SyscallContext c, int number, int hostFd, long a1, long a2, long a3 = 0, long a4 = 0, long a5 = 0)
     {
         var result = c.Blocking(number, hostFd, a1, a2, a3, a4, a5);
-        return result == -Errno.ERESTARTSYS && HostFiles.IsRegular(hostFd) ? HostCalls.Call(number, hostFd, a1, a2, a3, a4, a5) : result;
+        if (result != -Errno.ERESTARTSYS)
+            return result;
+        return HostFiles.IsRegular(hostFd)
+            ? HostCalls.Call(number, hostFd, a1, a2, a3, a4, a5)
+            : Sockets.Interrupted(result, hostFd, sends: number is HostSys.Write or HostSys.Writev or HostSys.Pwritev or HostSys.Pwritev2);
     }
 
     /// <summary>True when O_NONBLOCK is set on the open file.</summary>

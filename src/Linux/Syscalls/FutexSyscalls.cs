@@ -68,7 +68,10 @@ internal static unsafe class FutexSyscalls
             case WaitBitset:
                 if (c.A3 != 0 && !time.IsValid)
                     return -Errno.EINVAL;
-                return c.Blocking(HostSys.Futex, (nint)word, op | flags, c.I2, c.A3 == 0 ? 0 : (nint)(&time), 0, c.I5);
+                var result = c.Blocking(HostSys.Futex, (nint)word, op | flags, c.I2, c.A3 == 0 ? 0 : (nint)(&time), 0, c.I5);
+
+                // With a time the kernel restarts through restart_syscall: no handler lets it go on.
+                return c.A3 == 0 ? result : SyscallContext.NoHand(result);
             case Wake:
                 return HostCalls.Call(HostSys.Futex, (nint)word, op | flags, c.I2);
             case WakeBitset:
@@ -80,17 +83,10 @@ internal static unsafe class FutexSyscalls
         // A relative timeout becomes an absolute one, so that a restart does not begin it again.
         static long TimedWait(in SyscallContext c, byte* word, int flags, TimeSpec time)
         {
-            var deadline = c.Thread.RestartDeadline;
-            if (deadline == 0)
-            {
-                var now = HostClock.Monotonic();
-                deadline = time.ToNanoseconds() > long.MaxValue - now ? long.MaxValue : now + time.ToNanoseconds();
-            }
-
+            var deadline = c.Deadline(time);
             var until = TimeSpec.FromNanoseconds(deadline);
             var result = c.Blocking(HostSys.Futex, (nint)word, WaitBitset | (flags & Private), c.I2, (nint)(&until), 0, MatchAny);
-            c.Thread.RestartDeadline = result == -Errno.ERESTARTSYS ? deadline : 0;
-            return SyscallContext.NoHand(result);
+            return c.GoesOn(result, deadline);
         }
     }
 

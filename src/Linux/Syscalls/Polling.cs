@@ -15,9 +15,10 @@ internal static unsafe class Polling
     public static long Poll(in SyscallContext c)
     {
         if (c.I2 < 0)
-            return Poll(c, null);
-        var timeout = TimeSpec.FromNanoseconds(c.I2 * 1_000_000L);
-        return Poll(c, &timeout);
+            return PollAgain(c, Poll(c, null), long.MaxValue);
+        var deadline = c.Deadline(TimeSpec.FromNanoseconds(c.I2 * 1_000_000L));
+        var timeout = TimeSpec.FromNanoseconds(c.I2 == 0 ? 0 : Math.Max(deadline - HostClock.Monotonic(), 0));
+        return PollAgain(c, Poll(c, &timeout), deadline);
     }
 
     /// <summary>ppoll(fds, count, timeout, mask, mask size).</summary>
@@ -36,8 +37,7 @@ internal static unsafe class Polling
         if (timeout.Seconds < 0 || timeout.Nanoseconds < 0)
             return -Errno.EINVAL;
         var result = Select(c, &timeout);
-        TimeLayouts.TryWriteTimeVal(c, c.A4, timeout);
-        return result;
+        return Remaining(c, result, TimeLayouts.TryWriteTimeVal(c, c.A4, timeout));
     }
 
     /// <summary>The oldest select of i386: one pointer to five arguments.</summary>
@@ -71,6 +71,8 @@ internal static unsafe class Polling
         using var file = c.File(c.I2);
         if (epoll.IsNone() || file.IsNone())
             return -Errno.EBADF;
+        if (c.I1 != Delete)
+            Watch(c, file);
         Span<byte> bytes = stackalloc byte[EpollEventSize];
         if (c.I1 != Delete && !c.Memory.TryRead(c.A3, bytes))
             return -Errno.EFAULT;
@@ -122,9 +124,21 @@ internal static unsafe class Polling
     /// <summary>Ends such a mask, unless a signal handler runs first.</summary>
     internal static long LeaveMask(in SyscallContext c, bool masked, long result)
     {
-        if (masked && result != -Errno.ERESTARTNOHAND)
+        if (masked && result is not (-Errno.ERESTARTNOHAND or -Errno.EINTR))
             c.Thread.RestoreMask();
         return result;
+    }
+
+    // The time left was written where the timeout came from. When that cannot be written, the call cannot be made again.
+    private static long Remaining(in SyscallContext c, long result, bool written) =>
+        !written && result == -Errno.ERESTARTNOHAND ? -Errno.EINTR : result;
+
+    // poll alone has no timeout of the caller's to bring up to date.
+    private static long PollAgain(in SyscallContext c, long result, long deadline)
+    {
+        if (result != -Errno.ERESTARTNOHAND)
+            return result;
+        return c.GoesOn(-Errno.ERESTARTSYS, deadline);
     }
 
     private static long Ppoll(in SyscallContext c, bool wide)
@@ -141,10 +155,11 @@ internal static unsafe class Polling
         var error = EnterMask(c, c.A3, c.A4, out var masked);
         if (error < 0)
             return error;
-        var result = LeaveMask(c, masked, Poll(c, c.A2 == 0 ? null : &timeout));
+        var result = Poll(c, c.A2 == 0 ? null : &timeout);
         if (c.A2 != 0)
-            _ = wide ? TimeLayouts.TryWriteTimeSpec64(c, c.A2, timeout) : TimeLayouts.TryWriteTimeSpec(c, c.A2, timeout);
-        return result;
+            result = Remaining(
+                c, result, wide ? TimeLayouts.TryWriteTimeSpec64(c, c.A2, timeout) : TimeLayouts.TryWriteTimeSpec(c, c.A2, timeout));
+        return LeaveMask(c, masked, result);
     }
 
     private static long Poll(in SyscallContext c, TimeSpec* timeout)
@@ -172,6 +187,7 @@ internal static unsafe class Polling
                 continue;
             }
 
+            Watch(c, held[i]);
             host[i].Fd = held[i].HostFd;
         }
 
@@ -214,10 +230,11 @@ internal static unsafe class Polling
         var error = EnterMask(c, mask, size, out var masked);
         if (error < 0)
             return error;
-        var result = LeaveMask(c, masked, Select(c, c.A4 == 0 ? null : &timeout));
+        var result = Select(c, c.A4 == 0 ? null : &timeout);
         if (c.A4 != 0)
-            _ = wide ? TimeLayouts.TryWriteTimeSpec64(c, c.A4, timeout) : TimeLayouts.TryWriteTimeSpec(c, c.A4, timeout);
-        return result;
+            result = Remaining(
+                c, result, wide ? TimeLayouts.TryWriteTimeSpec64(c, c.A4, timeout) : TimeLayouts.TryWriteTimeSpec(c, c.A4, timeout));
+        return LeaveMask(c, masked, result);
     }
 
     private static long Select(in SyscallContext c, TimeSpec* timeout)
@@ -254,6 +271,7 @@ internal static unsafe class Polling
                 break;
             }
 
+            Watch(c, file);
             held.Add(file);
             numbers.Add(fd);
             fds.Add(new PollFd { Fd = file.HostFd, Wanted = events });
@@ -283,6 +301,13 @@ internal static unsafe class Polling
         return ready;
     }
 
+    // Whether a signalfd is readable depends on who asks.
+    private static void Watch(in SyscallContext c, in FileRef file)
+    {
+        if (file.File.Tag is SignalDescriptor signals)
+            signals.Watch(c.Process);
+    }
+
     private static bool IsSet(byte[] set, int fd) => (set[fd >> 3] & (1 << (fd & 7))) != 0;
 
     // Clears the bit of a descriptor that is not ready; returns how many bits stay.
@@ -306,7 +331,7 @@ internal static unsafe class Polling
             return -Errno.EINVAL;
         if (!c.Memory.TryGetPrefix(c.A1, (ulong)c.I2 * EpollEventSize, true, out var p, out var usable) || usable < EpollEventSize)
             return -Errno.EFAULT;
-        var result = SyscallContext.NoHand(
+        var result = SyscallContext.NeverAgain(
             c.Blocking(number, epoll.HostFd, (nint)p, (long)Math.Min((ulong)c.I2, usable / EpollEventSize), timeout, 0, 8));
         if (result > 0)
             c.Memory.Space.PrepareWrite(c.A1, (ulong)result * EpollEventSize);

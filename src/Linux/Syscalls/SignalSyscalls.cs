@@ -28,6 +28,7 @@ internal static class SignalSyscalls
         table.Add("sigaltstack", &Sigaltstack, "pp", i386: 186, x64: 131);
         table.Add("sigreturn", &SigreturnOld, "", i386: 119);
         table.Add("rt_sigreturn", &Sigreturn, "", i386: 173, x64: 15);
+        table.Add("restart_syscall", &RestartSyscall, "", i386: 0, x64: 219);
         table.Add("pause", &Pause, "", i386: 29, x64: 34);
         table.Add("kill", &Kill, "dn", i386: 37, x64: 62);
         table.Add("tkill", &Tkill, "dn", i386: 238, x64: 200);
@@ -40,7 +41,7 @@ internal static class SignalSyscalls
     {
         if (!CanAct(c.I0))
             return -Errno.EINVAL;
-        var old = Exchange(c, c.I0, new SignalAction(c.A1, SignalFlags.ResetHandler | SignalFlags.NoDefer, 0, 0));
+        var old = c.Process.Exchange(c.I0, new SignalAction(c.A1, SignalFlags.ResetHandler | SignalFlags.NoDefer, 0, 0));
         return (long)old.Handler;
     }
 
@@ -54,7 +55,7 @@ internal static class SignalSyscalls
         {
             if (!c.Memory.TryRead(c.A1, out OldAction a))
                 return -Errno.EFAULT;
-            old = Exchange(c, c.I0, new SignalAction(a.Handler, a.Flags, a.Restorer, a.Mask));
+            old = c.Process.Exchange(c.I0, new SignalAction(a.Handler, a.Flags, a.Restorer, a.Mask));
         }
 
         if (c.A2 != 0 && !c.Memory.TryWrite(c.A2, new OldAction((uint)old.Handler, (uint)old.Mask, old.Flags, (uint)old.Restorer)))
@@ -83,7 +84,7 @@ internal static class SignalSyscalls
                 action = new SignalAction(a.Handler, (uint)a.Flags, a.Restorer, a.Mask);
             }
 
-            old = Exchange(c, c.I0, action);
+            old = c.Process.Exchange(c.I0, action);
         }
 
         if (c.A2 == 0)
@@ -229,7 +230,7 @@ internal static class SignalSyscalls
                 lock (c.Process.Kernel.Gate)
                 {
                     thread.WaitedFor = set;
-                    if (thread.Pending.TryTake(set, out info) || c.Process.Pending.TryTake(set, out info))
+                    if (c.Process.TryTake(thread, set, out info))
                     {
                         if (c.A1 == 0)
                             return info.Number;
@@ -251,7 +252,10 @@ internal static class SignalSyscalls
         finally
         {
             lock (c.Process.Kernel.Gate)
+            {
                 thread.WaitedFor = 0;
+                c.Process.Retarget(thread, set & thread.Blocked);
+            }
         }
     }
 
@@ -282,16 +286,11 @@ internal static class SignalSyscalls
                 (address, flags, size) = (s.Address, (uint)s.Flags, s.Size);
             }
 
-            if (old.Holds(sp))
-                return -Errno.EPERM;
-            if ((flags & ~(AlternateStack.AutoDisarm | AlternateStack.Disable | AlternateStack.OnStack)) != 0)
-                return -Errno.EINVAL;
-            if ((flags & AlternateStack.Disable) != 0)
-                thread.AlternateStack = AlternateStack.None;
-            else if (size < AlternateStack.MinimalSize)
-                return -Errno.ENOMEM;
-            else
-                thread.AlternateStack = new AlternateStack(address, size, flags & AlternateStack.AutoDisarm);
+            var stack = old;
+            var error = AlternateStack.TryChange(ref stack, new AlternateStack(address, size, flags), sp);
+            if (error < 0)
+                return error;
+            thread.AlternateStack = stack;
         }
 
         if (c.A1 == 0)
@@ -305,15 +304,26 @@ internal static class SignalSyscalls
 
     private static unsafe ulong StackPointer(GuestThread thread) => thread.State->Slots[Slot.Rsp];
 
-    private static long SigreturnOld(in SyscallContext c) => Return(c, SignalFrames.TryRestore32(c.Thread));
+    private static long SigreturnOld(in SyscallContext c) => Return(c, SignalFrames.Restore32(c.Thread));
 
     private static long Sigreturn(in SyscallContext c) =>
-        Return(c, c.Is32 ? SignalFrames.TryRestore32Info(c.Thread) : SignalFrames.TryRestore64(c.Thread));
+        Return(c, c.Is32 ? SignalFrames.Restore32Info(c.Thread) : SignalFrames.Restore64(c.Thread));
 
-    private static long Return(in SyscallContext c, bool restored)
+    private static long RestartSyscall(in SyscallContext c) => -Errno.EINTR;
+
+    private static unsafe long Return(in SyscallContext c, SigreturnResult result)
     {
-        if (!restored)
+        c.Thread.ForgetRestart();
+        if (!result.IsRestored)
+        {
+            c.Thread.State->Slots[Slot.Rax] = 0;
             c.Process.Force(c.Thread, SignalInfo.Fault(Signal.Segv, SignalInfo.FromKernel, 0));
+        }
+        else if (result.Protection is { } error)
+        {
+            c.Thread.RaiseGeneralProtection(error);
+        }
+
         c.Thread.KeepRegisters();
         return 0;
     }
@@ -417,26 +427,6 @@ internal static class SignalSyscalls
 
     private static bool CanAct(int signal, ulong action = 1) =>
         Signal.IsValid(signal) && (action == 0 || signal is not (Signal.Kill or Signal.Stop));
-
-    private static SignalAction Exchange(in SyscallContext c, int signal, SignalAction action)
-    {
-        lock (c.Process.Kernel.Gate)
-        {
-            var old = c.Process.Actions[signal];
-            c.Process.Actions[signal] = action with { Mask = action.Mask & ~Signal.Unblockable };
-
-            // Ignoring a signal forgets the ones that wait.
-            if (action.Handler == SignalAction.Ignore
-                || (action.Handler == SignalAction.Default && Signal.DefaultOf(signal) is DefaultAction.Ignore))
-            {
-                c.Process.Pending.Remove(Signal.Bit(signal));
-                foreach (var thread in c.Process.Threads)
-                    thread.Pending.Remove(Signal.Bit(signal));
-            }
-
-            return old;
-        }
-    }
 
     private readonly record struct OldAction(uint Handler, uint Mask, uint Flags, uint Restorer);
 

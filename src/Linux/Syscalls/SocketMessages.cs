@@ -43,6 +43,7 @@ internal static unsafe class SocketMessages
         {
             var done = c.Blocking(
                 HostSys.Sendto, file.HostFd, (nint)p, (long)Math.Min(c.A2, Vectors.MaxBytes), c.I3 | NoSignal, (nint)address, host.Length);
+            done = Sockets.Interrupted(done, file.HostFd, sends: true);
             return (c.I3 & NoSignal) != 0 ? done : c.BrokenPipe(done);
         }
     }
@@ -60,7 +61,7 @@ internal static unsafe class SocketMessages
         var done = c.Blocking(
             HostSys.Recvfrom, file.HostFd, (nint)p, (long)length, c.I3, c.A4 == 0 ? 0 : (nint)address, c.A4 == 0 ? 0 : (nint)(&addressLength));
         if (done < 0)
-            return done;
+            return Sockets.Interrupted(done, file.HostFd, sends: false);
         c.Memory.Space.PrepareWrite(c.A1, Math.Min((ulong)done, length));
         if (c.A4 != 0)
         {
@@ -186,7 +187,8 @@ internal static unsafe class SocketMessages
             fixed (ulong* v = vectors.Host)
             {
                 var host = stackalloc ulong[HostHeaderWords] { (ulong)n, (uint)name.Length, (ulong)v, (uint)vectors.Count, (ulong)ctl, (uint)control.Length, 0 };
-                error = c.Blocking(HostSys.Sendmsg, file.HostFd, (nint)host, flags | NoSignal);
+                error = Sockets.Interrupted(
+                    c.Blocking(HostSys.Sendmsg, file.HostFd, (nint)host, flags | NoSignal), file.HostFd, sends: true);
             }
         }
 
@@ -226,7 +228,7 @@ internal static unsafe class SocketMessages
             };
             done = c.Blocking(HostSys.Recvmsg, file.HostFd, (nint)host, flags | MessageCloseOnExec);
             if (done < 0)
-                return done;
+                return Sockets.Interrupted(done, file.HostFd, sends: false);
             nameLength = (uint)host[1];
             controlLength = (uint)host[5];
             flagsOut = (uint)host[6] & ~(uint)MessageCloseOnExec;

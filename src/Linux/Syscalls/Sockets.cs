@@ -59,7 +59,7 @@ internal static unsafe class Sockets
             return error;
         using var held = directory;
         fixed (byte* p = host)
-            return c.Blocking(HostSys.Connect, file.HostFd, (nint)p, host.Length);
+            return Interrupted(c.Blocking(HostSys.Connect, file.HostFd, (nint)p, host.Length), file.HostFd, sends: true);
     }
 
     /// <summary>listen(fd, backlog).</summary>
@@ -205,6 +205,21 @@ internal static unsafe class Sockets
             : -Errno.EFAULT;
     }
 
+    /// <summary>
+    /// What an interrupted call on a socket becomes: with a time-out (SO_RCVTIMEO, SO_SNDTIMEO) it is not made again, whatever the handler
+    /// asks (the kernel's sock_intr_errno). Other results, and other files, are left as they are.
+    /// </summary>
+    internal static long Interrupted(long result, int hostFd, bool sends)
+    {
+        if (result != -Errno.ERESTARTSYS)
+            return result;
+        var time = stackalloc long[2];
+        var length = 2 * sizeof(long);
+        var known = HostCalls.Call(
+            HostSys.Getsockopt, hostFd, SolSocket, sends ? SendTimeout : ReceiveTimeout, (nint)time, (nint)(&length)) == 0;
+        return known && (time[0] | time[1]) != 0 ? -Errno.EINTR : result;
+    }
+
     // struct timeval of a 32-bit long.
     private static bool IsShortTime(in SyscallContext c) => c.Is32 && c.I1 == SolSocket && c.I2 is ReceiveTimeout or SendTimeout;
 
@@ -217,7 +232,8 @@ internal static unsafe class Sockets
             return -Errno.EMFILE;
         var address = stackalloc byte[SocketAddresses.MaxSize];
         var length = SocketAddresses.MaxSize;
-        var fd = c.Blocking(HostSys.Accept4, file.HostFd, (nint)address, (nint)(&length), flags | CloseOnExec);
+        var fd = Interrupted(
+            c.Blocking(HostSys.Accept4, file.HostFd, (nint)address, (nint)(&length), flags | CloseOnExec), file.HostFd, sends: false);
         if (fd < 0)
             return fd == -Errno.EMFILE ? -Errno.ENFILE : fd;
         if (c.A1 != 0)

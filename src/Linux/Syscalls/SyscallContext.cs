@@ -104,8 +104,9 @@ public readonly ref struct SyscallContext
     /// <summary>
     /// Makes a host call that may block; signals for this thread interrupt it. Where the host says EINTR the result is
     /// -<see cref="Errno.ERESTARTSYS"/>, which restarts the call or becomes EINTR as the handler's SA_RESTART says. A call that never
-    /// restarts after a handler (poll, select, epoll_wait, nanosleep, ...) turns that into -<see cref="Errno.ERESTARTNOHAND"/>
-    /// (<see cref="NoHand"/>).
+    /// restarts after a handler (ppoll, select, clock_nanosleep to a time, ...) turns that into -<see cref="Errno.ERESTARTNOHAND"/>
+    /// (<see cref="NoHand"/>), one that waits for a span of time into -<see cref="Errno.ERESTART_RESTARTBLOCK"/> (<see cref="GoesOn"/>), one
+    /// that never restarts (epoll_wait) into -EINTR (<see cref="NeverAgain"/>).
     /// </summary>
     public unsafe long Blocking(int number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0)
     {
@@ -115,4 +116,30 @@ public readonly ref struct SyscallContext
 
     /// <summary>ERESTARTSYS as ERESTARTNOHAND; other results unchanged.</summary>
     public static long NoHand(long result) => result == -Errno.ERESTARTSYS ? -Errno.ERESTARTNOHAND : result;
+
+    /// <summary>ERESTARTSYS as EINTR; other results unchanged.</summary>
+    public static long NeverAgain(long result) => result == -Errno.ERESTARTSYS ? -Errno.EINTR : result;
+
+    /// <summary>
+    /// When a call that waits for a span of time has to end, in nanoseconds of CLOCK_MONOTONIC: from now, or as it was when the call was
+    /// interrupted that restart_syscall goes on with.
+    /// </summary>
+    public long Deadline(TimeSpec time) => Deadline(time, HostClock.Monotonic());
+
+    /// <summary>The same by another clock, of which it is <paramref name="now"/>.</summary>
+    public long Deadline(TimeSpec time, long now)
+    {
+        if (Thread.RestartDeadline != 0)
+            return Thread.RestartDeadline;
+        return time.ToNanoseconds() > long.MaxValue - now ? long.MaxValue : now + time.ToNanoseconds();
+    }
+
+    /// <summary>ERESTARTSYS as a restart by restart_syscall, with the deadline; other results unchanged.</summary>
+    public long GoesOn(long result, long deadline)
+    {
+        if (result != -Errno.ERESTARTSYS)
+            return result;
+        Thread.RestartDeadline = deadline;
+        return -Errno.ERESTART_RESTARTBLOCK;
+    }
 }

@@ -6,7 +6,7 @@ namespace DynaTrans.Linux.Syscalls;
 /// <summary>Clocks, sleeping and CPU time.</summary>
 internal static unsafe class TimeSyscalls
 {
-    private const int ProcessCpu = 2, ThreadCpu = 3, TicksPerSecond = 100;
+    private const int ClockRealtime = 0, ProcessCpu = 2, ThreadCpu = 3, TicksPerSecond = 100;
 
     public static void Register(SyscallTable table)
     {
@@ -17,8 +17,8 @@ internal static unsafe class TimeSyscalls
         table.Add("adjtimex", &AdjustTime, "p", i386: 124, x64: 159);
         table.Add("clock_gettime", &ClockGet, "dp", i386: 265, x64: 228);
         table.Add("clock_gettime64", &ClockGet64, "dp", i386: 403);
-        table.Add("clock_settime", &NotPermitted, "dp", i386: 264, x64: 227);
-        table.Add("clock_settime64", &NotPermitted, "dp", i386: 404);
+        table.Add("clock_settime", &ClockSet, "dp", i386: 264, x64: 227);
+        table.Add("clock_settime64", &ClockSet, "dp", i386: 404);
         table.Add("clock_getres", &ClockResolution, "dp", i386: 266, x64: 229);
         table.Add("clock_getres_time64", &ClockResolution64, "dp", i386: 406);
         table.Add("nanosleep", &Nanosleep, "pp", i386: 162, x64: 35);
@@ -29,6 +29,9 @@ internal static unsafe class TimeSyscalls
     }
 
     private static long NotPermitted(in SyscallContext c) => -Errno.EPERM;
+
+    // The clock of the host is not the guest's to set; the others cannot be set at all.
+    private static long ClockSet(in SyscallContext c) => c.I0 is ClockRealtime or ProcessCpu or ThreadCpu or < 0 ? -Errno.EPERM : -Errno.EINVAL;
 
     private static long AdjustTime(in SyscallContext c)
     {
@@ -75,10 +78,39 @@ internal static unsafe class TimeSyscalls
         }
     }
 
-    // Clock of a process or thread: ~number << 3 | 4 for a thread | kind.
-    private static long ReadCpuClock(in SyscallContext c, int clock, out TimeSpec time)
+    /// <summary>What a timer of timer_create runs by. 0 or a negative error number.</summary>
+    internal static long ClockOfTimer(in SyscallContext c, int clock, out TimerClock timerClock)
     {
-        time = default;
+        const int NoEvent = 1, EventWords = 8;
+        timerClock = TimerClock.Wall;
+        switch (clock)
+        {
+            case ProcessCpu:
+                timerClock = TimerClock.Cpu(c.Process);
+                return 0;
+            case ThreadCpu:
+                timerClock = TimerClock.Cpu(c.Thread);
+                return 0;
+            case < 0:
+                return CpuClock(c, clock, out timerClock);
+        }
+
+        // Whether the clock can have timers the host knows.
+        var sigevent = stackalloc long[EventWords];
+        new Span<long>(sigevent, EventWords).Clear();
+        sigevent[1] = (long)NoEvent << 32;
+        int id;
+        var error = HostCalls.Call(HostSys.TimerCreate, clock, (nint)sigevent, (nint)(&id));
+        if (error == 0)
+            HostCalls.Call(HostSys.TimerDelete, id);
+        return error;
+    }
+
+    // Clock of a process or thread: ~number << 3 | 4 for a thread | kind.
+    private static long CpuClock(in SyscallContext c, int clock, out TimerClock timerClock)
+    {
+        const int User = 1;
+        timerClock = TimerClock.Wall;
         var number = ~(clock >> 3);
         if ((clock & 3) == 3)
             return -Errno.EINVAL;
@@ -87,15 +119,22 @@ internal static unsafe class TimeSyscalls
             var thread = number == 0 ? c.Thread : c.Process.Kernel.FindThread(number);
             if (thread == null || thread.Process != c.Process)
                 return -Errno.EINVAL;
-            time = TimeSpec.FromNanoseconds(thread.CpuTime());
+            timerClock = (clock & 3) == User ? TimerClock.User(thread) : TimerClock.Cpu(thread);
             return 0;
         }
 
         var process = number == 0 ? c.Process : c.Process.Kernel.FindProcess(number);
         if (process == null)
             return -Errno.EINVAL;
-        time = TimeSpec.FromNanoseconds(process.CpuTime());
+        timerClock = (clock & 3) == User ? TimerClock.User(process) : TimerClock.Cpu(process);
         return 0;
+    }
+
+    private static long ReadCpuClock(in SyscallContext c, int clock, out TimeSpec time)
+    {
+        var error = CpuClock(c, clock, out var cpu);
+        time = error < 0 ? default : TimeSpec.FromNanoseconds(cpu.Now());
+        return error;
     }
 
     private static long ClockGet(in SyscallContext c)
@@ -147,55 +186,67 @@ internal static unsafe class TimeSyscalls
 
     private static long Sleep(in SyscallContext c, int clock, int flags, TimeSpec time, ulong remaining, bool wide)
     {
-        const int Absolute = 1;
-        if (!time.IsValid)
+        const int Absolute = 1, Monotonic = 1, PerThread = 4;
+        if (clock is ThreadCpu || (clock < 0 && (clock & PerThread) != 0 && ~(clock >> 3) is var tid && (tid == 0 || tid == c.Thread.Tid)))
             return -Errno.EINVAL;
-        if (clock is ThreadCpu or < 0)
-            return -Errno.EINVAL;
-        if (clock == ProcessCpu)
-            return -Errno.ENOTSUP;
-        if ((flags & Absolute) != 0)
-            return SyscallContext.NoHand(c.Blocking(HostSys.ClockNanosleep, clock, Absolute, (nint)(&time), 0));
-        var probe = default(TimeSpec);
-        var error = HostCalls.Call(HostSys.ClockGetres, clock, (nint)(&probe));
+        TimerClock? cpu = null;
+        var past = default(TimeSpec);
+        var error = clock == ProcessCpu
+            ? 0
+            : clock < 0 ? CpuClock(c, clock, out cpu) : HostCalls.Call(HostSys.ClockNanosleep, clock, Absolute, (nint)(&past), 0);
         if (error < 0)
             return error;
+        if (!time.IsValid)
+            return -Errno.EINVAL;
+        if (clock == ProcessCpu)
+            cpu = TimerClock.Cpu(c.Process);
+        if ((flags & Absolute) != 0 && cpu == null)
+            return SyscallContext.NoHand(c.Blocking(HostSys.ClockNanosleep, clock, Absolute, (nint)(&time), 0));
 
-        // Relative to the monotonic clock, so that a restart after a stop goes on where it was.
-        const int Monotonic = 1;
-        var deadline = c.Thread.RestartDeadline;
-        if (deadline == 0)
+        // Until a time of a clock that only goes on, so that a restart goes on where it was.
+        var deadline = (flags & Absolute) != 0 ? time.ToNanoseconds() : c.Deadline(time, cpu?.Now() ?? HostClock.Monotonic());
+        long result;
+        if (cpu == null)
         {
-            var now = HostClock.Monotonic();
-            deadline = time.ToNanoseconds() > long.MaxValue - now ? long.MaxValue : now + time.ToNanoseconds();
+            var until = TimeSpec.FromNanoseconds(deadline);
+            result = c.Blocking(HostSys.ClockNanosleep, Monotonic, Absolute, (nint)(&until), 0);
+        }
+        else
+        {
+            result = 0;
+            while (result == 0 && cpu.Now() < deadline)
+            {
+                var until = TimeSpec.FromNanoseconds(cpu.WakeTime(deadline));
+                result = c.Blocking(HostSys.ClockNanosleep, Monotonic, Absolute, (nint)(&until), 0);
+            }
         }
 
-        var until = TimeSpec.FromNanoseconds(deadline);
-        var result = c.Blocking(HostSys.ClockNanosleep, Monotonic, Absolute, (nint)(&until), 0);
-        c.Thread.RestartDeadline = 0;
         if (result != -Errno.ERESTARTSYS)
             return result;
-        c.Thread.RestartDeadline = deadline;
+        if ((flags & Absolute) != 0)
+            return -Errno.ERESTARTNOHAND;
+        var left = deadline - (cpu?.Now() ?? HostClock.Monotonic());
+        if (left <= 0)
+            return 0;
         if (remaining != 0)
         {
-            var left = TimeSpec.FromNanoseconds(Math.Max(deadline - HostClock.Monotonic(), 0));
-            if (!(wide ? TimeLayouts.TryWriteTimeSpec64(c, remaining, left) : TimeLayouts.TryWriteTimeSpec(c, remaining, left)))
+            var rest = TimeSpec.FromNanoseconds(left);
+            if (!(wide ? TimeLayouts.TryWriteTimeSpec64(c, remaining, rest) : TimeLayouts.TryWriteTimeSpec(c, remaining, rest)))
                 return -Errno.EFAULT;
         }
 
-        return -Errno.ERESTARTNOHAND;
+        return c.GoesOn(result, deadline);
     }
 
     private static long Times(in SyscallContext c)
     {
         if (c.A0 != 0)
         {
-            var own = (ulong)(c.Process.CpuTime() / (1_000_000_000 / TicksPerSecond));
-            var children = (ulong)(c.Process.ChildrenTime / (1_000_000_000 / TicksPerSecond));
-            var word = (uint)c.LongSize;
-            if (!c.TryWriteLong(c.A0, own) || !c.TryWriteLong(c.A0 + word, 0) || !c.TryWriteLong(c.A0 + (2 * word), children)
-                || !c.TryWriteLong(c.A0 + (3 * word), 0))
-                return -Errno.EFAULT;
+            var (own, children) = (c.Process.CpuUsage(), c.Process.WaitedChildren);
+            Span<long> times = [own.User, own.System, children.User, children.System];
+            for (var i = 0; i < times.Length; i++)
+                if (!c.TryWriteLong(c.A0 + (ulong)(i * c.LongSize), (ulong)(times[i] / (1_000_000_000 / TicksPerSecond))))
+                    return -Errno.EFAULT;
         }
 
         return (c.Is32 ? (int)(HostClock.Monotonic() / 10_000_000) & int.MaxValue : HostClock.Monotonic() / 10_000_000);
@@ -204,15 +255,23 @@ internal static unsafe class TimeSyscalls
     private static long GetUsage(in SyscallContext c)
     {
         const int Self = 0, Children = -1, Thread = 1;
-        var time = c.I0 switch
+        CpuUsage time;
+        switch (c.I0)
         {
-            Self => c.Process.CpuTime(),
-            Children => c.Process.ChildrenTime,
-            Thread => c.Thread.CpuTime(),
-            _ => -1,
-        };
-        if (time < 0)
-            return -Errno.EINVAL;
+            case Self:
+                time = c.Process.CpuUsage();
+                break;
+            case Children:
+                time = c.Process.WaitedChildren;
+                break;
+            case Thread:
+                lock (c.Process.Kernel.Gate)
+                    time = c.Thread.CpuUsage();
+                break;
+            default:
+                return -Errno.EINVAL;
+        }
+
         var resident = (long)c.Process.Memory.Space.MappedPages * 4;
         return UsageLayout.TryWrite(c, c.A1, time, c.I0 == Self ? resident : 0) ? 0 : -Errno.EFAULT;
     }

@@ -6,7 +6,7 @@ namespace DynaTrans.Linux.Syscalls;
 /// <summary>Interval timers and POSIX timers. (timerfd is a host object and belongs to the files.)</summary>
 internal static unsafe class TimerSyscalls
 {
-    private const int SignalEvent = 0, NoEvent = 1, ThreadEvent = 4;
+    private const int SignalEvent = 0, NoEvent = 1, CallEvent = 2, ThreadEvent = 4;
 
     public static void Register(SyscallTable table)
     {
@@ -25,9 +25,13 @@ internal static unsafe class TimerSyscalls
     private static long Alarm(in SyscallContext c)
     {
         var timer = c.Process.Timers.Interval(0);
-        var (left, _) = timer.Get();
-        timer.Set((long)Math.Min(c.A0, uint.MaxValue) * 1_000_000_000, 0);
-        return left == 0 ? 0 : Math.Max((left + 500_000_000) / 1_000_000_000, 1);
+        lock (c.Process.Kernel.Gate)
+        {
+            var (left, _) = timer.Get();
+            var seconds = (long)(uint)c.A0;
+            timer.Set(seconds == 0 ? null : timer.Now() + ((c.Is32 ? Math.Min(seconds, int.MaxValue) : seconds) * 1_000_000_000), 0);
+            return left == 0 ? 0 : Math.Max((left + 500_000_000) / 1_000_000_000, 1);
+        }
     }
 
     private static long SetInterval(in SyscallContext c)
@@ -41,8 +45,13 @@ internal static unsafe class TimerSyscalls
         if (!interval.IsValid || !value.IsValid)
             return -Errno.EINVAL;
         var timer = c.Process.Timers.Interval(c.I0);
-        var old = timer.Get();
-        timer.Set(value.ToNanoseconds(), interval.ToNanoseconds());
+        (long, long) old;
+        lock (c.Process.Kernel.Gate)
+        {
+            old = timer.Get();
+            timer.Set(Later(timer.Now(), value.ToNanoseconds()), interval.ToNanoseconds());
+        }
+
         return c.A2 == 0 ? 0 : WriteInterval(c, c.A2, old);
     }
 
@@ -60,8 +69,9 @@ internal static unsafe class TimerSyscalls
     private static long Create(in SyscallContext c)
     {
         var clock = c.I0;
-        if (TimeSyscalls.Read(c, clock, out _) < 0)
-            return -Errno.EINVAL;
+        var error = TimeSyscalls.ClockOfTimer(c, clock, out var timerClock);
+        if (error < 0)
+            return error;
         var notify = SignalEvent;
         var signal = Signal.Alrm;
         ulong? value = null;
@@ -74,7 +84,7 @@ internal static unsafe class TimerSyscalls
                 || !c.Memory.TryRead(at + 8, out int tid))
                 return -Errno.EFAULT;
             value = word;
-            if (notify is not (SignalEvent or NoEvent or ThreadEvent) || (notify != NoEvent && !Signal.IsValid(signal)))
+            if (notify is not (SignalEvent or NoEvent or CallEvent or ThreadEvent) || (notify != NoEvent && !Signal.IsValid(signal)))
                 return -Errno.EINVAL;
             if (notify == ThreadEvent)
             {
@@ -85,12 +95,15 @@ internal static unsafe class TimerSyscalls
         }
 
         var process = c.Process;
-        var id = process.Timers.Create(number => new GuestTimer(
-            process, thread, notify == NoEvent ? null : new SignalInfo
+        var id = process.Timers.Create(number => new GuestTimer(process, timerClock, isPosix: true)
+        {
+            Info = notify == NoEvent ? null : new SignalInfo
             {
                 Number = signal, Code = SignalInfo.FromTimer, Kind = SignalInfoKind.Timer, Pid = number, Value = value ?? (ulong)number,
             },
-            clock is 2 or 3 or < 0, clock));
+            Thread = thread,
+            ClockId = clock,
+        });
         if (id < 0)
             return id;
         if (c.Memory.TryWrite(c.A2, id))
@@ -106,25 +119,35 @@ internal static unsafe class TimerSyscalls
     private static long SetTime(in SyscallContext c, bool wide)
     {
         const int Absolute = 1;
-        if (c.Process.Timers.Find(c.I0) is not { } timer)
+        if (c.A2 == 0 || c.Process.Timers.Find(c.I0) is not { } timer)
             return -Errno.EINVAL;
         if (!TryRead(c, c.A2, wide, out var interval) || !TryRead(c, c.A2 + Step(c, wide), wide, out var value))
             return -Errno.EFAULT;
         if (!interval.IsValid || !value.IsValid)
             return -Errno.EINVAL;
-        var old = timer.Get();
         var left = value.ToNanoseconds();
-        if ((c.I1 & Absolute) != 0 && left != 0)
+        (long, long) old;
+        lock (c.Process.Kernel.Gate)
         {
-            var error = TimeSyscalls.Read(c, timer.Clock, out var now);
-            if (error < 0)
-                return error;
-            left = Math.Max(left - now.ToNanoseconds(), 1);
+            // An absolute time that is over has expired since then.
+            long? due = left == 0 ? null : Later(timer.Now(), left);
+            if ((c.I1 & Absolute) != 0 && due != null)
+            {
+                var error = TimeSyscalls.Read(c, timer.ClockId, out var now);
+                if (error < 0)
+                    return error;
+                due = timer.Now() + (left - now.ToNanoseconds());
+            }
+
+            old = timer.Get();
+            timer.Set(due, interval.ToNanoseconds());
         }
 
-        timer.Set(left, interval.ToNanoseconds());
         return c.A3 == 0 ? 0 : Write(c, c.A3, wide, old);
     }
+
+    // Null for no time: the timer stops.
+    private static long? Later(long now, long time) => time == 0 ? null : time > long.MaxValue - now ? long.MaxValue : now + time;
 
     private static long GetTime(in SyscallContext c) =>
         c.Process.Timers.Find(c.I0) is { } timer ? Write(c, c.A1, false, timer.Get()) : -Errno.EINVAL;

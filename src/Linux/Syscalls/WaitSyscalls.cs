@@ -119,7 +119,7 @@ internal static unsafe class WaitSyscalls
         {
             if ((flags & Exited) == 0)
                 return false;
-            report = new Report(child.ExitStatus, child.EndedThreadsTime + child.ChildrenTime, child.Credentials.User);
+            report = new Report(child.ExitStatus, child.EndedThreads + child.WaitedChildren, child.Credentials.User);
             if ((flags & NoWait) == 0)
                 child.Reap();
             return true;
@@ -127,14 +127,14 @@ internal static unsafe class WaitSyscalls
 
         if (child.WaitEvent is not { } status || (flags & (status == 0xFFFF ? Continued : Stopped)) == 0)
             return false;
-        report = new Report(status, 0, child.Credentials.User);
+        report = new Report(status, default, child.Credentials.User);
         if ((flags & NoWait) == 0)
             child.WaitEvent = null;
         return true;
     }
 
     // A wait status with the CPU time of an ended child.
-    private readonly record struct Report(int Status, long Time, uint User)
+    private readonly record struct Report(int Status, CpuUsage Time, uint User)
     {
         public SignalInfo ToInfo(int pid)
         {

@@ -105,6 +105,9 @@ public static unsafe class SegmentHelpers
         s->Slots[Slot.EsBase + index] = @base;
     }
 
+    /// <summary>True when user code may load a segment register with the selector.</summary>
+    public static bool CanLoadUser(CpuState* s, int index, ushort selector) => IsLoadable(s, index, selector, out _);
+
     /// <summary>The base in an 8-byte segment descriptor (SDM Vol. 3, 3.4.5).</summary>
     public static uint DescriptorBase(ulong descriptor) => (uint)((descriptor >> 16 & 0xFFFFFF) | (descriptor >> 32 & 0xFF000000));
 
