@@ -74,7 +74,7 @@ public static class ControlMessages
     /// <param name="host">The bytes that the host wrote.</param>
     /// <param name="is32">True for the i386 layout.</param>
     /// <param name="capacity">Bytes that the guest has room for.</param>
-    /// <param name="adoptDescriptor">Gives a received host descriptor a guest number; negative, and the descriptor closed, when the table is full.</param>
+    /// <param name="adoptDescriptor">Takes over a received host descriptor and gives it a guest number; negative: it was closed.</param>
     /// <param name="closeDescriptor">Closes a received host descriptor that the guest does not get.</param>
     /// <param name="truncated">True when something did not fit (MSG_CTRUNC).</param>
     /// <returns>The guest's bytes.</returns>
@@ -136,12 +136,12 @@ public static class ControlMessages
         for (var i = 0; i < count; i++)
         {
             var descriptor = BinaryPrimitives.ReadInt32LittleEndian(data.AsSpan(i * 4));
-            var adopts = kept < room && kept == i;
-            var number = adopts ? adopt(descriptor) : -1;
+            var wanted = kept < room && kept == i;
+            if (!wanted)
+                close(descriptor);
+            var number = wanted ? adopt(descriptor) : -1;
             if (number < 0)
             {
-                if (!adopts)
-                    close(descriptor);
                 truncated = true;
                 continue;
             }

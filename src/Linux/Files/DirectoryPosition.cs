@@ -6,7 +6,7 @@ namespace DynaTrans.Linux.Files;
 /// What an open directory remembers when the host's own position does not serve: positions of i386 guests (the host's are 64-bit hashes,
 /// which an i386 program cannot hold), and directories whose entries DynaTrans makes.
 /// </summary>
-public sealed unsafe class DirectoryPosition
+public unsafe class DirectoryPosition
 {
     private readonly Lock _gate = new();
     private readonly List<long> _cookies = [];

@@ -46,6 +46,22 @@ public sealed class FileSystemContext
         }
     }
 
+    /// <summary>As <see cref="Acquire"/>, for another process, which may end meanwhile. False: it has.</summary>
+    public bool TryAcquire(out FileRef directory)
+    {
+        directory = default;
+        while (Volatile.Read(ref _users) > 0)
+        {
+            var now = Volatile.Read(ref _directory);
+            if (!now.TryAddReference())
+                continue;
+            directory = new FileRef(now);
+            return true;
+        }
+
+        return false;
+    }
+
     /// <summary>Changes the working directory; takes over the reference.</summary>
     public void SetDirectory(OpenFile directory) => Interlocked.Exchange(ref _directory, directory).Release();
 

@@ -8,6 +8,33 @@ internal static unsafe class HostFiles
     private const int TypeMask = 0xf000;
     private const int AtEmptyPath = 0x1000;
     private const int AtSymlinkNoFollow = 0x100;
+    private const long ProcMagic = 0x9FA0, BinfmtMagic = 0x42494E4D;
+
+    /// <summary>RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH and RESOLVE_IN_ROOT of openat2(2).</summary>
+    public const ulong NoCrossing = 1, NoMagicLinks = 2, NoSymlinks = 4, Beneath = 8, InRoot = 16;
+
+    /// <summary>
+    /// openat2(2). The guest's paths are given to the host by this call only, with <see cref="NoMagicLinks"/>: a magic link of /proc is the
+    /// host process's.
+    /// </summary>
+    /// <returns>A descriptor or a negative error number.</returns>
+    public static long Open(int directory, string path, int flags, int mode, ulong resolve)
+    {
+        const int Size = 24;
+        var how = stackalloc ulong[3] { (uint)flags, (uint)mode, resolve };
+        fixed (byte* p = HostCalls.Path(path))
+            return HostCalls.Call(HostSys.Openat2, directory, (nint)p, (nint)how, Size);
+    }
+
+    /// <summary>True when an open file lies in a procfs (or where one is mounted inside of it): guests get none but through <see cref="Proc"/>.</summary>
+    public static bool IsProc(int hostFd)
+    {
+        var status = stackalloc long[StatLayouts.HostFileSystemSize / sizeof(long)];
+        return HostCalls.Call(HostSys.Fstatfs, hostFd, (nint)status) != 0 || status[0] is ProcMagic or BinfmtMagic;
+    }
+
+    /// <summary>The name by which the host finds an open file again, whatever its path is now.</summary>
+    public static string Reopening(int hostFd) => $"/proc/self/fd/{hostFd}";
 
     /// <summary>Status of an open file.</summary>
     /// <returns>0 or a negative error number.</returns>
@@ -26,6 +53,14 @@ internal static unsafe class HostFiles
             return HostCalls.Call(HostSys.Newfstatat, directory, (nint)name, (nint)p, AtSymlinkNoFollow | (path.Length == 0 ? AtEmptyPath : 0));
     }
 
+    /// <summary>True when a path of the host's leads to a FIFO.</summary>
+    public static bool NamesFifo(int directory, string path)
+    {
+        HostStat status;
+        fixed (byte* name = HostCalls.Path(path))
+            return HostCalls.Call(HostSys.Newfstatat, directory, (nint)name, (nint)(&status), 0) == 0 && IsFifo(status);
+    }
+
     /// <summary>True for a regular file or a directory.</summary>
     public static bool IsRegular(int hostFd) => Status(hostFd, out var status) == 0 && (status.Mode & TypeMask) is 0x8000 or 0x4000;
 
@@ -39,5 +74,5 @@ internal static unsafe class HostFiles
     public static bool IsFifo(in HostStat status) => (status.Mode & TypeMask) == 0x1000;
 
     /// <summary>The host's path of an open file, from /proc/self/fd; null when there is none.</summary>
-    public static string? PathOf(int hostFd) => HostCalls.ReadLinkAt(PathResolver.AtWorkingDirectory, $"/proc/self/fd/{hostFd}");
+    public static string? PathOf(int hostFd) => HostCalls.ReadLinkAt(PathResolver.AtWorkingDirectory, Reopening(hostFd));
 }

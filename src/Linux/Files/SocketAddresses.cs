@@ -1,13 +1,13 @@
 using System.Buffers.Binary;
 using System.Text;
+using DynaTrans.Linux.Files.Proc;
 using DynaTrans.Linux.Host;
-using DynaTrans.Linux.Processes;
 
 namespace DynaTrans.Linux.Files;
 
 /// <summary>
-/// Socket addresses. Their layouts are the same for i386 and x86-64. A path in an AF_UNIX address is a guest path: it is resolved, and
-/// where the result does not fit into 108 bytes, or starts at the guest's working directory, the directory is named through /proc/self/fd.
+/// Socket addresses. Their layouts are the same for i386 and x86-64. A path in an AF_UNIX address is a guest path: it is looked up as any
+/// other, and the host is given the object that was found, by the name that its descriptor has in the host's /proc.
 /// </summary>
 internal static unsafe class SocketAddresses
 {
@@ -19,56 +19,83 @@ internal static unsafe class SocketAddresses
     private const int UnixPathMax = 108;
     private const string Through = "/proc/self/fd/";
 
-    /// <summary>Turns a guest address into the host's.</summary>
-    /// <param name="process">The process.</param>
+    /// <summary>Turns the guest's address of somebody else's socket into the host's.</summary>
+    /// <param name="who">Who asks.</param>
     /// <param name="guest">The guest's bytes.</param>
     /// <param name="host">The host's bytes.</param>
-    /// <param name="directory">A descriptor that <paramref name="host"/> names: to be disposed after the call.</param>
-    /// <param name="path">The resolved path of an AF_UNIX address, else null.</param>
+    /// <param name="target">What <paramref name="host"/> names: to be disposed after the call.</param>
     /// <returns>0 or a negative error number.</returns>
-    public static long ToHost(GuestProcess process, ReadOnlySpan<byte> guest, out byte[] host, out FileRef directory, out string? path)
+    public static long ToHost(in Asker who, ReadOnlySpan<byte> guest, out byte[] host, out PathTarget target)
     {
         host = guest.ToArray();
-        directory = default;
-        path = null;
-        if (guest.Length <= UnixPathAt || BinaryPrimitives.ReadUInt16LittleEndian(guest) != Unix || guest[UnixPathAt] == 0)
+        target = default;
+        if (PathOf(guest) is not { } path)
             return 0;
-        var name = guest[UnixPathAt..];
-        var end = name.IndexOf((byte)0);
-        var text = Encoding.Latin1.GetString(end < 0 ? name : name[..end]);
-        var error = PathResolver.Resolve(process, PathResolver.AtWorkingDirectory, text, out var resolved);
+        var error = PathResolver.Find(who, PathResolver.AtWorkingDirectory, path, true, out target);
         if (error < 0)
             return error;
-        using var held = resolved;
-        path = resolved.Path;
-        if (!path.StartsWith('/'))
-        {
-            directory = process.FileSystem.Acquire();
-            path = $"{Through}{directory.HostFd}/{path}";
-        }
+        if (target.Node != null)
+            return -Errno.ECONNREFUSED;
+        host = Make(HostFiles.Reopening(target.HostFd));
+        return 0;
+    }
 
-        if (path.Length >= UnixPathMax)
-        {
-            var slash = path.LastIndexOf('/');
-            var fd = HostCalls.OpenAt(PathResolver.AtWorkingDirectory, path[..(slash + 1)], OpenFlags.PathOnly | OpenFlags.CloseOnExec);
-            directory.Dispose();
-            directory = default;
-            if (fd < 0)
-                return fd;
-            directory = new FileRef(new OpenFile(fd));
-            path = $"{Through}{fd}{path[slash..]}";
-            if (path.Length >= UnixPathMax)
-            {
-                directory.Dispose();
-                directory = default;
-                return -Errno.ENAMETOOLONG;
-            }
-        }
+    /// <summary>Turns the guest's address of a new socket into the host's.</summary>
+    /// <param name="who">Who asks.</param>
+    /// <param name="guest">The guest's bytes.</param>
+    /// <param name="host">The host's bytes.</param>
+    /// <param name="parent">The directory that the socket's file will be in, and its name: to be disposed after the call.</param>
+    /// <returns>0 or a negative error number.</returns>
+    public static long ToHostForBinding(in Asker who, ReadOnlySpan<byte> guest, out byte[] host, out PathTarget parent)
+    {
+        host = guest.ToArray();
+        parent = default;
+        if (PathOf(guest) is not { } path)
+            return 0;
+        var error = PathResolver.FindParent(who, PathResolver.AtWorkingDirectory, path, out parent);
+        if (error < 0)
+            return error;
+        if (parent.Node != null)
+            return -Errno.ENOENT;
 
-        host = new byte[UnixPathAt + path.Length + 1];
+        // The name is kept by the host, for others to see: the guest's own where the host understands it as the guest does.
+        using var here = who.Process.FileSystem.Acquire();
+        var named = path[0] == '/' ? path : $"{Through}{here.HostFd}/{path}";
+        host = Make(named.Length < UnixPathMax && LeadsTo(here, path, parent) ? named : $"{Through}{parent.HostFd}/{parent.Name}");
+        return host.Length > UnixPathAt + UnixPathMax ? -Errno.ENAMETOOLONG : 0;
+    }
+
+    // An absolute path that is below the root prefix for the guest, or leads through a magic link, does not.
+    private static bool LeadsTo(FileRef here, string path, in PathTarget parent)
+    {
+        const int Flags = OpenFlags.PathOnly | OpenFlags.Directory | OpenFlags.CloseOnExec;
+        if (path[0] != '/' && here.File.Tag is IProcPlace)
+            return false;
+        var above = path[..(path.TrimEnd('/').LastIndexOf('/') + 1)];
+        var fd = HostFiles.Open(here.HostFd, above.Length == 0 ? "." : above, Flags, 0, HostFiles.NoMagicLinks);
+        if (fd < 0)
+            return false;
+        var same = HostFiles.Status((int)fd, out var a) == 0 && HostFiles.Status(parent.HostFd, out var b) == 0
+            && a.Device == b.Device && a.Inode == b.Inode;
+        HostCalls.Close((int)fd);
+        return same;
+    }
+
+    private static string? PathOf(ReadOnlySpan<byte> guest)
+    {
+        if (guest.Length <= UnixPathAt || BinaryPrimitives.ReadUInt16LittleEndian(guest) != Unix || guest[UnixPathAt] == 0)
+            return null;
+        var name = guest[UnixPathAt..];
+        var end = name.IndexOf((byte)0);
+        return Encoding.Latin1.GetString(end < 0 ? name : name[..end]);
+    }
+
+    private static byte[] Make(string path)
+    {
+        var host = new byte[UnixPathAt + path.Length + 1];
         BinaryPrimitives.WriteUInt16LittleEndian(host, Unix);
         Encoding.Latin1.GetBytes(path, host.AsSpan(UnixPathAt));
-        return 0;
+        return host;
     }
 
     /// <summary>An address of the host as the guest knows it: what was named through /proc/self/fd becomes the relative path it was.</summary>

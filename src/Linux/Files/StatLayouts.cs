@@ -185,6 +185,26 @@ public static class StatLayouts
             Put32(to, 56 + (field * 4), BinaryPrimitives.ReadUInt64LittleEndian(host[(64 + (field * 8))..]));
     }
 
+    /// <summary>Writes <c>struct statx</c>, the fields of <see cref="HostStat"/> (STATX_BASIC_STATS).</summary>
+    public static void WriteExtended(in HostStat s, Span<byte> to)
+    {
+        const uint BasicStats = 0x7FF;
+        Put32(to, 0, BasicStats);
+        Put32(to, 4, (ulong)s.BlockSize);
+        Put32(to, 16, s.Links);
+        Put32(to, 20, s.User);
+        Put32(to, 24, s.Group);
+        Put16(to, 28, s.Mode);
+        Put64(to, 32, s.Inode);
+        Put64(to, 40, (ulong)s.Size);
+        Put64(to, 48, (ulong)s.Blocks);
+        Put64(to, 64, (ulong)s.AccessSeconds);
+        Put64(to, 96, (ulong)s.ChangeSeconds);
+        Put64(to, 112, (ulong)s.ModifySeconds);
+        Put32(to, 136, (s.Device >> 8) & 0xFFF);
+        Put32(to, 140, (s.Device & 0xFF) | ((s.Device >> 12) & 0xFFF00));
+    }
+
     /// <summary>A user or group number in 16 bits: 65534 stands for what does not fit.</summary>
     public static ushort ShortId(uint id) => id > ushort.MaxValue ? (ushort)65534 : (ushort)id;
 

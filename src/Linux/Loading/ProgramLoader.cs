@@ -13,13 +13,14 @@ namespace DynaTrans.Linux.Loading;
 /// <param name="Is32">True for i386.</param>
 /// <param name="Entry">Where it starts: the interpreter's entry point if it has one.</param>
 /// <param name="StackPointer">The stack pointer to start with.</param>
+/// <param name="File">The program's file; its mappings hold references, and whoever keeps it takes one of his own.</param>
 /// <param name="Path">Host path of the program, resolved.</param>
 /// <param name="Name">Last part of the path it was started by.</param>
 /// <param name="Arguments">The arguments, changed for scripts.</param>
 /// <param name="AuxiliaryVector">As written to the stack.</param>
 /// <param name="Personality">Personality bits that the program's headers ask for.</param>
 internal sealed record LoadedProgram(
-    ProcessMemory Memory, bool Is32, ulong Entry, ulong StackPointer, string Path, string Name, IReadOnlyList<string> Arguments,
+    ProcessMemory Memory, bool Is32, ulong Entry, ulong StackPointer, OpenFile File, string Path, string Name, IReadOnlyList<string> Arguments,
     byte[] AuxiliaryVector, uint Personality);
 
 /// <summary>Loads programs: ELF files with their interpreters, and scripts (execve(2)).</summary>
@@ -104,7 +105,7 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
             var sp = BuildStack(builder, process, elf, bias, interpreterBias, original, arguments, environment);
             var name = original[(original.LastIndexOf('/') + 1)..];
             return new LoadedProgram(
-                memory, elf.Is32, entry, sp, file.Path ?? original, name.Length > 15 ? name[..15] : name, arguments, builder.AuxiliaryBytes,
+                memory, elf.Is32, entry, sp, file, file.Path ?? original, name.Length > 15 ? name[..15] : name, arguments, builder.AuxiliaryBytes,
                 old ? ReadImpliesExecute : 0);
         }
         catch
@@ -204,39 +205,37 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
     private unsafe OpenFile Open(GuestProcess process, int directory, string path, string what)
     {
         const int Execute = 1, ModeType = 0xF000, ModeDirectory = 0x4000, ModeRegular = 0x8000, ModeOffset = 24, AtEmptyPath = 0x1000;
-        var error = PathResolver.Resolve(process, directory, path, out var resolved);
+        const int NonBlocking = 0x800;
+        var error = PathResolver.Open(
+            new Asker(process, process.Pid), directory, path, ORdonlyCloexec | NonBlocking, 0, 0, null, out var opened);
         if (error < 0)
-            throw new LoadException($"{what}{Errno.Message(-error)}", -error);
-        using (resolved)
+            throw new LoadException(error == -Errno.ENOENT ? $"{what}not found" : $"{what}{Lower(Errno.Message((int)-error))}", (int)-error);
+        var file = opened!;
+        var stat = stackalloc byte[144];
+        HostCalls.Call(HostSys.Fstat, file.HostFd, (nint)stat);
+        var mode = *(uint*)(stat + ModeOffset);
+        var failure = (mode & ModeType) switch
         {
-            var fd = HostCalls.OpenAt(resolved.Directory, resolved.Path, ORdonlyCloexec);
-            if (fd < 0)
-                throw new LoadException(fd == -Errno.ENOENT ? $"{what}not found" : $"{what}{Lower(Errno.Message(-fd))}", -fd);
-            var file = new OpenFile(fd);
-            var stat = stackalloc byte[144];
-            HostCalls.Call(HostSys.Fstat, fd, (nint)stat);
-            var mode = *(uint*)(stat + ModeOffset);
-            var failure = (mode & ModeType) switch
-            {
-                ModeDirectory => "is a directory",
-                ModeRegular => null,
-                _ => "not a regular file",
-            };
-            fixed (byte* empty = "\0"u8)
-            {
-                if (failure == null && ((mode & 0x49) == 0 || HostCalls.Call(HostSys.Faccessat2, fd, (nint)empty, Execute, AtEmptyPath) == -Errno.EACCES))
-                    failure = "not executable";
-            }
-
-            if (failure != null)
-            {
-                file.Release();
-                throw new LoadException(what + failure, Errno.EACCES);
-            }
-
-            file.Path = HostCalls.ReadLinkAt(WorkingDirectory, $"/proc/self/fd/{fd}") ?? path;
-            return file;
+            _ when file.Tag != null => "not executable",
+            ModeDirectory => "is a directory",
+            ModeRegular => null,
+            _ => "not a regular file",
+        };
+        fixed (byte* empty = "\0"u8)
+        {
+            if (failure == null
+                && ((mode & 0x49) == 0 || HostCalls.Call(HostSys.Faccessat2, file.HostFd, (nint)empty, Execute, AtEmptyPath) == -Errno.EACCES))
+                failure = "not executable";
         }
+
+        if (failure != null)
+        {
+            file.Release();
+            throw new LoadException(what + failure, Errno.EACCES);
+        }
+
+        file.Path = HostFiles.PathOf(file.HostFd) ?? path;
+        return file;
     }
 
     private static string Lower(string text) => text.Length == 0 ? text : char.ToLowerInvariant(text[0]) + text[1..];

@@ -54,6 +54,39 @@ public sealed unsafe partial class ProcessMemory
         }
     }
 
+    /// <summary>How much of an area has memory of the host: pages of the host are counted, whatever the guest's own bookkeeping says.</summary>
+    internal MemoryUse UseOf(MemoryArea area)
+    {
+        const int Batch = 512;
+        var entries = stackalloc ulong[Batch];
+        var use = default(MemoryUse);
+        if (!TryAddUser())
+            return use;
+        var pages = area.Length / Page;
+        for (ulong done = 0; done < pages && s_pageMap >= 0;)
+        {
+            var count = (int)Math.Min(Batch, pages - done);
+            var at = (long)((((ulong)(Space.Base + area.Start) / Page) + done) * sizeof(ulong));
+            if (HostCalls.Call(HostSys.Pread64, s_pageMap, (nint)entries, count * sizeof(ulong), at) != count * sizeof(ulong))
+                break;
+            foreach (var entry in new ReadOnlySpan<ulong>(entries, count))
+            {
+                if ((entry & Swapped) != 0)
+                    use.Swapped++;
+                if ((entry & Present) == 0)
+                    continue;
+                use.Present++;
+                if ((entry & FileOrShared) == 0)
+                    use.Anonymous++;
+            }
+
+            done += (ulong)count;
+        }
+
+        RemoveUser();
+        return use;
+    }
+
     private void CopyArea(MemoryArea area, ProcessMemory child)
     {
         area.File?.AddReference();
@@ -100,4 +133,21 @@ public sealed unsafe partial class ProcessMemory
 
     private static bool IsTouched(ulong entry, bool isFile) =>
         (entry & Swapped) != 0 || ((entry & Present) != 0 && (!isFile || (entry & FileOrShared) == 0));
+}
+
+/// <summary>Pages of a mapping that have memory.</summary>
+internal struct MemoryUse
+{
+    /// <summary>Pages in memory.</summary>
+    public ulong Present;
+
+    /// <summary>Of these, those that are no file's.</summary>
+    public ulong Anonymous;
+
+    /// <summary>Pages in swap.</summary>
+    public ulong Swapped;
+
+    /// <summary>Sums.</summary>
+    public static MemoryUse operator +(MemoryUse a, MemoryUse b) =>
+        new() { Present = a.Present + b.Present, Anonymous = a.Anonymous + b.Anonymous, Swapped = a.Swapped + b.Swapped };
 }

@@ -107,6 +107,7 @@ public sealed partial class GuestProcess
         }
         finally
         {
+            SetExecutable(null);
             ReleaseParent();
             Memory.RemoveUser();
         }

@@ -1,6 +1,7 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Linux.Files;
+using DynaTrans.Linux.Files.Proc;
 using DynaTrans.Linux.Loading;
 using DynaTrans.Linux.Memory;
 using DynaTrans.Linux.Signals;
@@ -43,7 +44,22 @@ public sealed unsafe partial class GuestProcess
         kernel.Add(process);
         kernel.Add(thread);
         process.WatchCpuLimit();
+        JudgeInherited(process);
         return thread;
+    }
+
+    // An inherited descriptor may lie in the host's /proc. What it stands for there was the host process's to know.
+    private static void JudgeInherited(GuestProcess process)
+    {
+        foreach (var fd in process.Files.Numbers())
+        {
+            if (!HostFiles.IsProc(fd))
+                continue;
+            if (ProcMounts.Admit(new Asker(process, process.Pid), fd, false) is { } file)
+                process.Files.Set(fd, file, closeOnExec: false);
+            else
+                process.Files.Remove(fd)?.Release();
+        }
     }
 
     /// <summary>Takes over a loaded program: the one thread's registers, the names, the reset of what execve resets.</summary>
@@ -51,6 +67,8 @@ public sealed unsafe partial class GuestProcess
     {
         Is32 = program.Is32;
         ExecutablePath = program.Path;
+        program.File.AddReference();
+        SetExecutable(program.File);
         Name = program.Name;
         thread.Name = null;
         Arguments = program.Arguments;
@@ -109,6 +127,7 @@ public sealed unsafe partial class GuestProcess
             NoNewPrivileges = NoNewPrivileges,
             IsDumpable = IsDumpable,
             HoldsParent = (flags & CloneFlags.Vfork) != 0,
+            Settings = Settings.Copy(),
         };
         try
         {
@@ -122,6 +141,8 @@ public sealed unsafe partial class GuestProcess
             return -Errno.ENOMEM;
         }
 
+        if (Executable is { } executable && executable.TryAddReference())
+            child.SetExecutable(executable);
         if (!shares || (flags & CloneFlags.Vfork) != 0)
             thread.AlternateStack = caller.AlternateStack;
         child.Threads.Add(thread);

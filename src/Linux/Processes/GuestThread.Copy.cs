@@ -18,7 +18,7 @@ public sealed unsafe partial class GuestThread
         var to = vcpu.State;
         CopyGuestState(State, to);
         to->Slots[Slot.Rax] = 0;
-        return new GuestThread(process, tid, vcpu) { Blocked = _maskAfterwards ?? Blocked, Nice = Nice, Name = Name };
+        return new GuestThread(process, tid, vcpu) { Blocked = _maskAfterwards ?? Blocked, Nice = Nice, Name = Name, TimerSlack = TimerSlack, DefaultTimerSlack = TimerSlack };
     }
 
     /// <summary>Gives the thread the processor of its new program.</summary>

@@ -9,6 +9,8 @@ namespace DynaTrans.Linux.Processes;
 /// <summary>A guest thread: a vCPU and what Linux keeps per thread. It is a host thread.</summary>
 public sealed unsafe partial class GuestThread
 {
+    private const ulong UsualTimerSlack = 50_000;
+
     // Stands for the words of threads that have ended.
     private static readonly int* s_noWords = NewWords();
 
@@ -58,6 +60,12 @@ public sealed unsafe partial class GuestThread
 
     /// <summary>Name of the thread (PR_SET_NAME), one char per byte; null: the process's.</summary>
     internal string? Name { get; set; }
+
+    /// <summary>Timer slack in nanoseconds, as the guest set it; the host thread keeps its own.</summary>
+    internal ulong TimerSlack { get; set; } = UsualTimerSlack;
+
+    /// <summary>What <see cref="TimerSlack"/> becomes when 0 is set: that of the thread which made this one.</summary>
+    internal ulong DefaultTimerSlack { get; init; } = UsualTimerSlack;
 
     /// <summary>CPU time used, in nanoseconds.</summary>
     public long CpuTime() => ReadClock(CpuClockExact);

@@ -17,6 +17,7 @@ public sealed class LinuxKernel
     private readonly Dictionary<int, GuestThread> _threads = [];
     private readonly Dictionary<uint, QueuedSignals> _queuedSignals = [];
     private int _nextId;
+    private Files.RootDirectories? _roots;
 
     /// <summary>Makes a kernel without processes.</summary>
     /// <param name="translatorFactory">Makes the translator of one address space; null interprets everything.</param>
@@ -36,6 +37,12 @@ public sealed class LinuxKernel
 
     /// <summary>Directory in which absolute paths are looked up first (no slash at its end, one char per byte), or null.</summary>
     public string? Root { get; init; }
+
+    /// <summary>Where absolute paths begin.</summary>
+    internal Files.RootDirectories Roots => _roots ?? Interlocked.CompareExchange(ref _roots, new Files.RootDirectories(Root), null) ?? _roots!;
+
+    /// <summary>Open files of /proc that are on their way over sockets.</summary>
+    internal Files.Proc.PassedFiles PassedFiles { get; } = new();
 
     /// <summary>Where system calls are logged, or null.</summary>
     public StraceLog? Strace { get; init; }

@@ -11,7 +11,6 @@ internal static unsafe class DescriptorCalls
     public const int GetStatus = 3;
 
     private const int SetStatus = 4;
-    private const int NoControllingTerminal = 0x100;
     private const int DuplicateCloseOnExec = 1030;
     private const int SetLease = 1024;
     private const int GetLease = 1025;
@@ -31,7 +30,6 @@ internal static unsafe class DescriptorCalls
     public static long OpenAt2(in SyscallContext c)
     {
         const int KnownSize = 24;
-        const int ResolveBeneath = 8, ResolveInRoot = 16;
         if (c.A3 < KnownSize)
             return -Errno.EINVAL;
         if (c.A3 > 4096)
@@ -44,24 +42,13 @@ internal static unsafe class DescriptorCalls
         var flags = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
         var mode = BinaryPrimitives.ReadUInt64LittleEndian(bytes[8..]);
         var resolve = BinaryPrimitives.ReadUInt64LittleEndian(bytes[16..]);
-        if (resolve == 0 && flags <= int.MaxValue && mode <= 0xfff)
-            return Open(c, c.I0, c.A1, (int)flags, (int)mode);
-
-        long error = c.TryReadPath(c.A1, out var text);
-        if (error < 0)
-            return error;
-
-        // Confined look-ups start at the directory whatever the path looks like.
-        var confined = (resolve & (ResolveBeneath | ResolveInRoot)) != 0;
-        error = PathResolver.Resolve(c.Process, c.I0, confined ? string.Empty : text, out var path);
-        if (error < 0)
-            return error;
-        using var held = path;
-        if ((flags & (OpenFlags.Create | OpenFlags.TemporaryFile)) != 0)
-            mode &= ~(ulong)(uint)c.Process.FileSystem.Umask;
-        var how = stackalloc ulong[3] { flags | OpenFlags.CloseOnExec, mode, resolve };
-        fixed (byte* name = HostCalls.Path(confined ? text : path.Path))
-            return c.Install(HostCalls.Call(HostSys.Openat2, path.Directory, (nint)name, (nint)how, KnownSize), (flags & OpenFlags.CloseOnExec) != 0);
+        const ulong KnownResolve = 0x3F, KnownFlags = 0x7FFFC3, PathFlags = OpenFlags.PathOnly | OpenFlags.Directory | OpenFlags.NoFollow | OpenFlags.CloseOnExec;
+        var makes = (flags & (OpenFlags.Create | OpenFlags.TemporaryFile)) != 0;
+        if ((resolve & ~KnownResolve) != 0 || (flags & ~KnownFlags) != 0 || mode > 0xFFF || (!makes && mode != 0)
+            || ((flags & OpenFlags.PathOnly) != 0 && (flags & ~PathFlags) != 0)
+            || (resolve & (HostFiles.Beneath | HostFiles.InRoot)) == (HostFiles.Beneath | HostFiles.InRoot))
+            return -Errno.EINVAL;
+        return Open(c, c.I0, c.A1, (int)flags, (int)mode, resolve);
     }
 
     /// <summary>close(fd).</summary>
@@ -248,45 +235,26 @@ internal static unsafe class DescriptorCalls
         return c.Files.Set(c.I1, file.File, closeOnExec);
     }
 
-    private static long Open(in SyscallContext c, int directory, ulong address, int flags, int mode)
+    private static long Open(in SyscallContext c, int directory, ulong address, int flags, int mode, ulong resolve = 0)
     {
         long error = c.TryReadPath(address, out var text);
         if (error < 0)
             return error;
         if (c.Files.IsFull)
             return -Errno.EMFILE;
-        if (GeneratedFiles.TryOpen(c, directory, text, flags, out var result))
-            return result;
-        var follow = (flags & OpenFlags.NoFollow) == 0 && (flags & (OpenFlags.Create | OpenFlags.Exclusive)) != (OpenFlags.Create | OpenFlags.Exclusive);
-        error = PathResolver.Resolve(c.Process, directory, text, out var path, follow);
+        var call = new InterruptibleOpen(c.Thread);
+        error = PathResolver.Open(c.Asker(), directory, text, flags, mode & ~c.Process.FileSystem.Umask, resolve, call, out var file);
         if (error < 0)
-            return error;
-        using var held = path;
-        var fd = OpenHost(c, path, flags, mode);
-        if (fd >= 0 && c.Is32 && (flags & (OpenFlags.LargeFile | OpenFlags.PathOnly)) == 0
-            && HostFiles.Status((int)fd, out var status) == 0 && status.Size > int.MaxValue && (status.Mode & 0xf000) == 0x8000)
+            return error == -Errno.EMFILE ? -Errno.ENFILE : error;
+        if (c.Is32 && (flags & (OpenFlags.LargeFile | OpenFlags.PathOnly)) == 0 && file!.Tag == null
+            && HostFiles.Status(file.HostFd, out var status) == 0 && status.Size > int.MaxValue && (status.Mode & 0xf000) == 0x8000)
         {
-            HostCalls.Close((int)fd);
+            file.Release();
             return -Errno.EOVERFLOW;
         }
 
-        return c.Install(fd, (flags & OpenFlags.CloseOnExec) != 0, text.StartsWith('/') ? text : null);
-    }
-
-    private static long OpenHost(in SyscallContext c, in ResolvedPath path, int flags, int mode)
-    {
-        var creates = (flags & OpenFlags.Create) != 0 || (flags & OpenFlags.TemporaryFile) != 0;
-        mode = creates ? mode & 0xfff & ~c.Process.FileSystem.Umask : 0;
-        flags |= OpenFlags.CloseOnExec | NoControllingTerminal;
-        fixed (byte* name = HostCalls.Path(path.Path))
-        {
-            var fd = c.Blocking(HostSys.Openat, path.Directory, (nint)name, flags, mode);
-
-            // Only a FIFO lets an open wait; any other is made to its end although a signal waits.
-            if (fd == -Errno.ERESTARTSYS && !(HostFiles.LinkStatus(path.Directory, path.Path, out var status) == 0 && HostFiles.IsFifo(status)))
-                fd = HostCalls.Call(HostSys.Openat, path.Directory, (nint)name, flags, mode);
-            return fd;
-        }
+        file!.Path ??= text.StartsWith('/') ? text : null;
+        return c.Files.Add(file, (flags & OpenFlags.CloseOnExec) != 0);
     }
 
     private static long Lock(in SyscallContext c, FileRef file, int command, LockLayout layout, bool ofDescription)
@@ -353,6 +321,25 @@ internal static unsafe class DescriptorCalls
             BinaryPrimitives.WriteInt64LittleEndian(bytes, value);
         else
             BinaryPrimitives.WriteInt32LittleEndian(bytes, (int)value);
+    }
+
+    // An open that waits (for the other end of a FIFO) ends when a signal comes.
+    private sealed class InterruptibleOpen(Processes.GuestThread thread) : OpenCall
+    {
+        public override long Open(int directory, string path, int flags, int mode, ulong resolve)
+        {
+            const int Size = 24;
+            var how = stackalloc ulong[3] { (uint)flags, (uint)mode, resolve };
+            fixed (byte* name = HostCalls.Path(path))
+            {
+                var fd = HostCalls.Interruptible(thread.InterruptWord, HostSys.Openat2, directory, (nint)name, (nint)how, Size);
+                if (fd != -Errno.EINTR)
+                    return fd;
+
+                // Only a FIFO lets an open wait; any other is made to its end although a signal waits.
+                return HostFiles.NamesFifo(directory, (resolve & HostFiles.InRoot) != 0 ? path.TrimStart('/') : path) ? -Errno.ERESTARTSYS : HostCalls.Call(HostSys.Openat2, directory, (nint)name, (nint)how, Size);
+            }
+        }
     }
 
     private enum LockLayout

@@ -1,5 +1,6 @@
 using System.Text;
 using DynaTrans.Linux.Files;
+using DynaTrans.Linux.Files.Proc;
 using DynaTrans.Linux.Host;
 
 namespace DynaTrans.Linux.Syscalls;
@@ -28,19 +29,28 @@ internal static unsafe class Directories
     public static string? WorkingDirectory(Processes.GuestProcess process)
     {
         using var here = process.FileSystem.Acquire();
-        if (HostFiles.Status(here.HostFd, out var status) < 0 || status.Links == 0)
+        return NameOf(process.Kernel, here.File);
+    }
+
+    /// <summary>Path of an open directory as the guest sees it, or null when it was removed.</summary>
+    public static string? NameOf(Processes.LinuxKernel kernel, OpenFile directory)
+    {
+        if (directory.Tag is IProcPlace place)
+            return place.Node.Path;
+        if (HostFiles.Status(directory.HostFd, out var status) < 0 || status.Links == 0)
             return null;
-        return HostFiles.PathOf(here.HostFd) is { } path ? PathResolver.GuestPath(process.Kernel, path) : null;
+        return HostFiles.PathOf(directory.HostFd) is { } path ? PathResolver.GuestPath(kernel, path) : null;
     }
 
     /// <summary>chdir(path).</summary>
     public static long Chdir(in SyscallContext c)
     {
-        var error = c.Path(Here, c.A0, out var path);
+        long error = c.TryReadPath(c.A0, out var text);
         if (error < 0)
             return error;
-        using var held = path;
-        return Enter(c, HostCalls.OpenAt(path.Directory, path.Path, OpenFlags.PathOnly | OpenFlags.Directory | OpenFlags.CloseOnExec));
+        const int Flags = OpenFlags.PathOnly | OpenFlags.Directory;
+        error = PathResolver.Open(c.Asker(), Here, text, Flags, 0, 0, null, out var directory);
+        return error < 0 ? error : Enter(c, directory!);
     }
 
     /// <summary>fchdir(fd).</summary>
@@ -49,11 +59,19 @@ internal static unsafe class Directories
         using var file = c.File(c.I0);
         if (file.IsNone())
             return -Errno.EBADF;
-        if (HostFiles.Status(file.HostFd, out var status) < 0 || !HostFiles.IsDirectory(status))
+        if (file.File.Tag is IProcPlace place)
+        {
+            if (place.Node is not ProcDirectory)
+                return -Errno.ENOTDIR;
+        }
+        else if (HostFiles.Status(file.HostFd, out var status) < 0 || !HostFiles.IsDirectory(status))
+        {
             return -Errno.ENOTDIR;
+        }
 
-        // A descriptor of its own: the guest may close this one.
-        return Enter(c, (int)HostCalls.Call(HostSys.Fcntl, file.HostFd, 1030));
+        // The guest may close its descriptor.
+        file.File.AddReference();
+        return Enter(c, file.File);
     }
 
     /// <summary>mkdir(path, mode).</summary>
@@ -121,88 +139,109 @@ internal static unsafe class Directories
     /// <summary>chroot, mount and the like need rights over the host that a guest does not get.</summary>
     public static long NotPermitted(in SyscallContext c) => -Errno.EPERM;
 
-    private static long Enter(in SyscallContext c, int hostFd)
+    // Takes over the reference.
+    private static long Enter(in SyscallContext c, OpenFile directory)
     {
-        const int Execute = 1, EmptyPath = 0x1000, EffectiveIds = 0x200;
-        if (hostFd < 0)
-            return hostFd;
-        fixed (byte* empty = HostCalls.Path(string.Empty))
+        const int EmptyPath = 0x1000, EffectiveIds = 0x200;
+        long error = 0;
+        if (directory.Tag is IProcPlace place)
+            error = place.Node.Allows(c.Asker(), ProcNode.ExecuteRight) ? 0 : -Errno.EACCES;
+        else
+            fixed (byte* empty = HostCalls.Path(string.Empty))
+                error = HostCalls.Call(HostSys.Faccessat2, directory.HostFd, (nint)empty, ProcNode.ExecuteRight, EmptyPath | EffectiveIds);
+        if (error == -Errno.EACCES)
         {
-            var error = HostCalls.Call(HostSys.Faccessat2, hostFd, (nint)empty, Execute, EmptyPath | EffectiveIds);
-            if (error == -Errno.EACCES)
-            {
-                HostCalls.Close(hostFd);
-                return error;
-            }
+            directory.Release();
+            return error;
         }
 
-        c.Process.FileSystem.SetDirectory(new OpenFile(hostFd));
+        c.Process.FileSystem.SetDirectory(directory);
         return 0;
     }
 
     private static long Mkdir(in SyscallContext c, int directory, ulong address, int mode)
     {
-        var error = c.Path(directory, address, out var path, false);
+        var error = c.FindParent(directory, address, out var parent);
         if (error < 0)
             return error;
-        using var held = path;
-        fixed (byte* name = HostCalls.Path(path.Path))
-            return HostCalls.Call(HostSys.Mkdirat, path.Directory, (nint)name, mode & ~c.Process.FileSystem.Umask);
+        using var held = parent;
+        if (parent.Node != null)
+            return CannotMake(c, parent);
+        fixed (byte* name = HostCalls.Path(parent.Name))
+            return HostCalls.Call(HostSys.Mkdirat, parent.HostFd, (nint)name, mode & ~c.Process.FileSystem.Umask);
     }
 
     private static long Mknod(in SyscallContext c, int directory, ulong address, int mode, int device)
     {
-        var error = c.Path(directory, address, out var path, false);
+        var error = c.FindParent(directory, address, out var parent);
         if (error < 0)
             return error;
-        using var held = path;
-        fixed (byte* name = HostCalls.Path(path.Path))
-            return HostCalls.Call(HostSys.Mknodat, path.Directory, (nint)name, mode & ~c.Process.FileSystem.Umask, (uint)device);
+        using var held = parent;
+        if (parent.Node != null)
+            return CannotMake(c, parent);
+        fixed (byte* name = HostCalls.Path(parent.Name))
+            return HostCalls.Call(HostSys.Mknodat, parent.HostFd, (nint)name, mode & ~c.Process.FileSystem.Umask, (uint)device);
     }
 
     private static long Unlink(in SyscallContext c, int directory, ulong address, int flags)
     {
-        var error = c.Path(directory, address, out var path, false);
+        var error = c.FindParent(directory, address, out var parent);
         if (error < 0)
             return error;
-        using var held = path;
-        fixed (byte* name = HostCalls.Path(path.Path))
-            return HostCalls.Call(HostSys.Unlinkat, path.Directory, (nint)name, flags);
+        using var held = parent;
+        if (parent.Node != null)
+            return CannotRemove(c, parent, (flags & RemoveDirectory) != 0);
+        fixed (byte* name = HostCalls.Path(parent.Name))
+            return HostCalls.Call(HostSys.Unlinkat, parent.HostFd, (nint)name, flags);
     }
 
     private static long Rename(in SyscallContext c, int oldDirectory, ulong oldAddress, int newDirectory, ulong newAddress, int flags)
     {
-        var error = Two(c, oldDirectory, oldAddress, newDirectory, newAddress, false, out var from, out var to);
+        var error = c.FindParent(oldDirectory, oldAddress, out var from);
         if (error < 0)
             return error;
         using var heldFrom = from;
+        error = c.FindParent(newDirectory, newAddress, out var to);
+        if (error < 0)
+            return error;
         using var heldTo = to;
-        fixed (byte* a = HostCalls.Path(from.Path), b = HostCalls.Path(to.Path))
-            return HostCalls.Call(HostSys.Renameat2, from.Directory, (nint)a, to.Directory, (nint)b, flags);
+        if (from.Node == null != (to.Node == null))
+            return -Errno.EXDEV;
+        if (from.Node != null)
+            return CannotRemove(c, from, false);
+        fixed (byte* a = HostCalls.Path(from.Name), b = HostCalls.Path(to.Name))
+            return HostCalls.Call(HostSys.Renameat2, from.HostFd, (nint)a, to.HostFd, (nint)b, flags);
     }
 
     private static long Link(in SyscallContext c, int oldDirectory, ulong oldAddress, int newDirectory, ulong newAddress, int flags)
     {
-        var error = Two(c, oldDirectory, oldAddress, newDirectory, newAddress, (flags & SymlinkFollow) != 0, out var from, out var to);
+        const int EmptyPath = 0x1000;
+        if ((flags & ~(SymlinkFollow | EmptyPath)) != 0)
+            return -Errno.EINVAL;
+        long error = c.TryReadPath(oldAddress, out var old);
+        if (error < 0)
+            return error;
+
+        // Where nothing is followed the name itself is linked; else the object, which the host finds again by its descriptor.
+        var byDescriptor = (flags & SymlinkFollow) != 0 || (old.Length == 0 && (flags & EmptyPath) != 0);
+        error = byDescriptor
+            ? c.Find(oldDirectory, oldAddress, out var from, true, (flags & EmptyPath) != 0)
+            : c.FindParent(oldDirectory, oldAddress, out from);
         if (error < 0)
             return error;
         using var heldFrom = from;
-        using var heldTo = to;
-        fixed (byte* a = HostCalls.Path(from.Path), b = HostCalls.Path(to.Path))
-            return HostCalls.Call(HostSys.Linkat, from.Directory, (nint)a, to.Directory, (nint)b, flags);
-    }
-
-    private static long Two(
-        in SyscallContext c, int oldDirectory, ulong oldAddress, int newDirectory, ulong newAddress, bool follow, out ResolvedPath from, out ResolvedPath to)
-    {
-        to = default;
-        var error = c.Path(oldDirectory, oldAddress, out from, follow);
+        error = c.FindParent(newDirectory, newAddress, out var to);
         if (error < 0)
             return error;
-        error = c.Path(newDirectory, newAddress, out to, false);
-        if (error < 0)
-            from.Dispose();
-        return error;
+        using var heldTo = to;
+        if (to.Node != null)
+            return Exists(c, to) ? -Errno.EEXIST : -Errno.ENOENT;
+        if (from.Node is { } node)
+            return byDescriptor || Exists(c, from) ? -Errno.EXDEV : -Errno.ENOENT;
+        var source = byDescriptor ? HostFiles.Reopening(from.HostFd) : from.Name;
+        fixed (byte* a = HostCalls.Path(source), b = HostCalls.Path(to.Name))
+            return HostCalls.Call(
+                HostSys.Linkat, byDescriptor ? Here : from.HostFd, (nint)a, to.HostFd, (nint)b, byDescriptor ? SymlinkFollow : 0);
     }
 
     private static long Symlink(in SyscallContext c, ulong target, int directory, ulong address)
@@ -210,37 +249,68 @@ internal static unsafe class Directories
         long error = c.TryReadPath(target, out var text);
         if (error < 0)
             return error;
-        error = c.Path(directory, address, out var path, false);
+        error = c.FindParent(directory, address, out var parent);
         if (error < 0)
             return error;
-        using var held = path;
-        fixed (byte* a = HostCalls.Path(text), b = HostCalls.Path(path.Path))
-            return HostCalls.Call(HostSys.Symlinkat, (nint)a, path.Directory, (nint)b);
+        using var held = parent;
+        if (parent.Node != null)
+            return CannotMake(c, parent);
+        fixed (byte* a = HostCalls.Path(text), b = HostCalls.Path(parent.Name))
+            return HostCalls.Call(HostSys.Symlinkat, (nint)a, parent.HostFd, (nint)b);
+    }
+
+    private static bool Exists(in SyscallContext c, in PathTarget parent) =>
+        parent.Name is "." or ".." or "/" || (parent.Node as ProcDirectory)?.Find(c.Asker(), parent.Name.TrimEnd('/')) != null;
+
+    // What the kernel says of names in a procfs.
+    private static long CannotMake(in SyscallContext c, in PathTarget parent) =>
+        parent.Node is not ProcDirectory ? -Errno.ENOTDIR : Exists(c, parent) ? -Errno.EEXIST : -Errno.ENOENT;
+
+    private static long CannotRemove(in SyscallContext c, in PathTarget parent, bool isDirectory)
+    {
+        if (parent.Node is not ProcDirectory directory)
+            return -Errno.ENOTDIR;
+        if (!Exists(c, parent))
+            return -Errno.ENOENT;
+        if (!directory.IsImmutable && !directory.Allows(c.Asker(), ProcNode.WriteRight))
+            return -Errno.EACCES;
+        return isDirectory && directory.Find(c.Asker(), parent.Name.TrimEnd('/')) is not ProcDirectory ? -Errno.ENOTDIR : -Errno.EPERM;
     }
 
     private static long Readlink(in SyscallContext c, int directory, ulong address, ulong buffer, int size)
     {
         if (size <= 0)
             return -Errno.EINVAL;
-        long error = c.TryReadPath(address, out var text);
+        long error = c.TryReadPath(address, out var path);
         if (error < 0)
             return error;
-        if (ProcPaths.ReadLink(c.Thread, text) is not { } target)
+        error = c.Find(directory, address, out var target, false, directory != Here);
+        if (error < 0)
+            return error;
+        using var held = target;
+        string? text;
+        if (target.Node != null)
         {
-            error = PathResolver.Resolve(c.Process, directory, text, out var path, false);
+            if (target.Node is not ProcLink link)
+                return path.Length == 0 ? -Errno.ENOENT : -Errno.EINVAL;
+            error = link.Read(c.Asker(), out text);
             if (error < 0)
                 return error;
-            using var held = path;
+        }
+        else
+        {
             var host = new byte[4096];
-            fixed (byte* name = HostCalls.Path(path.Path), p = host)
-                error = HostCalls.Call(HostSys.Readlinkat, path.Directory, (nint)name, (nint)p, host.Length);
+            fixed (byte* name = HostCalls.Path(string.Empty), p = host)
+                error = HostCalls.Call(HostSys.Readlinkat, target.HostFd, (nint)name, (nint)p, host.Length);
+
+            // By a descriptor the host says ENOENT where by a path it says EINVAL: no link.
             if (error < 0)
-                return error;
-            target = Encoding.Latin1.GetString(host, 0, (int)error);
+                return error == -Errno.ENOENT && path.Length > 0 ? -Errno.EINVAL : error;
+            text = Encoding.Latin1.GetString(host, 0, (int)error);
         }
 
-        var bytes = new byte[target.Length].AsSpan();
-        HostCalls.ToBytes(target, bytes);
+        var bytes = new byte[text!.Length].AsSpan();
+        HostCalls.ToBytes(text, bytes);
         bytes = bytes[..Math.Min(bytes.Length, size)];
         return c.Memory.TryWrite(buffer, bytes) ? bytes.Length : -Errno.EFAULT;
     }
@@ -253,6 +323,8 @@ internal static unsafe class Directories
         var size = Math.Min((uint)c.A2, MaxEntries);
         if (!c.Memory.TryGetPrefix(c.A1, size, true, out var p, out var length))
             return -Errno.EFAULT;
+        if (file.File.Tag is IProcPlace { Node: ProcDirectory } and not DirectoryPosition)
+            return -Errno.EBADF;
         if (file.File.Tag == null && c.Is32)
             file.File.Tag = new DirectoryPosition();
         var done = file.File.Tag is DirectoryPosition position

@@ -1,4 +1,5 @@
 using DynaTrans.Linux.Files;
+using DynaTrans.Linux.Files.Proc;
 using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Signals;
 
@@ -48,19 +49,21 @@ internal static unsafe class EventFiles
     /// <summary>inotify_add_watch(fd, path, mask).</summary>
     public static long InotifyAddWatch(in SyscallContext c)
     {
-        const uint DoNotFollow = 0x0200_0000;
+        const uint DoNotFollow = 0x0200_0000, OnlyDirectories = 0x0100_0000;
         using var file = c.File(c.I0);
         if (file.IsNone())
             return -Errno.EBADF;
-        var error = c.Path(PathResolver.AtWorkingDirectory, c.A1, out var path, ((uint)c.A2 & DoNotFollow) == 0);
+        var error = c.Find(PathResolver.AtWorkingDirectory, c.A1, out var target, ((uint)c.A2 & DoNotFollow) == 0);
         if (error < 0)
             return error;
-        using var held = path;
+        using var held = target;
 
-        // The host has no form that starts at a directory; /proc names it.
-        var name = path.Path.StartsWith('/') ? path.Path : $"/proc/self/fd/{path.Directory}/{path.Path}";
-        fixed (byte* p = HostCalls.Path(name))
-            return HostCalls.Call(HostSys.InotifyAddWatch, file.HostFd, (nint)p, (uint)c.A2);
+        if (target.Node != null)
+            return ProcStorage.Watch(file.HostFd, (uint)c.A2 & ~(DoNotFollow | (target.Node is ProcDirectory ? OnlyDirectories : 0)));
+
+        // The host's call takes a path only; /proc finds the object, the link itself when it is one.
+        fixed (byte* p = HostCalls.Path(HostFiles.Reopening(target.HostFd)))
+            return HostCalls.Call(HostSys.InotifyAddWatch, file.HostFd, (nint)p, (uint)c.A2 & ~DoNotFollow);
     }
 
     /// <summary>inotify_rm_watch(fd, watch).</summary>

@@ -1,4 +1,5 @@
 using DynaTrans.Linux.Files;
+using DynaTrans.Linux.Files.Proc;
 using DynaTrans.Linux.Host;
 
 namespace DynaTrans.Linux.Syscalls;
@@ -66,19 +67,23 @@ internal static unsafe class ExtendedAttributes
         if (form == Form.Open)
         {
             using var file = c.File(c.I0);
-            return file.IsNone() ? -Errno.EBADF : Call(operation, 2, file.HostFd, name, pointer, size, flags);
+            if (file.IsNone())
+                return -Errno.EBADF;
+            return file.File.Tag is IProcPlace ? OfProc(operation) : Call(operation, 2, file.HostFd, name, pointer, size, flags);
         }
 
-        var error = c.Path(PathResolver.AtWorkingDirectory, c.A0, out var path, form == Form.Path);
+        var error = c.Find(PathResolver.AtWorkingDirectory, c.A0, out var target, form == Form.Path);
         if (error < 0)
             return error;
-        using var held = path;
-        if (path.Path.StartsWith('/'))
-            return CallPath(operation, form, path.Path, name, pointer, size, flags);
+        using var held = target;
+        if (target.Node != null)
+            return OfProc(operation);
 
-        // The host has no forms that start at a directory; /proc names it.
-        return CallPath(operation, form, $"/proc/self/fd/{path.Directory}/{path.Path}", name, pointer, size, flags);
+        // The host's calls take no descriptor that only names a file; /proc finds it, the link itself when it is one.
+        return CallPath(operation, Form.Path, HostFiles.Reopening(target.HostFd), name, pointer, size, flags);
     }
+
+    private static long OfProc(Operation operation) => operation == Operation.List ? 0 : -Errno.EOPNOTSUPP;
 
     private static long CallPath(Operation operation, Form form, string path, nint name, byte* pointer, ulong size, int flags)
     {

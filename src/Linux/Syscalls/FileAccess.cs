@@ -30,18 +30,45 @@ internal static class FileAccess
     public static long Install(this in SyscallContext c, long hostFd, bool closeOnExec, string? path = null, object? tag = null) =>
         hostFd < 0 ? (hostFd == -Errno.EMFILE ? -Errno.ENFILE : hostFd) : c.Files.Add(new OpenFile((int)hostFd) { Path = path, Tag = tag }, closeOnExec);
 
-    /// <summary>Reads a path argument and resolves it.</summary>
+    /// <summary>Who looks up a path.</summary>
+    public static Asker Asker(this in SyscallContext c) => new(c.Thread);
+
+    /// <summary>Reads a path argument and finds the object that it names.</summary>
     /// <param name="c">The call.</param>
     /// <param name="directory">Guest descriptor or AT_FDCWD.</param>
     /// <param name="address">Where the path is.</param>
-    /// <param name="path">Dispose it after use.</param>
+    /// <param name="target">Dispose it after use.</param>
     /// <param name="follow">True when the call follows a symbolic link at the path's end.</param>
+    /// <param name="orDescriptor">True when an empty path means the descriptor itself (AT_EMPTY_PATH).</param>
     /// <returns>0 or a negative error number.</returns>
-    public static long Path(this in SyscallContext c, int directory, ulong address, out ResolvedPath path, bool follow = true)
+    public static long Find(
+        this in SyscallContext c, int directory, ulong address, out PathTarget target, bool follow = true, bool orDescriptor = false)
     {
-        path = default;
+        target = default;
         long error = c.TryReadPath(address, out var text);
-        return error < 0 ? error : PathResolver.Resolve(c.Process, directory, text, out path, follow);
+        if (error < 0)
+            return error;
+        if (text.Length > 0 || !orDescriptor)
+            return PathResolver.Find(c.Asker(), directory, text, follow, out target);
+        if (directory == PathResolver.AtWorkingDirectory)
+        {
+            target = PathTarget.Of(c.Process.FileSystem.Acquire());
+            return 0;
+        }
+
+        var file = c.File(directory);
+        if (file.IsNone())
+            return -Errno.EBADF;
+        target = PathTarget.Of(file);
+        return 0;
+    }
+
+    /// <summary>Reads a path argument and finds the directory that its last name is in (<see cref="PathResolver.FindParent"/>).</summary>
+    public static long FindParent(this in SyscallContext c, int directory, ulong address, out PathTarget parent)
+    {
+        parent = default;
+        long error = c.TryReadPath(address, out var text);
+        return error < 0 ? error : PathResolver.FindParent(c.Asker(), directory, text, out parent);
     }
 
     /// <summary>

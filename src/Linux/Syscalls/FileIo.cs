@@ -1,4 +1,5 @@
 using DynaTrans.Linux.Files;
+using DynaTrans.Linux.Files.Proc;
 using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Signals;
 
@@ -19,7 +20,9 @@ internal static unsafe class FileIo
             return refused;
         if (!c.Memory.TryGetPrefix(c.A1, Math.Min(c.A2, Vectors.MaxBytes), true, out var p, out var length))
             return -Errno.EFAULT;
-        var done = c.Transfer(HostSys.Read, file.HostFd, (nint)p, (long)length);
+        var done = file.File.Tag is IProcPlace place
+            ? ReadProc(place, file.HostFd, p, length, ProcOpenFile.Current)
+            : c.Transfer(HostSys.Read, file.HostFd, (nint)p, (long)length);
         if (done > 0)
             c.Memory.Space.PrepareWrite(c.A1, (ulong)done);
         return done;
@@ -33,6 +36,8 @@ internal static unsafe class FileIo
             return -Errno.EBADF;
         if (!c.Memory.TryGetPrefix(c.A1, Math.Min(c.A2, Vectors.MaxBytes), false, out var p, out var length))
             return -Errno.EFAULT;
+        if (file.File.Tag is IProcPlace place)
+            return WriteProc(c, place, p, length, ProcOpenFile.Current);
         var error = FileSizeLimit.Cut(c, file.HostFd, -1, ref length);
         return error < 0 ? error : c.BrokenPipe(c.Transfer(HostSys.Write, file.HostFd, (nint)p, (long)length));
     }
@@ -45,7 +50,12 @@ internal static unsafe class FileIo
             return -Errno.EBADF;
         if (!c.Memory.TryGetPrefix(c.A1, Math.Min(c.A2, Vectors.MaxBytes), true, out var p, out var length))
             return -Errno.EFAULT;
-        var done = HostCalls.Call(HostSys.Pread64, file.HostFd, (nint)p, (long)length, c.Offset(c.A3, c.A4));
+        var offset = c.Offset(c.A3, c.A4);
+        if (offset < 0)
+            return -Errno.EINVAL;
+        var done = file.File.Tag is IProcPlace place
+            ? ReadProc(place, file.HostFd, p, length, offset)
+            : HostCalls.Call(HostSys.Pread64, file.HostFd, (nint)p, (long)length, offset);
         if (done > 0)
             c.Memory.Space.PrepareWrite(c.A1, (ulong)done);
         return done;
@@ -60,7 +70,11 @@ internal static unsafe class FileIo
         if (!c.Memory.TryGetPrefix(c.A1, Math.Min(c.A2, Vectors.MaxBytes), false, out var p, out var length))
             return -Errno.EFAULT;
         var offset = c.Offset(c.A3, c.A4);
-        var error = offset < 0 ? 0 : FileSizeLimit.Cut(c, file.HostFd, offset, ref length);
+        if (offset < 0)
+            return -Errno.EINVAL;
+        if (file.File.Tag is IProcPlace place)
+            return WriteProc(c, place, p, length, offset);
+        var error = FileSizeLimit.Cut(c, file.HostFd, offset, ref length);
         return error < 0 ? error : HostCalls.Call(HostSys.Pwrite64, file.HostFd, (nint)p, (long)length, offset);
     }
 
@@ -228,23 +242,61 @@ internal static unsafe class FileIo
     {
         if (file.File.Tag is DirectoryPosition directory)
             return directory.Seek(file.HostFd, offset, whence);
+        if (file.File.Tag is ProcOpenFile proc)
+            return proc.Seek(file.HostFd, offset, whence);
         return HostCalls.Call(HostSys.Lseek, file.HostFd, offset, whence);
     }
 
     private static long Truncate(in SyscallContext c, long length)
     {
-        var error = c.Path(PathResolver.AtWorkingDirectory, c.A0, out var path);
+        if (length < 0)
+            return -Errno.EINVAL;
+        var error = c.Find(PathResolver.AtWorkingDirectory, c.A0, out var target);
         if (error < 0)
             return error;
-        using var held = path;
-        var fd = HostCalls.OpenAt(path.Directory, path.Path, OpenFlags.WriteOnly | OpenFlags.CloseOnExec | OpenFlags.NonBlocking);
-        if (fd < 0)
-            return length < 0 ? -Errno.EINVAL : fd;
-        var result = FileSizeLimit.Check(c, length);
-        if (result == 0)
-            result = HostCalls.Call(HostSys.Ftruncate, fd, length);
-        HostCalls.Close(fd);
-        return result;
+        using var held = target;
+        if (target.Node is { } node)
+            return node is ProcDirectory ? -Errno.EISDIR : node.Allows(c.Asker(), ProcNode.WriteRight) ? 0 : -Errno.EACCES;
+        error = FileSizeLimit.Check(c, length);
+        if (error < 0)
+            return error;
+        fixed (byte* p = HostCalls.Path(HostFiles.Reopening(target.HostFd)))
+            return HostCalls.Call(HostSys.Truncate, (nint)p, length);
+    }
+
+    // What is not a ProcOpenFile has the host's contents (a file of the host that is shown), or none: a directory, or only a place.
+    private static long ReadProc(IProcPlace place, int hostFd, byte* to, ulong length, long offset)
+    {
+        if (place is ProcOpenFile file)
+            return file.MayRead ? file.Read(hostFd, to, length, offset) : -Errno.EBADF;
+        if (place is DirectoryPosition)
+            return -Errno.EISDIR;
+        return offset == ProcOpenFile.Current
+            ? HostCalls.Call(HostSys.Read, hostFd, (nint)to, (long)length)
+            : HostCalls.Call(HostSys.Pread64, hostFd, (nint)to, (long)length, offset);
+    }
+
+    private static long WriteProc(in SyscallContext c, IProcPlace place, byte* from, ulong length, long offset) =>
+        place is ProcOpenFile { MayWrite: true } file ? file.Write(c.Asker(), from, length, offset) : -Errno.EBADF;
+
+    // One piece after the other, until one is not moved whole.
+    private static long TransferProc(in SyscallContext c, IProcPlace place, int hostFd, Vectors vectors, bool write, long offset)
+    {
+        long total = 0;
+        for (var i = 0; i < vectors.Count; i++)
+        {
+            var buffer = (byte*)vectors.Host[i * 2];
+            var length = vectors.Host[(i * 2) + 1];
+            var at = offset == ProcOpenFile.Current ? offset : offset + total;
+            var done = write ? WriteProc(c, place, buffer, length, at) : ReadProc(place, hostFd, buffer, length, at);
+            if (done < 0)
+                return total > 0 ? total : done;
+            total += done;
+            if ((ulong)done < length)
+                break;
+        }
+
+        return total;
     }
 
     private static long Ftruncate(in SyscallContext c, long length)
@@ -252,6 +304,10 @@ internal static unsafe class FileIo
         using var file = c.File(c.I0);
         if (file.IsNone())
             return -Errno.EBADF;
+
+        // A file of /proc has no length: its contents stay.
+        if (file.File.Tag is ProcOpenFile { MayWrite: true })
+            return length < 0 ? -Errno.EINVAL : 0;
         var error = FileSizeLimit.Check(c, length);
         return error < 0 ? error : HostCalls.Call(HostSys.Ftruncate, file.HostFd, length);
     }
@@ -272,6 +328,17 @@ internal static unsafe class FileIo
         if (file.File.Tag is IReadable special && !write)
             return vectors.Count == 0 ? 0 : special.Read(c, vectors.GuestStart, vectors.Host[1], c.IsNonBlocking(file));
         long done;
+        if (file.File.Tag is IProcPlace place)
+        {
+            var positioned = number is HostSys.Preadv or HostSys.Pwritev || (number is HostSys.Preadv2 or HostSys.Pwritev2 && offset != -1);
+            if (positioned && offset < 0)
+                return -Errno.EINVAL;
+            done = TransferProc(c, place, file.HostFd, vectors, write, positioned ? offset : ProcOpenFile.Current);
+            if (!write)
+                vectors.Changed(c.Memory, done);
+            return done;
+        }
+
         if (write && FileSizeLimit.Applies(c))
         {
             var allowed = vectors.Total;
@@ -288,12 +355,17 @@ internal static unsafe class FileIo
         return write ? c.BrokenPipe(done) : done;
     }
 
+    // The host moves bytes between its own descriptors: not what is made when it is read. The kernel refuses the same files.
+    private static bool CanMove(FileRef from, FileRef to) => to.File.Tag is not IProcPlace && from.File.Tag is not ProcOpenFile;
+
     private static long Move(in SyscallContext c, int number)
     {
         using var from = c.File(c.I0);
         using var to = c.File(c.I2);
         if (from.IsNone() || to.IsNone())
             return -Errno.EBADF;
+        if (!CanMove(from, to))
+            return -Errno.EINVAL;
         long fromOffset = 0, toOffset = 0;
         if ((c.A1 != 0 && !c.Memory.TryRead(c.A1, out fromOffset)) || (c.A3 != 0 && !c.Memory.TryRead(c.A3, out toOffset)))
             return -Errno.EFAULT;
@@ -322,6 +394,8 @@ internal static unsafe class FileIo
         using var from = c.File(c.I1);
         if (to.IsNone() || from.IsNone())
             return -Errno.EBADF;
+        if (!CanMove(from, to))
+            return -Errno.EINVAL;
         long offset = 0;
         if (c.A2 != 0)
         {

@@ -62,6 +62,8 @@ internal static unsafe class MemorySyscalls
             return -Errno.EBADF;
         using (file)
         {
+            if (file.File.Tag is Files.Proc.IProcPlace)
+                return -Errno.ENODEV;
             var name = file.File.Path ?? HostCalls.ReadLinkAt(PathResolver.AtWorkingDirectory, $"/proc/self/fd/{file.HostFd}") ?? string.Empty;
             return memory.Map(address, length, permission, mapFlags, file.File, offset, name);
         }

@@ -1,4 +1,5 @@
 using DynaTrans.Linux.Files;
+using DynaTrans.Linux.Files.Proc;
 using DynaTrans.Linux.Host;
 
 namespace DynaTrans.Linux.Syscalls;
@@ -45,14 +46,21 @@ internal static unsafe class Metadata
     /// <summary>statx(directory, path, flags, mask, buffer): one layout for all.</summary>
     public static long Statx(in SyscallContext c)
     {
+        const int SyncMask = 0x6000, NoAutomount = 0x800;
+        const uint ReservedMask = 0x80000000;
         Span<byte> buffer = stackalloc byte[StatxSize];
-        var error = At(c, c.I0, c.A1, c.I2, out var path);
+        buffer.Clear();
+        if (((uint)c.A3 & ReservedMask) != 0 || (c.I2 & SyncMask) == SyncMask || (c.I2 & ~(SyncMask | NoAutomount | SymlinkNoFollow | EmptyPath)) != 0)
+            return -Errno.EINVAL;
+        var error = At(c, c.I0, c.A1, c.I2, out var target);
         if (error < 0)
             return error;
-        using var held = path;
-        fixed (byte* p = buffer)
-        fixed (byte* name = HostCalls.Path(path.Path))
-            error = HostCalls.Call(HostSys.Statx, path.Directory, (nint)name, c.I2, (uint)c.A3, (nint)p);
+        using var held = target;
+        if (target.Node is { } node)
+            StatLayouts.WriteExtended(node.Status(), buffer);
+        else
+            fixed (byte* p = buffer, name = HostCalls.Path(string.Empty))
+                error = HostCalls.Call(HostSys.Statx, target.HostFd, (nint)name, EmptyPath | (c.I2 & SyncMask), (uint)c.A3, (nint)p);
         return error < 0 ? error : c.Memory.TryWrite(c.A4, buffer) ? 0 : -Errno.EFAULT;
     }
 
@@ -75,7 +83,7 @@ internal static unsafe class Metadata
     public static long Fchmod(in SyscallContext c)
     {
         using var file = c.File(c.I0);
-        return file.IsNone() ? -Errno.EBADF : HostCalls.Call(HostSys.Fchmod, file.HostFd, c.I1);
+        return file.IsNone() ? -Errno.EBADF : file.File.Tag is IProcPlace ? -Errno.EPERM : HostCalls.Call(HostSys.Fchmod, file.HostFd, c.I1);
     }
 
     /// <summary>chown(path, user, group), 32-bit numbers.</summary>
@@ -139,19 +147,49 @@ internal static unsafe class Metadata
         c.A1 is StatLayouts.LargeFileSystemSize or StatLayouts.LargeFileSystemSize + 4 ? StatfsOpen(c, c.A2, Layout.Large) : -Errno.EINVAL;
 
     /// <summary>A path for a call with AT_* flags: an empty path with AT_EMPTY_PATH names the descriptor itself.</summary>
-    internal static long At(in SyscallContext c, int directory, ulong address, int flags, out ResolvedPath path) =>
-        c.Path(directory, address, out path, (flags & SymlinkNoFollow) == 0);
+    internal static long At(in SyscallContext c, int directory, ulong address, int flags, out PathTarget target) =>
+        c.Find(directory, address, out target, (flags & SymlinkNoFollow) == 0, (flags & EmptyPath) != 0);
 
     private static long StatPath(in SyscallContext c, int directory, ulong address, ulong buffer, int flags, Layout layout)
     {
-        var error = At(c, directory, address, flags, out var path);
+        const int NoAutomount = 0x800, SyncMask = 0x6000;
+        if ((flags & ~(SymlinkNoFollow | EmptyPath | NoAutomount | SyncMask)) != 0)
+            return -Errno.EINVAL;
+        long error = c.TryReadPath(address, out var path);
         if (error < 0)
             return error;
-        using var held = path;
+        if (path.Length > 0 && !path.Contains('/') && TryStatName(c, directory, path, flags, out var quick))
+            return quick.Error < 0 ? quick.Error : WriteStatus(c, quick.Status, buffer, layout);
+        error = At(c, directory, address, flags, out var target);
+        if (error < 0)
+            return error;
+        using var held = target;
         HostStat status;
-        fixed (byte* name = HostCalls.Path(path.Path))
-            error = HostCalls.Call(HostSys.Newfstatat, path.Directory, (nint)name, (nint)(&status), flags);
+        if (target.Node is { } node)
+            status = node.Status();
+        else
+            error = HostFiles.Status(target.HostFd, out status);
         return error < 0 ? error : WriteStatus(c, status, buffer, layout);
+    }
+
+    // A name in an open directory of the host leads nowhere else unless it is a link: one host call instead of four. A procfs may be mounted
+    // on it.
+    private static bool TryStatName(in SyscallContext c, int directory, string name, int flags, out (HostStat Status, long Error) result)
+    {
+        result = default;
+        var file = directory == Here ? c.Process.FileSystem.Acquire() : c.File(directory);
+        if (file.IsNone())
+            return false;
+        using (file)
+        {
+            if (file.File.Tag is IProcPlace || name == "..")
+                return false;
+            result.Error = HostFiles.LinkStatus(file.HostFd, name, out result.Status);
+            if (result.Error < 0)
+                return true;
+            return !(HostFiles.IsLink(result.Status) && (flags & SymlinkNoFollow) == 0) && result.Status.Inode != 1
+                && result.Status.Device != ProcMounts.Device;
+        }
     }
 
     private static long StatOpen(in SyscallContext c, Layout layout)
@@ -159,6 +197,8 @@ internal static unsafe class Metadata
         using var file = c.File(c.I0);
         if (file.IsNone())
             return -Errno.EBADF;
+        if (file.File.Tag is IProcPlace place)
+            return WriteStatus(c, place.Node.Status(), c.A1, layout);
         var error = HostFiles.Status(file.HostFd, out var status);
         return error < 0 ? error : WriteStatus(c, status, c.A1, layout);
     }
@@ -192,40 +232,51 @@ internal static unsafe class Metadata
 
     private static long Access(in SyscallContext c, int directory, ulong address, int mode, int flags)
     {
-        var error = At(c, directory, address, flags, out var path);
+        const int EffectiveIds = 0x200;
+        if ((mode & ~7) != 0 || (flags & ~(SymlinkNoFollow | EmptyPath | EffectiveIds)) != 0)
+            return -Errno.EINVAL;
+        var error = At(c, directory, address, flags, out var target);
         if (error < 0)
             return error;
-        using var held = path;
-        fixed (byte* name = HostCalls.Path(path.Path))
-            return flags == 0
-                ? HostCalls.Call(HostSys.Faccessat, path.Directory, (nint)name, mode)
-                : HostCalls.Call(HostSys.Faccessat2, path.Directory, (nint)name, mode, flags);
+        using var held = target;
+        if (target.Node is { } node)
+            return mode == 0 || node.Allows(c.Asker(), mode) ? 0 : -Errno.EACCES;
+        fixed (byte* name = HostCalls.Path(string.Empty))
+            return HostCalls.Call(HostSys.Faccessat2, target.HostFd, (nint)name, mode, EmptyPath | (flags & EffectiveIds));
     }
 
     private static long Chmod(in SyscallContext c, int directory, ulong address, int mode)
     {
-        var error = c.Path(directory, address, out var path);
+        var error = c.Find(directory, address, out var target);
         if (error < 0)
             return error;
-        using var held = path;
-        fixed (byte* name = HostCalls.Path(path.Path))
-            return HostCalls.Call(HostSys.Fchmodat, path.Directory, (nint)name, mode);
+        using var held = target;
+        if (target.Node != null)
+            return -Errno.EPERM;
+        fixed (byte* name = HostCalls.Path(HostFiles.Reopening(target.HostFd)))
+            return HostCalls.Call(HostSys.Fchmodat, Here, (nint)name, mode);
     }
 
     private static long Chown(in SyscallContext c, int directory, ulong address, int user, int group, int flags)
     {
-        var error = At(c, directory, address, flags, out var path);
+        if ((flags & ~(SymlinkNoFollow | EmptyPath)) != 0)
+            return -Errno.EINVAL;
+        var error = At(c, directory, address, flags, out var target);
         if (error < 0)
             return error;
-        using var held = path;
-        fixed (byte* name = HostCalls.Path(path.Path))
-            return HostCalls.Call(HostSys.Fchownat, path.Directory, (nint)name, user, group, flags);
+        using var held = target;
+        if (target.Node != null)
+            return -Errno.EPERM;
+        fixed (byte* name = HostCalls.Path(string.Empty))
+            return HostCalls.Call(HostSys.Fchownat, target.HostFd, (nint)name, user, group, EmptyPath);
     }
 
     private static long Fchown(in SyscallContext c, int user, int group)
     {
         using var file = c.File(c.I0);
-        return file.IsNone() ? -Errno.EBADF : HostCalls.Call(HostSys.Fchown, file.HostFd, user, group);
+        if (file.IsNone())
+            return -Errno.EBADF;
+        return file.File.Tag is IProcPlace ? -Errno.EPERM : HostCalls.Call(HostSys.Fchown, file.HostFd, user, group);
     }
 
     // 16 bits of ones mean "leave it", as 32 do.
@@ -273,37 +324,38 @@ internal static unsafe class Metadata
         if (address == 0 && directory != Here)
         {
             using var file = c.File(directory);
-            return file.IsNone() ? -Errno.EBADF : HostCalls.Call(HostSys.Utimensat, file.HostFd, 0, (nint)times, flags);
+            if (file.IsNone())
+                return -Errno.EBADF;
+            return file.File.Tag is IProcPlace ? -Errno.EPERM : HostCalls.Call(HostSys.Utimensat, file.HostFd, 0, (nint)times, flags);
         }
 
-        var error = At(c, directory, address, flags, out var path);
+        if ((flags & ~(SymlinkNoFollow | EmptyPath)) != 0)
+            return -Errno.EINVAL;
+        var error = At(c, directory, address, flags, out var target);
         if (error < 0)
             return error;
-        using var held = path;
-        fixed (byte* name = HostCalls.Path(path.Path))
-            return HostCalls.Call(HostSys.Utimensat, path.Directory, (nint)name, (nint)times, flags);
+        using var held = target;
+        if (target.Node != null)
+            return -Errno.EPERM;
+        fixed (byte* name = HostCalls.Path(string.Empty))
+            return HostCalls.Call(HostSys.Utimensat, target.HostFd, (nint)name, (nint)times, EmptyPath);
     }
 
     private static long StatfsPath(in SyscallContext c, ulong buffer, Layout layout)
     {
-        var error = c.Path(Here, c.A0, out var path);
+        var error = c.Find(Here, c.A0, out var target);
         if (error < 0)
             return error;
-        using var held = path;
-
-        // There is no statfsat: a descriptor that only names the file serves.
-        var fd = HostCalls.OpenAt(path.Directory, path.Path, OpenFlags.PathOnly | OpenFlags.CloseOnExec);
-        if (fd < 0)
-            return fd;
-        var result = WriteFileSystem(c, fd, buffer, layout);
-        HostCalls.Close(fd);
-        return result;
+        using var held = target;
+        return WriteFileSystem(c, target.Node != null ? ProcMounts.HostFd : target.HostFd, buffer, layout);
     }
 
     private static long StatfsOpen(in SyscallContext c, ulong buffer, Layout layout)
     {
         using var file = c.File(c.I0);
-        return file.IsNone() ? -Errno.EBADF : WriteFileSystem(c, file.HostFd, buffer, layout);
+        if (file.IsNone())
+            return -Errno.EBADF;
+        return WriteFileSystem(c, file.File.Tag is IProcPlace ? ProcMounts.HostFd : file.HostFd, buffer, layout);
     }
 
     private static long WriteFileSystem(in SyscallContext c, int hostFd, ulong buffer, Layout layout)

@@ -152,8 +152,11 @@ internal static unsafe class ProcessSyscalls
             case CapBoundRead:
                 return c.A1 <= 40 ? 1 : -Errno.EINVAL;
             case GetTimerSlack:
-                return 50000;
-            case SetKeepCaps or SetTimerSlack or SetPtracer:
+                return (long)c.Thread.TimerSlack;
+            case SetTimerSlack:
+                c.Thread.TimerSlack = c.Long(c.A1) <= 0 ? c.Thread.DefaultTimerSlack : c.A1;
+                return 0;
+            case SetKeepCaps or SetPtracer:
             case GetKeepCaps or GetSeccomp:
                 return 0;
             case GetTidAddress:

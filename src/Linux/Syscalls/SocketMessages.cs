@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using DynaTrans.Linux.Files;
 using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Processes;
 
 namespace DynaTrans.Linux.Syscalls;
 
@@ -30,15 +31,18 @@ internal static unsafe class SocketMessages
         if (!c.Memory.TryGetReadable(c.A1, Math.Min(c.A2, Vectors.MaxBytes), out var p))
             return -Errno.EFAULT;
         byte[] host = [];
-        FileRef directory = default;
+        PathTarget target = default;
         if (c.A4 != 0)
         {
-            var error = Sockets.ReadAddress(c, c.A4, c.A5, out host, out directory, out _);
+            var error = Sockets.ReadAddress(c, c.A4, c.A5, out host, out target);
             if (error < 0)
+            {
+                target.Dispose();
                 return error;
+            }
         }
 
-        using var held = directory;
+        using var held = target;
         fixed (byte* address = host)
         {
             var done = c.Blocking(
@@ -160,15 +164,18 @@ internal static unsafe class SocketMessages
         if (error < 0)
             return error == -Errno.EINVAL && header.VectorCount > Vectors.MaxCount ? -Errno.EMSGSIZE : error;
         byte[] name = [];
-        FileRef directory = default;
+        PathTarget target = default;
         if (header.Name != 0 && header.NameLength != 0)
         {
-            error = Sockets.ReadAddress(c, header.Name, header.NameLength, out name, out directory, out _);
+            error = Sockets.ReadAddress(c, header.Name, header.NameLength, out name, out target);
             if (error < 0)
+            {
+                target.Dispose();
                 return error;
+            }
         }
 
-        using var heldDirectory = directory;
+        using var heldTarget = target;
         byte[] control = [];
         var passed = new List<FileRef>();
         if (header.Control != 0 && header.ControlLength != 0)
@@ -178,7 +185,7 @@ internal static unsafe class SocketMessages
             var guest = new byte[header.ControlLength];
             if (!c.Memory.TryRead(header.Control, guest))
                 return -Errno.EFAULT;
-            error = ControlMessages.ToHost(guest, c.Is32, c.Process.Kernel.HostProcessId, Mapper(c.Files, passed), out control);
+            error = ControlMessages.ToHost(guest, c.Is32, c.Process.Kernel.HostProcessId, Mapper(c.Process.Kernel, c.Files, passed), out control);
         }
 
         if (error >= 0)
@@ -197,11 +204,12 @@ internal static unsafe class SocketMessages
         return (flags & NoSignal) != 0 ? error : c.BrokenPipe(error);
     }
 
-    private static Func<int, int> Mapper(FdTable files, List<FileRef> passed) => fd =>
+    private static Func<int, int> Mapper(LinuxKernel kernel, FdTable files, List<FileRef> passed) => fd =>
     {
         if (!files.TryGet(fd, out var file))
             return -1;
         passed.Add(file);
+        kernel.PassedFiles.Sent(file.File);
         return file.HostFd;
     };
 
@@ -236,12 +244,13 @@ internal static unsafe class SocketMessages
 
         vectors.Changed(c.Memory, done);
         var files = c.Files;
+        var who = c.Asker();
         var closeOnExec = (flags & MessageCloseOnExec) != 0;
         var guest = ControlMessages.ToGuest(
             control.AsSpan(0, (int)Math.Min(controlLength, (uint)control.Length)),
             c.Is32,
             (int)Math.Min(header.ControlLength, ControlMessages.MaxBytes),
-            fd => files.Add(new OpenFile(fd), closeOnExec),
+            fd => who.Process.Kernel.PassedFiles.Received(who, fd) is { } received ? files.Add(received, closeOnExec) : -Errno.EACCES,
             fd => HostCalls.Close(fd),
             out var truncated);
         if (truncated)

@@ -34,18 +34,31 @@ internal static unsafe class Sockets
         using var file = c.File(c.I0);
         if (file.IsNone())
             return -Errno.EBADF;
-        var error = ReadAddress(c, c.A1, c.A2, out var host, out var directory, out var path);
+        long error = ReadGuestAddress(c, c.A1, c.A2, out var guest);
         if (error < 0)
             return error;
-        using var held = directory;
+        error = SocketAddresses.ToHostForBinding(c.Asker(), guest, out var host, out var parent);
+        using var held = parent;
+        if (error < 0)
+            return error;
         fixed (byte* p = host)
             error = HostCalls.Call(HostSys.Bind, file.HostFd, (nint)p, host.Length);
-
-        // The host made the socket's file with its own mask, 0.
-        if (error == 0 && path != null && c.Process.FileSystem.Umask != 0)
-            fixed (byte* name = HostCalls.Path(path))
-                HostCalls.Call(HostSys.Fchmodat, PathResolver.AtWorkingDirectory, (nint)name, 0x1ff & ~c.Process.FileSystem.Umask);
+        if (error == 0 && parent.Name is { Length: > 0 } && c.Process.FileSystem.Umask != 0)
+            ApplyMask(parent, c.Process.FileSystem.Umask);
         return error;
+    }
+
+    // The host made the socket's file with its own mask, 0.
+    private static void ApplyMask(in PathTarget parent, int umask)
+    {
+        const int SocketType = 0xC000, TypeMask = 0xF000;
+        var fd = HostCalls.OpenAt(parent.HostFd, parent.Name, OpenFlags.PathOnly | OpenFlags.NoFollow | OpenFlags.CloseOnExec);
+        if (fd < 0)
+            return;
+        if (HostFiles.Status(fd, out var status) == 0 && (status.Mode & TypeMask) == SocketType)
+            fixed (byte* name = HostCalls.Path(HostFiles.Reopening(fd)))
+                HostCalls.Call(HostSys.Fchmodat, PathResolver.AtWorkingDirectory, (nint)name, 0x1ff & ~umask);
+        HostCalls.Close(fd);
     }
 
     /// <summary>connect(fd, address, length).</summary>
@@ -54,10 +67,10 @@ internal static unsafe class Sockets
         using var file = c.File(c.I0);
         if (file.IsNone())
             return -Errno.EBADF;
-        var error = ReadAddress(c, c.A1, c.A2, out var host, out var directory, out _);
+        var error = ReadAddress(c, c.A1, c.A2, out var host, out var target);
+        using var held = target;
         if (error < 0)
             return error;
-        using var held = directory;
         fixed (byte* p = host)
             return Interrupted(c.Blocking(HostSys.Connect, file.HostFd, (nint)p, host.Length), file.HostFd, sends: true);
     }
@@ -179,17 +192,21 @@ internal static unsafe class Sockets
     }
 
     /// <summary>Reads an address argument and turns it into the host's. See <see cref="SocketAddresses.ToHost"/>.</summary>
-    internal static long ReadAddress(in SyscallContext c, ulong address, ulong length, out byte[] host, out FileRef directory, out string? path)
+    internal static long ReadAddress(in SyscallContext c, ulong address, ulong length, out byte[] host, out PathTarget target)
     {
         host = [];
-        directory = default;
-        path = null;
+        target = default;
+        var error = ReadGuestAddress(c, address, length, out var guest);
+        return error < 0 ? error : SocketAddresses.ToHost(c.Asker(), guest, out host, out target);
+    }
+
+    private static long ReadGuestAddress(in SyscallContext c, ulong address, ulong length, out byte[] guest)
+    {
+        guest = [];
         if ((uint)length > SocketAddresses.MaxSize)
             return -Errno.EINVAL;
-        var guest = new byte[(uint)length];
-        return c.Memory.TryRead(address, guest) || guest.Length == 0
-            ? SocketAddresses.ToHost(c.Process, guest, out host, out directory, out path)
-            : -Errno.EFAULT;
+        guest = new byte[(uint)length];
+        return c.Memory.TryRead(address, guest) || guest.Length == 0 ? 0 : -Errno.EFAULT;
     }
 
     /// <summary>Writes an address and its full length; what has no room is cut.</summary>

@@ -6,6 +6,7 @@ internal static class SyscallFamilies
     public static void Register(SyscallTable table)
     {
         FileSyscalls.Register(table);
+        ForeignMemory.Register(table);
         CommunicationSyscalls.Register(table);
         MemorySyscalls.Register(table);
         CloneSyscalls.Register(table);

@@ -92,6 +92,26 @@ internal readonly unsafe struct Vectors
         }
     }
 
+    /// <summary>Reads an array of addresses of another process: nothing is checked but the lengths.</summary>
+    /// <returns>0 or a negative error number.</returns>
+    public static long ReadPairs(UserMemory memory, bool is32, ulong address, ulong count, out (ulong Start, ulong Length)[] pairs)
+    {
+        pairs = [];
+        if (count > MaxCount)
+            return -Errno.EINVAL;
+        pairs = new (ulong, ulong)[count];
+        for (ulong i = 0; i < count; i++)
+        {
+            if (!TryReadPair(memory, is32, address, i, out var start, out var length))
+                return -Errno.EFAULT;
+            if (length > (is32 ? int.MaxValue : (ulong)long.MaxValue))
+                return -Errno.EINVAL;
+            pairs[i] = (start, length);
+        }
+
+        return 0;
+    }
+
     /// <summary>Tells the block cache that the host wrote the first <paramref name="bytes"/> bytes.</summary>
     public void Changed(UserMemory memory, long bytes)
     {

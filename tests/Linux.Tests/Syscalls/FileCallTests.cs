@@ -215,7 +215,7 @@ public class FileCallTests
         Assert.Equal(g.Directory + "/file", g.GetText(Buffer, length));
         fd = (ulong)g.Open("/proc/self/fd", OpenFlags.Directory);
         Assert.Equal([".", "..", "0", "1", "2"], ReadAll(g, "getdents64", fd).Names);
-        Assert.Equal(-ENOENT, g.Open("/proc/self/mem", OpenFlags.ReadWrite));
+        Assert.True(g.Open("/proc/self/mem", OpenFlags.ReadWrite) >= 0);
         fd = (ulong)g.Open("/dev/fd/1", 0);
         Assert.Equal(0, g.Call("read", fd, Buffer, 10));
         fd = (ulong)g.Open("/proc/self/status", 0);
