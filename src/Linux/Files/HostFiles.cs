@@ -8,7 +8,10 @@ internal static unsafe class HostFiles
     private const int TypeMask = 0xf000;
     private const int AtEmptyPath = 0x1000;
     private const int AtSymlinkNoFollow = 0x100;
+
     private const long ProcMagic = 0x9FA0, BinfmtMagic = 0x42494E4D;
+
+    private static ulong[] s_ordinaryDevices = [];
 
     /// <summary>RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH and RESOLVE_IN_ROOT of openat2(2).</summary>
     public const ulong NoCrossing = 1, NoMagicLinks = 2, NoSymlinks = 4, Beneath = 8, InRoot = 16;
@@ -31,6 +34,21 @@ internal static unsafe class HostFiles
     {
         var status = stackalloc long[StatLayouts.HostFileSystemSize / sizeof(long)];
         return HostCalls.Call(HostSys.Fstatfs, hostFd, (nint)status) != 0 || status[0] is ProcMagic or BinfmtMagic;
+    }
+
+    /// <summary>
+    /// As <see cref="IsProc"/>, by the device of a file whose status is known already: asked once for each device. A device number may be
+    /// used again after an unmount, so this is for calls that only give a file's status.
+    /// </summary>
+    public static bool IsProc(int hostFd, ulong device)
+    {
+        var known = Volatile.Read(ref s_ordinaryDevices);
+        if (Array.IndexOf(known, device) >= 0)
+            return false;
+        if (IsProc(hostFd))
+            return true;
+        Volatile.Write(ref s_ordinaryDevices, [.. known, device]);
+        return false;
     }
 
     /// <summary>The name by which the host finds an open file again, whatever its path is now.</summary>

@@ -26,8 +26,12 @@ public static class PathResolver
     /// <param name="path">The path, one char per byte.</param>
     /// <param name="follow">True when a symbolic link at the path's end is followed.</param>
     /// <param name="target">The object.</param>
+    /// <param name="judge">
+    /// False: the object may lie in a procfs of the host. The caller asks <see cref="HostFiles.IsProc(int, ulong)"/> himself, and looks it
+    /// up again by <see cref="Walk"/>.
+    /// </param>
     /// <returns>0 or a negative error number.</returns>
-    public static long Find(in Asker who, int directory, string path, bool follow, out PathTarget target)
+    public static long Find(in Asker who, int directory, string path, bool follow, out PathTarget target, bool judge = true)
     {
         target = default;
         if (path.Length == 0)
@@ -39,7 +43,7 @@ public static class PathResolver
         var flags = OpenFlags.PathOnly | OpenFlags.CloseOnExec | (follow ? 0 : OpenFlags.NoFollow);
         if (!MustWalk(start, path))
         {
-            var fd = HostLookup(who, start, path, flags, 0, 0, null);
+            var fd = HostLookup(who, start, path, flags, 0, 0, null, judge: judge);
             if (fd is { } found)
             {
                 if (found >= 0)
@@ -48,8 +52,18 @@ public static class PathResolver
             }
         }
 
-        var walk = new PathWalk(who, follow, 0);
-        return walk.Find(start, path, out target);
+        return new PathWalk(who, follow, 0).Find(start, path, out target);
+    }
+
+    /// <summary>As <see cref="Find"/>, part by part from the beginning.</summary>
+    internal static long Walk(in Asker who, int directory, string path, bool follow, out PathTarget target)
+    {
+        target = default;
+        var error = Start(who, directory, path, out var start);
+        if (error < 0)
+            return error;
+        using var held = start;
+        return new PathWalk(who, follow, 0).Find(start, path, out target);
     }
 
     /// <summary>Finds the directory in which a path's last name is, for calls that make, remove or rename it (they never follow it).</summary>
@@ -199,7 +213,8 @@ public static class PathResolver
 
     // A descriptor, or an error that is certain; null: the walk must find out.
     private static long? HostLookup(
-        in Asker who, in FileRef start, string path, int flags, int mode, ulong resolve, OpenCall? caller, bool useRoot = true)
+        in Asker who, in FileRef start, string path, int flags, int mode, ulong resolve, OpenCall? caller, bool useRoot = true,
+        bool judge = true)
     {
         var from = start.File?.HostFd ?? AtWorkingDirectory;
         if (path[0] == '/' && useRoot && who.Process.Kernel.Roots.Prefix is { } root && !IsProcPath(path))
@@ -210,13 +225,13 @@ public static class PathResolver
                 ? ExistsIn(root, path) ? -Errno.EEXIST : -Errno.ENOENT
                 : Call(caller, root, path, flags & ~(OpenFlags.Create | OpenFlags.Exclusive), (flags & OpenFlags.TemporaryFile) == 0 ? 0 : mode, inside);
             if (fd >= 0 || fd == -Errno.ERESTARTSYS)
-                return Judge(fd);
+                return judge ? Judge(fd) : fd;
             if (ExistsIn(root, path))
                 return fd is -Errno.ENOENT or -Errno.ELOOP or -Errno.ENOTDIR or -Errno.EAGAIN ? null : fd;
         }
 
         var result = Call(caller, from, path, flags, mode, resolve | HostFiles.NoMagicLinks);
-        return result >= 0 ? Judge(result) : IsCertain(result, from, path, resolve) ? result : null;
+        return result >= 0 ? judge ? Judge(result) : result : IsCertain(result, from, path, resolve) ? result : null;
     }
 
     private static long Call(OpenCall? caller, int directory, string path, int flags, int mode, ulong resolve) =>

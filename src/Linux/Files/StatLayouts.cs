@@ -205,6 +205,14 @@ public static class StatLayouts
         Put32(to, 140, (s.Device & 0xFF) | ((s.Device >> 12) & 0xFFF00));
     }
 
+    /// <summary>The device of a <c>struct statx</c>, as <see cref="HostStat.Device"/> has it.</summary>
+    public static ulong ExtendedDevice(ReadOnlySpan<byte> statx)
+    {
+        ulong major = BinaryPrimitives.ReadUInt32LittleEndian(statx[136..]);
+        ulong minor = BinaryPrimitives.ReadUInt32LittleEndian(statx[140..]);
+        return ((major & 0xFFF) << 8) | (minor & 0xFF) | ((minor & 0xFFFFFF00) << 12);
+    }
+
     /// <summary>A user or group number in 16 bits: 65534 stands for what does not fit.</summary>
     public static ushort ShortId(uint id) => id > ushort.MaxValue ? (ushort)65534 : (ushort)id;
 

@@ -48,8 +48,15 @@ internal static class FileAccess
         long error = c.TryReadPath(address, out var text);
         if (error < 0)
             return error;
-        if (text.Length > 0 || !orDescriptor)
-            return PathResolver.Find(c.Asker(), directory, text, follow, out target);
+        return text.Length > 0 ? PathResolver.Find(c.Asker(), directory, text, follow, out target) : c.FindEmpty(directory, orDescriptor, out target);
+    }
+
+    /// <summary>What an empty path names: with AT_EMPTY_PATH the descriptor itself, else nothing.</summary>
+    public static long FindEmpty(this in SyscallContext c, int directory, bool orDescriptor, out PathTarget target)
+    {
+        target = default;
+        if (!orDescriptor)
+            return -Errno.ENOENT;
         if (directory == PathResolver.AtWorkingDirectory)
         {
             target = PathTarget.Of(c.Process.FileSystem.Acquire());

@@ -52,16 +52,30 @@ internal static unsafe class Metadata
         buffer.Clear();
         if (((uint)c.A3 & ReservedMask) != 0 || (c.I2 & SyncMask) == SyncMask || (c.I2 & ~(SyncMask | NoAutomount | SymlinkNoFollow | EmptyPath)) != 0)
             return -Errno.EINVAL;
-        var error = At(c, c.I0, c.A1, c.I2, out var target);
+        long error = c.TryReadPath(c.A1, out var path);
         if (error < 0)
             return error;
-        using var held = target;
-        if (target.Node is { } node)
-            StatLayouts.WriteExtended(node.Status(), buffer);
-        else
+        for (var walk = false; ; walk = true)
+        {
+            error = ForStatus(c, c.I0, path, c.I2, walk, out var target);
+            if (error < 0)
+                return error;
+            using var held = target;
+            if (target.Node is { } node)
+            {
+                StatLayouts.WriteExtended(node.Status(), buffer);
+                break;
+            }
+
             fixed (byte* p = buffer, name = HostCalls.Path(string.Empty))
                 error = HostCalls.Call(HostSys.Statx, target.HostFd, (nint)name, EmptyPath | (c.I2 & SyncMask), (uint)c.A3, (nint)p);
-        return error < 0 ? error : c.Memory.TryWrite(c.A4, buffer) ? 0 : -Errno.EFAULT;
+            if (error < 0)
+                return error;
+            if (walk || path.Length == 0 || !HostFiles.IsProc(target.HostFd, StatLayouts.ExtendedDevice(buffer)))
+                break;
+        }
+
+        return c.Memory.TryWrite(c.A4, buffer) ? 0 : -Errno.EFAULT;
     }
 
     /// <summary>access(path, mode).</summary>
@@ -160,16 +174,31 @@ internal static unsafe class Metadata
             return error;
         if (path.Length > 0 && !path.Contains('/') && TryStatName(c, directory, path, flags, out var quick))
             return quick.Error < 0 ? quick.Error : WriteStatus(c, quick.Status, buffer, layout);
-        error = At(c, directory, address, flags, out var target);
-        if (error < 0)
-            return error;
-        using var held = target;
-        HostStat status;
-        if (target.Node is { } node)
-            status = node.Status();
-        else
-            error = HostFiles.Status(target.HostFd, out status);
-        return error < 0 ? error : WriteStatus(c, status, buffer, layout);
+        for (var walk = false; ; walk = true)
+        {
+            error = ForStatus(c, directory, path, flags, walk, out var target);
+            if (error < 0)
+                return error;
+            using var held = target;
+            if (target.Node is { } node)
+                return WriteStatus(c, node.Status(), buffer, layout);
+            error = HostFiles.Status(target.HostFd, out var status);
+            if (error < 0)
+                return error;
+            if (walk || path.Length == 0 || !HostFiles.IsProc(target.HostFd, status.Device))
+                return WriteStatus(c, status, buffer, layout);
+        }
+    }
+
+    // The status that is wanted anyway tells whether the object is an ordinary one; else it is looked up again, by a walk.
+    private static long ForStatus(in SyscallContext c, int directory, string path, int flags, bool walk, out PathTarget target)
+    {
+        var follow = (flags & SymlinkNoFollow) == 0;
+        if (path.Length == 0)
+            return c.FindEmpty(directory, (flags & EmptyPath) != 0, out target);
+        return walk
+            ? PathResolver.Walk(c.Asker(), directory, path, follow, out target)
+            : PathResolver.Find(c.Asker(), directory, path, follow, out target, judge: false);
     }
 
     // A name in an open directory of the host leads nowhere else unless it is a link: one host call instead of four. A procfs may be mounted

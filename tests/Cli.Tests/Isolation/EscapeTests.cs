@@ -44,6 +44,17 @@ public sealed class EscapeTests : IDisposable
 
     [SkippableTheory]
     [MemberData(nameof(Runs))]
+    public void PathsFollowTheKernelsRules(string machine, bool asNobody)
+    {
+        var program = Compile(machine, asNobody, "paths.c");
+        var native = Run(asNobody, program, Scratch("paths"));
+        Directory.Delete(Scratch("paths"), true);
+        Assert.Equal(native, Run(asNobody, Command(), "run", program, Scratch("paths")));
+        Assert.Equal(0, native.Status);
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Runs))]
     public void ProcessFilesSayWhatTheyDoNatively(string machine, bool asNobody)
     {
         var program = Compile(machine, asNobody, "procfiles.c");

@@ -79,7 +79,8 @@ internal sealed class ProcessDirectory(ProcDirectory parent, string name, ProcSu
         var file = process.Executable;
         if (file?.TryAddReference() != true)
             file = null;
-        return (file, PathResolver.GuestPath(process.Kernel, process.ExecutablePath));
+        var path = (file == null ? null : HostFiles.PathOf(file.HostFd)) ?? process.ExecutablePath;
+        return (file, PathResolver.GuestPath(process.Kernel, path));
     }
 }
 
