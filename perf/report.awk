@@ -1,4 +1,5 @@
-# Makes Markdown of the results of perf/compare: what was aimed at, then all workloads. One line a workload:
+# Makes Markdown of the results of perf/compare: what was aimed at and where QEMU is faster (part=summary), all workloads (part=table), or both.
+# One line a workload:
 # group, kind, name, native s, qemu s, interpreter s, ours s, compile wait %, native KiB, ours KiB, interpreter MIPS, same|differs
 
 BEGIN { FS = "\t" }
@@ -22,6 +23,12 @@ function collect(name, value, worst) {
     who = $3 " (" $2 ")"
     rows[++n] = "| " $3 " | " $2 " | " $4 " | " $5 " | " $6 " | " $7 " | **" speed "** | " ratio($4, $7) " | " $8 " | " beyond " |" ($12 == "differs" ? " output differs" : "")
     long = $5 != "-" && $5 >= 1
+    if (speed != "-" && speed < 1) {
+        slowerRows++
+        if (!($3 in slowest)) { order[++slowerNames] = $3; slowest[$3] = fastest[$3] = speed }
+        if (speed < slowest[$3]) slowest[$3] = speed
+        if (speed > fastest[$3]) fastest[$3] = speed
+    }
     collect($1, speed, who)
     if ($1 == "real" && long) collect("real long", speed, who)
     if (long) {
@@ -46,7 +53,20 @@ function geometric(what, aim, name) {
     target(what, aim, mean(name), mean(name) >= aim + 0, count[name] ? count[name] " guests, least " sprintf("%.2f", least[name]) ": " leastName[name] : "")
 }
 
-END {
+# The workloads that QEMU runs faster, the worst first; the range is over the kinds in which it does.
+function printSlower(   i, j, name, text) {
+    if (!slowerRows) return
+    for (i = 2; i <= slowerNames; i++)
+        for (j = i; j > 1 && slowest[order[j]] < slowest[order[j - 1]]; j--) { name = order[j]; order[j] = order[j - 1]; order[j - 1] = name }
+    for (i = 1; i <= slowerNames; i++) {
+        name = order[i]
+        text = text (i > 1 ? ", " : "") name " " slowest[name] (fastest[name] != slowest[name] ? " to " fastest[name] : "")
+    }
+    print ""
+    print "**Slower than QEMU** in " slowerRows " of " n " rows (QEMU\047s time divided by ours): " text "."
+}
+
+function printSummary() {
     print "Time of qemu-user divided by that of DynaTrans unless it says otherwise; whole processes, start-up and compiling included."
     print ""
     print "| what | target | reached | met | |"
@@ -64,10 +84,19 @@ END {
     target("waiting for compilations, % of the guest's time", "under 10", count["wait"] ? sprintf("%.1f", most["wait"]) : "-", most["wait"] < 10, mostName["wait"])
     target("resident memory beyond the native run's, MiB", "under 200", count["memory"] ? sprintf("%.0f", most["memory"]) : "-", most["memory"] < 200, mostName["memory"])
     target("interpreter, integer kernels, MIPS, geometric mean", "100", count["mips"] ? sprintf("%.0f", exp(sum["mips"] / count["mips"])) : "-", exp(sum["mips"] / (count["mips"] ? count["mips"] : 1)) >= 100, count["mips"] ? sprintf("%.0f to %.0f", least["mips"], most["mips"]) : "")
-    print ""
+    printSlower()
+}
+
+function printTable(   i) {
     print "| guest | kind | native s | qemu-user s | interpreter s | DynaTrans s | QEMU / ours | native / ours | compile wait % | MiB beyond native |"
     print "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|"
     for (i = 1; i <= n; i++) print rows[i]
+}
+
+END {
+    if (part != "table") printSummary()
+    if (part == "") print ""
+    if (part != "summary") printTable()
     print ""
     print conditions "."
 }
