@@ -37,8 +37,13 @@ internal static class ProcessStatus
         fields[4] = Number(process.GroupId);
         fields[5] = Number(process.SessionId);
         fields[7] = Number(process.Kernel.ForegroundGroup);
-        fields[13] = Number((subject.Thread?.CpuTime() ?? process.CpuTime()) / NanosecondsPerTick);
-        fields[15] = Number(Interlocked.Read(ref process.ChildrenTime) / NanosecondsPerTick);
+        CpuUsage own, children;
+        lock (process.Kernel.Gate)
+            (own, children) = (subject.Thread?.CpuUsage() ?? process.CpuUsage(), process.WaitedChildren);
+        fields[13] = Number(own.User / NanosecondsPerTick);
+        fields[14] = Number(own.System / NanosecondsPerTick);
+        fields[15] = Number(children.User / NanosecondsPerTick);
+        fields[16] = Number(children.System / NanosecondsPerTick);
         var nice = subject.Speaker?.Nice ?? 0;
         fields[17] = Number(20 + nice);
         fields[18] = Number(nice);
