@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using DynaTrans.Linux.Files;
 using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Loading;
@@ -46,6 +48,22 @@ public sealed record LinuxOptions
     /// <summary>Called with the memory of each program before it is given back (at its end and at execve): statistics.</summary>
     public Action<ProcessMemory>? MemoryEnding { get; init; }
 
+    /// <summary>When not null, the resident memory of the guests is measured.</summary>
+    public GuestMemoryMeter? MemoryMeter { get; init; }
+
+    /// <summary>
+    /// Most bytes of memory that all guests of the run may have together, or null: no more than the host can give. Private mappings that are, or
+    /// were, writable and shared anonymous ones count with all their pages, touched or not, in each process that has them, as with
+    /// vm.overcommit_memory=2; beyond it mmap, brk, mprotect and fork give ENOMEM. What files hold (memfd, tmpfs) does not count.
+    /// </summary>
+    public long? MemoryLimit { get; init; }
+
+    /// <summary>Wall time after which all guests are killed and <see cref="LinuxHost.TimeoutStatus"/> is returned, or null.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>Counts the system calls that are not implemented.</summary>
+    public UnknownCalls UnknownCalls { get; init; } = new();
+
     /// <summary>True to hand the host's signals (Ctrl-C and the like) to the guest.</summary>
     public bool ForwardSignals { get; init; } = true;
 }
@@ -53,6 +71,14 @@ public sealed record LinuxOptions
 /// <summary>Runs Linux programs: the entry of the process VM.</summary>
 public static class LinuxHost
 {
+    /// <summary>Exit status when the time was up, as of timeout(1).</summary>
+    public const int TimeoutStatus = 124;
+
+    // A guest that is told to end does so in milliseconds, unless the host's kernel does not let go of one of its threads.
+    private static readonly TimeSpan s_killPatience = TimeSpan.FromSeconds(5), s_killAgain = TimeSpan.FromMilliseconds(20);
+
+    private static readonly TimeSpan s_longestWait = TimeSpan.FromHours(1);
+
     /// <summary>Exit status when the program cannot be found.</summary>
     public const int NotFoundStatus = 127;
 
@@ -78,7 +104,7 @@ public static class LinuxHost
         }
 
         HostDescriptors.Prepare();
-        var kernel = new LinuxKernel(options.TranslatorFactory)
+        var kernel = new LinuxKernel(options.TranslatorFactory, options.MemoryLimit)
         {
             Root = options.Root is { Length: > 0 } root ? HostCalls.FromText(Path.GetFullPath(root).TrimEnd('/')) : null,
             Strace = options.Strace == null ? null : new StraceLog(options.Strace),
@@ -86,6 +112,8 @@ public static class LinuxHost
             VcpuCreated = options.VcpuCreated,
             VcpuEnding = options.VcpuEnding,
             MemoryEnding = options.MemoryEnding,
+            Meter = options.MemoryMeter,
+            UnknownCalls = options.UnknownCalls,
         };
         var arguments = new List<string> { HostCalls.FromText(options.Argument0 ?? options.Program) };
         foreach (var argument in options.Arguments)
@@ -106,7 +134,12 @@ public static class LinuxHost
         using (options.ForwardSignals ? new HostSignals(kernel) : null)
         {
             first.Start();
-            WaitForAll(kernel, process);
+            if (!WaitForAll(kernel, process, options.Timeout))
+            {
+                Error(options).WriteLine(string.Create(
+                    CultureInfo.InvariantCulture, $"dynatrans: {options.Program}: killed after {options.Timeout!.Value.TotalSeconds:0.###} s (--timeout)"));
+                return TimeoutStatus;
+            }
         }
 
         return Report(process, options);
@@ -114,18 +147,34 @@ public static class LinuxHost
 
     // What the program leaves running may still write: the run ends with the last process. But when somebody ended the program by a signal
     // to the host process, what is left goes with it.
-    private static void WaitForAll(LinuxKernel kernel, GuestProcess first)
+    // False: the time was up, and all were killed.
+    private static bool WaitForAll(LinuxKernel kernel, GuestProcess first, TimeSpan? timeout)
     {
+        var start = Stopwatch.GetTimestamp();
+        var timeIsUp = false;
         lock (kernel.Gate)
         {
             while (kernel.Processes.Count > 0)
             {
-                if (kernel.WasToldToEnd && first.HasEnded && (first.ExitStatus & 0x7F) != 0)
-                    foreach (var process in kernel.Processes.ToArray())
-                        process.Send(SignalInfo.Sent(Signal.Kill, SignalInfo.FromKernel, 0, 0));
-                Monitor.Wait(kernel.Gate);
+                var left = timeout - Stopwatch.GetElapsedTime(start);
+                timeIsUp |= left <= TimeSpan.Zero;
+                if (timeIsUp || (kernel.WasToldToEnd && first.HasEnded && (first.ExitStatus & 0x7F) != 0))
+                    KillAll(kernel);
+                if (timeIsUp && left < -s_killPatience)
+                    break;
+                var wait = timeIsUp ? s_killAgain : left ?? System.Threading.Timeout.InfiniteTimeSpan;
+                Monitor.Wait(kernel.Gate, wait < s_longestWait ? wait : s_longestWait);
             }
         }
+
+        return !timeIsUp;
+    }
+
+    // A process may fork while the others are killed: they are told again.
+    private static void KillAll(LinuxKernel kernel)
+    {
+        foreach (var process in kernel.Processes.ToArray())
+            process.Send(SignalInfo.Sent(Signal.Kill, SignalInfo.FromKernel, 0, 0));
     }
 
     private static int Report(GuestProcess process, LinuxOptions options)
@@ -134,7 +183,8 @@ public static class LinuxHost
         if (signal == 0)
             return process.ExitStatus >> 8 & 0xFF;
         var fault = process.DeathFault is { } address ? $", accessing 0x{address:x}" : string.Empty;
-        Error(options).WriteLine($"dynatrans: {options.Program}: killed by {Signal.Name(signal)} at guest address 0x{process.DeathAddress:x}{fault}");
+        Error(options).WriteLine(
+            $"dynatrans: {options.Program}: killed by {Signal.Name(signal)} at guest address 0x{process.DeathAddress:x}{fault}{process.DeathSite}");
         return 128 + signal;
     }
 

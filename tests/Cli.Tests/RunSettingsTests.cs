@@ -7,7 +7,7 @@ public sealed class RunSettingsTests
 {
     private static readonly string[] Pieces =
     [
-        "--engine", "auto", "interp", "jit", "--root", "/", "--env", "A=1", "B=", "--strace", "--stats", "--verify", "--stats-file", "file",
+        "--engine", "auto", "interp", "jit", "--root", "/", "--env", "A=1", "B=", "--strace", "--stats", "--verify", "--stats-file", "file", "--memory", "1M", "--timeout", "5",
         "--", "-", "--help", "-h", "-x", "--root=/", "--stats=false", "--engine=jit", "run", "program", "true", "", "[x]", "@y",
     ];
 
@@ -45,6 +45,8 @@ public sealed class RunSettingsTests
     [InlineData("run", "--engine", "other", "program")]
     [InlineData("run", "--engine", "jit", "--engine", "auto", "program")]
     [InlineData("run", "--stats", "--stats", "program")]
+    [InlineData("run", "--memory", "1M", "--memory", "2M", "program")]
+    [InlineData("run", "--timeout", "-1", "program")]
     [InlineData("run", "--unknown", "program")]
     public void TheRestIsForTheParser(params string[] args) => Assert.Null(RunSettings.TryReadPlain(args));
 
@@ -62,5 +64,5 @@ public sealed class RunSettingsTests
 
     private static string Describe(RunSettings s) =>
         $"{s.Program} ({string.Join('|', s.Arguments)}) {s.Engine ?? Engines.Auto} {s.Root} ({string.Join('|', s.Environment)}) " +
-        $"{s.Strace} {s.Stats} {s.Verify} {s.StatsFile}";
+        $"{s.Strace} {s.Stats} {s.Verify} {s.StatsFile} {s.Memory} {s.Timeout}";
 }

@@ -68,7 +68,7 @@ internal static class CommandLine
 
     private static string Describe(Exception e) => e switch
     {
-        OutOfMemoryException => "out of memory",
+        OutOfMemoryException => $"out of memory: {e.Message}",
         UnauthorizedAccessException or IOException => e.Message,
         _ => $"internal error: {e.GetType().Name}: {e.Message}",
     };

@@ -12,6 +12,9 @@ internal static class ExitStatus
     /// <summary>Interpreter and translator differ (run --verify).</summary>
     public const int Difference = 2;
 
+    /// <summary>The time given by --timeout was up.</summary>
+    public const int Timeout = Linux.LinuxHost.TimeoutStatus;
+
     /// <summary>DynaTrans was called wrongly, or failed itself.</summary>
     public const int Usage = 125;
 

@@ -30,6 +30,9 @@ internal static class RunCommand
             Arguments = settings.Arguments,
             Environment = settings.GuestEnvironment(),
             Root = root,
+            MemoryLimit = settings.CheckedMemory(),
+            Timeout = settings.CheckedTimeout(),
+            MemoryMeter = settings.Stats ? statistics.Memory : null,
             Strace = settings.Strace ? Console.Error : null,
             TranslatorFactory = settings.Verify
                 ? Verifying(statistics)
@@ -39,6 +42,8 @@ internal static class RunCommand
             MemoryEnding = statistics.Add,
         };
         var status = LinuxHost.Run(linux);
+        if ((settings.Stats || settings.Strace) && linux.UnknownCalls.Describe() is { } calls)
+            Console.Error.WriteLine($"dynatrans: not implemented {calls}");
         if (settings.Stats || settings.Verify)
             Console.Error.Write(statistics.Describe(settings.Verify));
         if (settings.StatsFile is { } file)

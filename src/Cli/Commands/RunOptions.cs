@@ -21,6 +21,18 @@ internal sealed class RunOptions
         AllowMultipleArgumentsPerToken = false,
     };
 
+    private readonly Option<string?> _memory = new(RunSettings.MemoryName)
+    {
+        Description = "Most memory of all guests together (K, M, G); beyond it they get ENOMEM.",
+        HelpName = "SIZE",
+    };
+
+    private readonly Option<string?> _timeout = new(RunSettings.TimeoutName)
+    {
+        Description = "Kill all guests after this wall time (status 124); s, m, h behind it for other units.",
+        HelpName = "SECONDS",
+    };
+
     private readonly Option<bool> _strace = new(RunSettings.StraceName) { Description = "Log system calls to standard error." };
 
     private readonly Option<bool> _stats = new(RunSettings.StatsName) { Description = "Print counters to standard error at the end." };
@@ -35,7 +47,7 @@ internal sealed class RunOptions
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _engine, _root, _environment, _strace, _stats, _verify, _statsFile })
+        foreach (var option in new Option[] { _engine, _root, _environment, _memory, _timeout, _strace, _stats, _verify, _statsFile })
             command.Add(option);
     }
 
@@ -47,6 +59,8 @@ internal sealed class RunOptions
         Engine = result.GetValue(_engine),
         Root = result.GetValue(_root),
         Environment = result.GetValue(_environment) ?? [],
+        Memory = result.GetValue(_memory),
+        Timeout = result.GetValue(_timeout),
         Strace = result.GetValue(_strace),
         Stats = result.GetValue(_stats),
         Verify = result.GetValue(_verify),

@@ -7,7 +7,7 @@ internal sealed record RunSettings
 {
     /// <summary>Names of the options.</summary>
     public const string EngineName = "--engine", RootName = "--root", EnvironmentName = "--env", StraceName = "--strace", StatsName = "--stats",
-        VerifyName = "--verify", StatsFileName = "--stats-file";
+        VerifyName = "--verify", StatsFileName = "--stats-file", MemoryName = "--memory", TimeoutName = "--timeout";
 
     /// <summary>The guest's program.</summary>
     public required string Program { get; init; }
@@ -29,6 +29,12 @@ internal sealed record RunSettings
 
     /// <summary>Print counters.</summary>
     public bool Stats { get; init; }
+
+    /// <summary>Most memory of the guests, as it was given.</summary>
+    public string? Memory { get; init; }
+
+    /// <summary>The time after which they are killed, as it was given.</summary>
+    public string? Timeout { get; init; }
 
     /// <summary>Compare the executors.</summary>
     public bool Verify { get; init; }
@@ -89,6 +95,16 @@ internal sealed record RunSettings
         return Root;
     }
 
+    /// <summary>Most bytes of memory of the guests, or null.</summary>
+    /// <exception cref="CommandException">It is no size.</exception>
+    public long? CheckedMemory() => Memory == null ? null
+        : Quantities.ReadSize(Memory) ?? throw new CommandException(ExitStatus.Usage, $"--memory {Memory}: a size is expected, such as 64M or 2G");
+
+    /// <summary>The time after which the guests are killed, or null.</summary>
+    /// <exception cref="CommandException">It is no time.</exception>
+    public TimeSpan? CheckedTimeout() => Timeout == null ? null
+        : Quantities.ReadTime(Timeout) ?? throw new CommandException(ExitStatus.Usage, $"--timeout {Timeout}: seconds are expected, such as 10, 0.5 or 2m");
+
     /// <summary>The environment of the guest: null for ours.</summary>
     /// <exception cref="CommandException">A setting has no name.</exception>
     public List<string>? GuestEnvironment()
@@ -122,6 +138,8 @@ internal sealed record RunSettings
     {
         EngineName when Engine == null && Array.IndexOf(Engines.All, value) >= 0 => this with { Engine = value },
         RootName when Root == null => this with { Root = value },
+        MemoryName when Memory == null => this with { Memory = value },
+        TimeoutName when Timeout == null => this with { Timeout = value },
         StatsFileName when StatsFile == null => this with { StatsFile = value },
         _ => null,
     };

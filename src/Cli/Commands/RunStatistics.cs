@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Compilation;
+using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Memory;
 using DynaTrans.Runtime.Execution;
 
@@ -29,6 +30,9 @@ internal sealed unsafe class RunStatistics
 
     /// <summary>The counters of all translators of the run.</summary>
     public TranslatorStatistics Translators { get; } = new();
+
+    /// <summary>The resident memory of the guests.</summary>
+    public GuestMemoryMeter Memory { get; } = new();
 
     /// <summary>Makes a new processor note where its time goes.</summary>
     public static void Watch(Vcpu vcpu) => vcpu.Times = new ActivityTimes();
@@ -91,6 +95,8 @@ internal sealed unsafe class RunStatistics
             Line("compiling", $"{Seconds(Translators.CompileTicks):f3} s, by all threads");
             Line("left code", $"{Causes(_leaves)}");
             Line("exits", $"{Causes(_exits)}");
+            Line("guest memory", $"{Mebibytes(Memory.Resident)} MiB resident at the end, {Mebibytes(Memory.Peak)} MiB at the peak");
+            Line("host process", $"{Mebibytes(HostMemory("VmRSS:"))} MiB resident at the end, {Mebibytes(HostMemory("VmHWM:"))} MiB at the peak");
             if (verified)
                 Line("verified", $"{_compared} block executions without a difference, {_notCompared} not compared");
         }
@@ -111,6 +117,13 @@ internal sealed unsafe class RunStatistics
         foreach (var (activity, name) in Names)
             line("  " + name, $"{Seconds(_ticks[(int)activity]),8:f3} s {100.0 * _ticks[(int)activity] / total,5:f1} %");
     }
+
+    private static string Mebibytes(ulong bytes) => (bytes / 1048576.0).ToString("f1", CultureInfo.InvariantCulture);
+
+    // Of proc_pid_status(5), in KiB there; with the guests' memory in it.
+    private static ulong HostMemory(string name) =>
+        HostCalls.LineOf(HostCalls.ReadText("/proc/self/status"), name) is { } line
+            && ulong.TryParse(line.Replace("kB", string.Empty, StringComparison.Ordinal).Trim(), out var kibibytes) ? kibibytes * 1024 : 0;
 
     private static double Seconds(long ticks) => (double)ticks / Stopwatch.Frequency;
 

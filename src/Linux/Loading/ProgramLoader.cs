@@ -85,7 +85,7 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
             var (stackTop, stackBottom) = MapStack(memory, process, elf.NeedsExecutableStack);
             if (old)
                 memory.HeapProtection |= PagePermission.Execute;
-            var bias = ElfMapper.Map(memory, elf, elf.Is32 ? PieBase32 : PieBase64, old, file.Path ?? string.Empty);
+            var bias = ElfMapper.Map(memory, elf, elf.Is32 ? PieBase32 : Math.Min(PieBase64, memory.Space.WindowSize / 4), old, file.Path ?? string.Empty);
             memory.StartBreak(elf.HighestAddress + bias);
             var entry = elf.Entry + bias;
             ulong interpreterBias = 0;
@@ -121,13 +121,32 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
 
     private ProcessMemory CreateMemory(bool is32)
     {
+        var translator = kernel.TranslatorFactory();
         try
         {
-            return new ProcessMemory(is32, kernel.TranslatorFactory()) { Commit = kernel.Commit, Ending = kernel.MemoryEnding };
+            try
+            {
+                return Make();
+            }
+            catch (OutOfMemoryException) when (!is32 && kernel.TryShrinkWindow())
+            {
+                return Make();
+            }
         }
         catch (OutOfMemoryException e)
         {
-            throw new LoadException(e.Message, Errno.ENOMEM);
+            translator?.Dispose();
+            throw new LoadException($"{e.Message} (see ulimit -v, ulimit -d, vm.overcommit_memory)", Errno.ENOMEM);
+        }
+
+        ProcessMemory Make()
+        {
+            var memory = new ProcessMemory(is32, translator, kernel.WindowBits)
+            {
+                Commit = kernel.Commit, Ending = kernel.MemoryEnding, Meter = kernel.Meter,
+            };
+            kernel.Meter?.Add(memory);
+            return memory;
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
 using DynaTrans.Linux.Host;
 using DynaTrans.Runtime.Memory;
@@ -27,10 +28,11 @@ public sealed unsafe partial class ProcessMemory
             ProcessMemory child;
             try
             {
-                child = new ProcessMemory(Space.Is32Bit, translator)
+                child = new ProcessMemory(Space.Is32Bit, translator, BitOperations.Log2(Space.WindowSize))
                 {
                     Commit = Commit,
                     Ending = Ending,
+                    Meter = Meter,
                     AddressLimit = AddressLimit,
                     DataLimit = DataLimit,
                     HeapProtection = HeapProtection,

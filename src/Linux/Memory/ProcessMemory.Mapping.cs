@@ -75,7 +75,17 @@ public sealed unsafe partial class ProcessMemory
                 var made = CreateShared(length);
                 if (made.Error != 0)
                     return -made.Error;
-                file = memory = made.File;
+                file = memory = made.File!;
+                if ((flags & MapFlags.NoReserve) == 0 || Commit is { IsStrict: true })
+                {
+                    memory.Tag = Commit?.TryCharge(length);
+                    if (Commit != null && memory.Tag == null)
+                    {
+                        memory.Release();
+                        return -Errno.ENOMEM;
+                    }
+                }
+
                 offset = 0;
                 name = "/dev/zero (deleted)";
             }
@@ -201,6 +211,7 @@ public sealed unsafe partial class ProcessMemory
             switch (advice)
             {
                 case DontNeed or Free:
+                    Meter?.BeforeUnmap(length);
                     Space.PrepareWrite(address, length);
                     return HostCalls.Call(HostSys.Madvise, (nint)(Space.Base + address), (long)length, DontNeed);
                 case Remove:
@@ -231,7 +242,7 @@ public sealed unsafe partial class ProcessMemory
         var writable = file == null || !shared || IsWritable(file);
         if (!writable && (protection & PagePermission.Write) != 0)
             return -Errno.EACCES;
-        var committed = !shared && !noReserve && (protection & PagePermission.Write) != 0;
+        var committed = !shared && (!noReserve || Commit is { IsStrict: true }) && (protection & PagePermission.Write) != 0;
         if (committed && Commit?.TryTake(length) == false)
             return -Errno.ENOMEM;
         Remove(address, length);
@@ -310,6 +321,7 @@ public sealed unsafe partial class ProcessMemory
 
     private void Remove(ulong address, ulong length)
     {
+        Meter?.BeforeUnmap(length);
         var pieces = Cut(address, address + length);
         if (pieces.Count == 0)
             return;

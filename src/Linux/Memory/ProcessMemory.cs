@@ -6,14 +6,19 @@ namespace DynaTrans.Linux.Memory;
 /// <summary>The memory of a process: address space, block cache and mappings. Shared by threads and between vfork and execve.</summary>
 public sealed partial class ProcessMemory
 {
+    /// <summary>log2 of the window of an x86-64 guest: what is usual, and the least that a program has room in.</summary>
+    public const int UsualWindowBits = 39, LeastWindowBits = 28;
+
     private int _users = 1;
 
     /// <summary>Makes an empty address space.</summary>
-    /// <param name="is32Bit">True for an i386 guest: 4 GiB; else a window of 2^39 bytes.</param>
+    /// <param name="is32Bit">True for an i386 guest: 4 GiB.</param>
     /// <param name="translator">Makes host code of hot blocks; null interprets everything. It is disposed with the memory.</param>
-    public ProcessMemory(bool is32Bit, ITranslator? translator)
+    /// <param name="windowBits">log2 of the window of an x86-64 guest.</param>
+    /// <exception cref="OutOfMemoryException">The host has no room for it.</exception>
+    public ProcessMemory(bool is32Bit, ITranslator? translator, int windowBits = UsualWindowBits)
     {
-        Space = new AddressSpace(is32Bit ? 32 : 39);
+        Space = new AddressSpace(is32Bit ? 32 : windowBits, is32Bit);
         try
         {
             Cache = new BlockCache(Space, translator);
@@ -48,6 +53,7 @@ public sealed partial class ProcessMemory
         if (Interlocked.Decrement(ref _users) != 0)
             return;
         Ending?.Invoke(this);
+        Meter?.Remove(this);
         lock (Space.Lock)
         {
             foreach (var area in _areas)
@@ -64,6 +70,9 @@ public sealed partial class ProcessMemory
         Cache.Dispose();
         Space.Dispose();
     }
+
+    /// <summary>Measures the resident memory, or null.</summary>
+    public GuestMemoryMeter? Meter { get; init; }
 
     /// <summary>Called before the memory is given back.</summary>
     public Action<ProcessMemory>? Ending { get; init; }

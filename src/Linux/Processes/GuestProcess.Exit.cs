@@ -22,6 +22,9 @@ public sealed partial class GuestProcess
     /// <summary>The fault address of a deadly SIGSEGV or SIGBUS, or null.</summary>
     public ulong? DeathFault { get; internal set; }
 
+    /// <summary>What is at that address, for the report: opcode bytes, the nearest symbol. Of the first process and for faults only; else empty.</summary>
+    public string DeathSite { get; internal set; } = string.Empty;
+
     /// <summary>CPU time of threads that have ended. Under the kernel's gate.</summary>
     internal CpuUsage EndedThreads { get; private set; }
 

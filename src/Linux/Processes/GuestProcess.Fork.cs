@@ -99,6 +99,8 @@ public sealed unsafe partial class GuestProcess
             return -Errno.ENOMEM;
         if (shares)
             memory.AddUser();
+        else
+            Kernel.Meter?.Add(memory);
         var files = Files;
         if ((flags & CloneFlags.Files) != 0)
             files.AddUser();

@@ -160,7 +160,7 @@ public sealed unsafe partial class GuestThread
         _keepRegisters = false;
         var strace = Process.Kernel.Strace;
         strace?.Enter(context, entry);
-        var result = entry == null ? -Errno.ENOSYS : entry.Invoke(context);
+        var result = entry == null ? Process.Kernel.UnknownCalls.Note(abi, number) : entry.Invoke(context);
         strace?.Leave(context, number, entry, result);
         times?.Enter(VcpuActivity.Other);
         if (_keepRegisters)

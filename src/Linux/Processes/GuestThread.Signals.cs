@@ -147,6 +147,8 @@ public sealed unsafe partial class GuestThread
         Process.DeathAddress = State->Slots[Slot.Rip];
         if (info.Kind == SignalInfoKind.Fault && info.Code != SignalInfo.FromKernel && info.Number is Signal.Segv or Signal.Bus)
             Process.DeathFault = info.Value;
+        if (Process.Pid == Process.Kernel.HostProcessId)
+            Process.DeathSite = CrashSite.Describe(Process.Memory, Process.DeathAddress, info.Number);
         Process.BeginExit(info.Number);
     }
 

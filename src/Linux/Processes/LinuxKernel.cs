@@ -3,6 +3,7 @@ using DynaTrans.Linux.Memory;
 using DynaTrans.Linux.Signals;
 using DynaTrans.Linux.Syscalls;
 using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.Linux.Processes;
@@ -18,10 +19,12 @@ public sealed class LinuxKernel
     private readonly Dictionary<uint, QueuedSignals> _queuedSignals = [];
     private int _nextId;
     private Files.RootDirectories? _roots;
+    private int _windowBits = ProcessMemory.UsualWindowBits;
 
     /// <summary>Makes a kernel without processes.</summary>
     /// <param name="translatorFactory">Makes the translator of one address space; null interprets everything.</param>
-    public LinuxKernel(Func<ITranslator?>? translatorFactory)
+    /// <param name="memoryLimit">See <see cref="LinuxOptions.MemoryLimit"/>.</param>
+    public LinuxKernel(Func<ITranslator?>? translatorFactory, long? memoryLimit = null)
     {
         TranslatorFactory = translatorFactory ?? (static () => null);
         HostProcessId = (int)HostCalls.Call(HostSys.Getpid);
@@ -29,7 +32,7 @@ public sealed class LinuxKernel
         HostSession = (int)HostCalls.Call(HostSys.Getsid);
         // The first process has the host's own number; others get numbers that no host process can have.
         _nextId = MaxHostProcessId();
-        Commit = new CommitLimit();
+        Commit = new CommitLimit(memoryLimit);
     }
 
     /// <summary>Guards the process tree and the signal state of all processes. Taken before an address space's lock, never after it.</summary>
@@ -58,6 +61,9 @@ public sealed class LinuxKernel
 
     /// <summary>See <see cref="LinuxOptions.MemoryEnding"/>.</summary>
     public Action<ProcessMemory>? MemoryEnding { get; init; }
+
+    /// <summary>See <see cref="LinuxOptions.MemoryMeter"/>.</summary>
+    public GuestMemoryMeter? Meter { get; init; }
 
     /// <summary>Number of the host process, which the first guest process shares.</summary>
     public int HostProcessId { get; }
@@ -88,6 +94,9 @@ public sealed class LinuxKernel
 
     /// <summary>Host time at which the kernel started, in nanoseconds of CLOCK_MONOTONIC.</summary>
     public long StartTime { get; } = System.Diagnostics.Stopwatch.GetTimestamp();
+
+    /// <summary>System calls that guests made and that are not implemented.</summary>
+    public UnknownCalls UnknownCalls { get; init; } = new();
 
     /// <summary>The processes that exist, zombies included. Under <see cref="Gate"/>.</summary>
     public IReadOnlyCollection<GuestProcess> Processes => _processes.Values;
@@ -125,6 +134,23 @@ public sealed class LinuxKernel
         if (!_queuedSignals.TryGetValue(user, out var queued))
             _queuedSignals.Add(user, queued = new QueuedSignals());
         return queued;
+    }
+
+    /// <summary>log2 of the window of a new x86-64 program.</summary>
+    internal int WindowBits => Volatile.Read(ref _windowBits);
+
+    /// <summary>
+    /// The host has refused a window (ulimit -v, strict overcommit, an emulator below with a window of its own): the next ones are a quarter of
+    /// the largest that it grants, so that there is room for those of children too. False when that is too small for a program.
+    /// </summary>
+    internal bool TryShrinkWindow()
+    {
+        var bits = WindowBits;
+        while (!AddressSpace.CanReserve(bits))
+            if (--bits < ProcessMemory.LeastWindowBits)
+                return false;
+        Volatile.Write(ref _windowBits, Math.Max(bits - 2, ProcessMemory.LeastWindowBits));
+        return true;
     }
 
     internal Vcpu CreateVcpu(ProcessMemory memory)

@@ -27,7 +27,7 @@ public sealed class StraceLog(TextWriter writer)
         if (entry?.Name is "exit_group" or "exit")
             return;
         var call = entry == null
-            ? $"syscall_{number}(0x{c.A0:x}, 0x{c.A1:x}, 0x{c.A2:x}, 0x{c.A3:x}, 0x{c.A4:x}, 0x{c.A5:x})"
+            ? $"{SyscallNames.Of(c.Abi, number)}(0x{c.A0:x}, 0x{c.A1:x}, 0x{c.A2:x}, 0x{c.A3:x}, 0x{c.A4:x}, 0x{c.A5:x})"
             : $"{entry.Name}({s_entered})";
         var outcome = result is < 0 and > -4096
             ? $"-1 {Errno.Name((int)-result)} ({Errno.Message((int)-result)})"

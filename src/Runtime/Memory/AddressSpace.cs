@@ -25,14 +25,22 @@ public sealed unsafe class AddressSpace : IDisposable
     /// <param name="addressBits">log2 of the window: 32 for 16- and 32-bit guests, up to 44 for 64-bit guests (39 is usual).</param>
     /// <exception cref="OutOfMemoryException">The host has no room for the reservation.</exception>
     public AddressSpace(int addressBits)
+        : this(addressBits, addressBits <= 32)
+    {
+    }
+
+    /// <summary>Reserves an address space whose window may be small although addresses have 64 bits.</summary>
+    /// <param name="addressBits">log2 of the window; 32 for addresses of 32 bits.</param>
+    /// <param name="is32Bit">Linear addresses have 32 bits.</param>
+    /// <exception cref="OutOfMemoryException">The host has no room for the reservation.</exception>
+    public AddressSpace(int addressBits, bool is32Bit)
     {
         WindowSize = 1UL << addressBits;
-        Is32Bit = addressBits <= 32;
+        Is32Bit = is32Bit;
 
-        // The table lies right below the window, so that translated code reaches both by one register. Slack behind the window: an access
-        // at its very end that runs over is checked, but a copy of whole pages may touch it.
-        _tableSize = (nuint)((WindowSize / PageSize) + 4096);
-        _reservation = _tableSize + (nuint)WindowSize + (1 << 20);
+        // The table lies right below the window, so that translated code reaches both by one register.
+        _tableSize = TableSize(addressBits);
+        _reservation = Reservation(addressBits);
         Permissions = HostMemory.Reserve(_reservation);
         Base = Permissions + _tableSize;
     }
@@ -255,6 +263,22 @@ public sealed unsafe class AddressSpace : IDisposable
             NativeMemory.Free((void*)page);
         _outliers.Clear();
     }
+
+    /// <summary>True when the host has room for the reservation of an address space now.</summary>
+    /// <param name="addressBits">log2 of the window.</param>
+    public static bool CanReserve(int addressBits)
+    {
+        var start = HostMemory.TryReserve(Reservation(addressBits));
+        if (start == null)
+            return false;
+        HostMemory.Release(start, Reservation(addressBits));
+        return true;
+    }
+
+    private static nuint TableSize(int addressBits) => (nuint)(((1UL << addressBits) / PageSize) + 4096);
+
+    // Slack behind the window: an access at its very end that runs over is checked, but a copy of whole pages may touch it.
+    private static nuint Reservation(int addressBits) => TableSize(addressBits) + ((nuint)1 << addressBits) + (1 << 20);
 
     private static int ChunkAt(ulong address, int length) => (int)Math.Min((uint)length, PageSize - (address % PageSize));
 

@@ -16,8 +16,15 @@ internal static unsafe partial class HostMemory
     /// <exception cref="OutOfMemoryException">The host refused.</exception>
     public static byte* Reserve(nuint size)
     {
+        var p = TryReserve(size);
+        return p == null ? throw new OutOfMemoryException($"the host refused to reserve {size} bytes of address space") : p;
+    }
+
+    /// <summary>Reserves <paramref name="size"/> bytes; null when the host refuses.</summary>
+    public static byte* TryReserve(nuint size)
+    {
         var p = Mmap(null, size, ProtRead | ProtWrite, MapPrivate | MapAnonymous | MapNoReserve, -1, 0);
-        return (nint)p == -1 ? throw new OutOfMemoryException($"the host refused to reserve {size} bytes of address space") : (byte*)p;
+        return (nint)p == -1 ? null : (byte*)p;
     }
 
     /// <summary>Replaces whole pages by fresh zero pages (also over a file mapping).</summary>

@@ -52,6 +52,39 @@ internal static class ElfImage
         return image;
     }
 
+    /// <summary>Appends a symbol table with functions at offsets in the code.</summary>
+    public static byte[] WithSymbols(byte[] image, bool is32, params (string Name, int Offset)[] functions)
+    {
+        const uint SymTab = 2, StrTab = 3;
+        var entry = is32 ? 16 : 24;
+        var header = is32 ? 40 : 64;
+        var names = System.Text.Encoding.ASCII.GetBytes("\0" + string.Concat(functions.Select(f => f.Name + "\0")));
+        var symbolsAt = (image.Length + 15) & ~15;
+        var namesAt = symbolsAt + (entry * functions.Length);
+        var sectionsAt = (namesAt + names.Length + 15) & ~15;
+        var result = new byte[sectionsAt + (3 * header)];
+        image.CopyTo(result, 0);
+        names.CopyTo(result, namesAt);
+        var w = new Writer(result, is32);
+        var name = 1;
+        for (var i = 0; i < functions.Length; i++)
+        {
+            var at = symbolsAt + (i * entry);
+            w.Word(at, (uint)name);
+            w.Long(at + (is32 ? 4 : 8), CodeAddress(is32) + (ulong)functions[i].Offset);
+            result[at + (is32 ? 12 : 4)] = 0x12; // global function
+            w.Half(at + (is32 ? 14 : 6), 1);
+            name += functions[i].Name.Length + 1;
+        }
+
+        w.Section(sectionsAt + header, SymTab, symbolsAt, entry * functions.Length, 2);
+        w.Section(sectionsAt + (2 * header), StrTab, namesAt, names.Length, 0);
+        w.Long(is32 ? 32 : 40, (ulong)sectionsAt);
+        w.Half(is32 ? 46 : 58, header);
+        w.Half(is32 ? 48 : 60, 3);
+        return result;
+    }
+
     private readonly struct Writer(byte[] image, bool is32)
     {
         public void Bytes(int at, byte[] bytes) => bytes.CopyTo(image, at);
@@ -66,6 +99,14 @@ internal static class ElfImage
                 Word(at, (uint)value);
             else
                 BitConverter.TryWriteBytes(image.AsSpan(at), value);
+        }
+
+        public void Section(int at, uint type, int offset, int size, uint link)
+        {
+            Word(at + 4, type);
+            Long(at + (is32 ? 16 : 24), (ulong)offset);
+            Long(at + (is32 ? 20 : 32), (ulong)size);
+            Word(at + (is32 ? 24 : 40), link);
         }
 
         public void Header(int at, uint type, uint flags, ulong offset, ulong address, ulong fileSize, ulong memorySize)

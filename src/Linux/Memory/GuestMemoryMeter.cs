@@ -1,0 +1,68 @@
+using System.Diagnostics;
+using DynaTrans.Runtime.Memory;
+
+namespace DynaTrans.Linux.Memory;
+
+/// <summary>
+/// Measures the resident memory of all guests of a run together. It can shrink only when memory is given back: so it is looked at right
+/// before that, when a memory ends (always) and when a large mapping goes (unless that would cost more than a few hundredths of the time).
+/// Thread-safe.
+/// </summary>
+public sealed class GuestMemoryMeter
+{
+    private const ulong Large = 1 << 20;
+    private const int Patience = 50;
+
+    private readonly Lock _gate = new();
+    private readonly HashSet<ProcessMemory> _memories = [];
+    private long _next;
+
+    /// <summary>Bytes that were resident when it was last looked at: at the end of the run, those of the last program.</summary>
+    public ulong Resident { get; private set; }
+
+    /// <summary>The most bytes seen.</summary>
+    public ulong Peak { get; private set; }
+
+    internal void Add(ProcessMemory memory)
+    {
+        lock (_gate)
+            _memories.Add(memory);
+    }
+
+    /// <summary>A memory is about to end.</summary>
+    internal void Remove(ProcessMemory memory)
+    {
+        lock (_gate)
+        {
+            Measure();
+            _memories.Remove(memory);
+        }
+    }
+
+    /// <summary>A mapping is about to go. The caller may hold its memory's lock, and no other.</summary>
+    internal void BeforeUnmap(ulong length)
+    {
+        if (length < Large || Stopwatch.GetTimestamp() < Interlocked.Read(ref _next) || !_gate.TryEnter())
+            return;
+        try
+        {
+            Measure();
+        }
+        finally
+        {
+            _gate.Exit();
+        }
+    }
+
+    private void Measure()
+    {
+        var start = Stopwatch.GetTimestamp();
+        ulong pages = 0;
+        foreach (var memory in _memories)
+            pages += ResidentPages.Of(memory);
+        Resident = pages * AddressSpace.PageSize;
+        Peak = Math.Max(Peak, Resident);
+        var end = Stopwatch.GetTimestamp();
+        Interlocked.Exchange(ref _next, end + ((end - start) * Patience));
+    }
+}
