@@ -31,6 +31,9 @@ public enum GuestMode : ushort
     /// <summary>MXCSR has an exception unmasked: each SSE floating-point instruction checks for #XM.</summary>
     SseUnmasked = 64,
 
+    /// <summary>EFLAGS.AC is set at ring 3 with CR0.AM: data accesses check alignment. Lifted like the mode without it, and interpreted.</summary>
+    AlignmentChecked = 128,
+
     /// <summary>A 32-bit Linux program's mode.</summary>
     Linux32 = Code32 | Stack32 | Flat | User,
 

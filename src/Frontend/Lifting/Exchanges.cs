@@ -90,7 +90,7 @@ internal static unsafe class Exchanges
     // ZF only; the other flags stay.
     private static void Wide(LiftContext c, HelperId helper, int size)
     {
-        var equal = c.Call(helper, c.LinearAddress(c.MemoryOperand(size)));
+        var equal = c.Call(helper, c.LinearAddress(c.MemoryOperand(size)), Val.Const(c.Insn.HasLockPrefix ? 1 : 0));
         c.MergeFlags(Eflags.ZF, c.Emit(IrOpcode.Shl, 4, equal, Val.Const(6)));
     }
 }

@@ -44,9 +44,8 @@ public sealed unsafe class Lifter
             decoder.Decode(out insn);
             if (insn.IsInvalid)
             {
-                if (decoder.LastError == DecoderError.NoMoreBytes)
+                if (!LiftInvalid(ref insn, code + (int)(block.Next - rip), available - (int)(block.Next - rip)))
                     break;
-                LiftInvalid(ref insn, code + (int)(block.Next - rip), available - (int)(block.Next - rip));
             }
             else
                 LiftOne(insn, code + (int)(block.Next - rip));
@@ -74,11 +73,17 @@ public sealed unsafe class Lifter
             method(_context);
     }
 
-    // An encoding that Iced rejects: #UD, or #GP when it is longer than 15 bytes (SDM Vol. 3, 6.15, interrupt 13).
-    private void LiftInvalid(ref Instruction insn, byte* bytes, int available)
+    // An encoding that Iced rejects, or of which it found no end. False: the fetch of the byte after the available ones faults.
+    private bool LiftInvalid(ref Instruction insn, byte* bytes, int available)
     {
+        var outcome = InstructionLength.Examine(bytes, available, _context.Mode, out var length);
+        if (outcome == FetchOutcome.NeedsMore)
+            return false;
+        insn.Length = length;
+        insn.NextIP = _context.Block.Next + (uint)length;
         _context.BeginInstruction(insn, bytes);
-        _context.Raise(insn.Length >= 15 && available > 15 ? ExceptionVector.GeneralProtection : ExceptionVector.InvalidOpcode);
+        _context.Raise(outcome == FetchOutcome.TooLong ? ExceptionVector.GeneralProtection : ExceptionVector.InvalidOpcode);
+        return true;
     }
 
     private Decoder DecoderFor(GuestMode mode)

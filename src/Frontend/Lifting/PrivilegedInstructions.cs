@@ -12,6 +12,7 @@ internal static unsafe class PrivilegedInstructions
 {
     // What Linux answers for CR0 to user code on a CPU with UMIP: PE MP ET NE WP AM PG.
     private const long MachineStatus = 0x80050033;
+    private const long TaskSelector = 0x40;
     private const long GdtBase = unchecked((long)0xFFFFFFFFFFFE0000);
     private const long IdtBase = unchecked((long)0xFFFFFFFFFFFF0000);
 
@@ -53,13 +54,13 @@ internal static unsafe class PrivilegedInstructions
             c.Exit(ExitCause.Halt);
     }
 
-    // sldt, str: no local descriptor table, no task register.
+    // sldt, str: no local descriptor table, and the selector that Linux gives the task register of user code.
     private static void Table(LiftContext c)
     {
         if (c.IsReal)
             c.Raise(ExceptionVector.InvalidOpcode);
         else
-            WriteShort(c, Val.Const(0));
+            WriteShort(c, Val.Const(c.IsUser && c.Insn.Mnemonic == Mnemonic.Str ? TaskSelector : 0));
     }
 
     private static void Smsw(LiftContext c) => WriteShort(c, Val.Const(c.IsReal ? 0x10 : MachineStatus));
@@ -67,7 +68,13 @@ internal static unsafe class PrivilegedInstructions
     private static void WriteShort(LiftContext c, Val value)
     {
         if (c.IsMemory(0))
-            c.Store(2, c.MemoryOperand(2), value);
+            c.CallVoid(HelperId.StoreTable, c.LinearAddress(c.MemoryOperand(2)), value, c.Copy(4, Val.Const(2)));
+        else if (c.IsUser && c.Is64 && c.Insn.Op0Register.GetSize() == 4)
+        {
+            // As Linux answers for the CPU: the upper half stays.
+            var slot = Registers.Gpr(c.Insn.Op0Register);
+            c.Op(IrOpcode.Or, 8, slot, c.Emit(IrOpcode.And, 8, slot, Val.Const(unchecked((long)0xFFFFFFFF00000000))), value);
+        }
         else
             c.WriteRegister(c.Insn.Op0Register, value);
     }
@@ -77,7 +84,7 @@ internal static unsafe class PrivilegedInstructions
     {
         var size = c.Is64 ? 8 : 4;
         var value = c.IsReal ? 0 : c.Insn.Mnemonic == Mnemonic.Sgdt ? GdtBase : IdtBase;
-        c.CallVoid(HelperId.StoreTable, c.LinearAddress(c.MemoryOperand(size + 2)), Val.Const(value), c.Copy(4, Val.Const(size)));
+        c.CallVoid(HelperId.StoreTable, c.LinearAddress(c.MemoryOperand(size + 2)), Val.Const(value), c.Copy(4, Val.Const(size + 2)));
     }
 
     private static void In(LiftContext c)

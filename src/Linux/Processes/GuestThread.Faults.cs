@@ -3,6 +3,7 @@ using DynaTrans.Frontend.Lifting;
 using DynaTrans.Linux.Signals;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
+using Iced.Intel;
 
 namespace DynaTrans.Linux.Processes;
 
@@ -10,6 +11,11 @@ namespace DynaTrans.Linux.Processes;
 public sealed unsafe partial class GuestThread
 {
     private const int SegvMapError = 1, SegvAccessError = 2, BusAlignment = 1, TrapTrace = 2, TrapBreakpoint = 1, IllegalOperand = 2;
+
+    private const uint PresentFault = 1, WriteFault = 2, UserFault = 4;
+
+    // Four levels of page tables, less a page.
+    private const ulong EndOfUserSpace = (1UL << 47) - 4096;
 
     /// <summary>Vector of the last fault, for the signal frame.</summary>
     internal int TrapNumber { get; private set; }
@@ -32,6 +38,10 @@ public sealed unsafe partial class GuestThread
 
         TrapNumber = s->ExceptionVector;
         TrapError = s->ExceptionError;
+
+        // A fault pushes RF, a trap does not (SDM Vol. 3, 18.3.1.1). Building the signal frame clears it again.
+        if (s->ExceptionVector is not (ExceptionVector.Debug or ExceptionVector.Breakpoint or ExceptionVector.Overflow))
+            s->Slots[Slot.Eflags] |= Eflags.RF;
         var info = s->ExceptionVector switch
         {
             ExceptionVector.DivideError => SignalInfo.Fault(Signal.Fpe, 1, rip),
@@ -82,17 +92,37 @@ public sealed unsafe partial class GuestThread
     {
         TrapNumber = ExceptionVector.GeneralProtection;
         TrapError = error;
+        State->Slots[Slot.Eflags] |= Eflags.RF;
         Process.Force(this, SignalInfo.Fault(Signal.Segv, SignalInfo.FromKernel, 0));
     }
 
     private SignalInfo PageFault(ulong address, uint error)
     {
         TrapAddress = address;
+        if ((error & WriteFault) != 0 && IsStoreByKernel())
+        {
+            TrapError = WriteFault | UserFault;
+            return SignalInfo.Fault(Signal.Segv, SegvMapError, address);
+        }
+
         // PROT_NONE pages are mappings, but not present to the processor.
         var page = Process.Memory.Space.Query(address);
         var mapped = (page & PagePermission.Mapped) != 0;
-        TrapError = (page & PagePermission.Protection) == 0 ? (error | 4) & ~1u : error | 4;
+        TrapError = (page & PagePermission.Protection) == 0 ? (error | UserFault) & ~PresentFault : error | UserFault;
+
+        // What is mapped beyond user space is not told: it is always said to be present.
+        if (address >= EndOfUserSpace)
+            TrapError |= PresentFault;
         return SignalInfo.Fault(Signal.Segv, mapped ? SegvAccessError : SegvMapError, address);
+    }
+
+    // sgdt, sidt, sldt, str and smsw are carried out by the kernel for user code (UMIP), which reports a failing store in its own way.
+    private bool IsStoreByKernel()
+    {
+        Span<byte> bytes = stackalloc byte[15];
+        var length = Process.Memory.Space.Read(State->Slots[Slot.Rip], bytes);
+        var decoder = Decoder.Create(Process.Is32 ? 32 : 64, new ByteArrayCodeReader(bytes[..length].ToArray()));
+        return decoder.Decode().Mnemonic is Mnemonic.Sgdt or Mnemonic.Sidt or Mnemonic.Sldt or Mnemonic.Str or Mnemonic.Smsw;
     }
 
     // Exception bits: invalid, denormal, divide, overflow, underflow, precision (SDM Vol. 1, 8.1.3 and 10.2.3).

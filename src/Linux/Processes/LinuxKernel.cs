@@ -155,7 +155,7 @@ public sealed class LinuxKernel
 
     internal Vcpu CreateVcpu(ProcessMemory memory)
     {
-        var vcpu = new Vcpu(memory.Cache);
+        var vcpu = new Vcpu(memory.Cache) { ChecksAlignment = true };
         VcpuCreated?.Invoke(vcpu);
         return vcpu;
     }

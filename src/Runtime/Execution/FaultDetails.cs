@@ -3,6 +3,7 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 using Iced.Intel;
 
@@ -14,6 +15,7 @@ namespace DynaTrans.Runtime.Execution;
 /// </summary>
 internal static unsafe class FaultDetails
 {
+    private const uint Present = 1;
     private const uint WriteAccess = 2;
     private const uint Fetch = 16;
     private const int MaxLength = 15;
@@ -63,7 +65,8 @@ internal static unsafe class FaultDetails
             var address = memory.GetVirtualAddress(0, (register, _, _) => Value(vcpu, register));
             if (!mode.Is64())
                 address = (uint)address;
-            if (mayBeStack && (long)(address << 16) >> 16 != (long)address)
+            var last = address + (uint)Math.Max(1, memory.MemorySize.GetSize()) - 1;
+            if (mayBeStack && (!IsCanonical(address) || !IsCanonical(last)))
             {
                 if (memory.Segment == Register.SS && !IsMisaligned(instruction, memory.MemorySize, address))
                     s->ExceptionVector = ExceptionVector.StackFault;
@@ -73,9 +76,22 @@ internal static unsafe class FaultDetails
             // arpl reads first, and writes only what it changes.
             if (isRead && instruction.Mnemonic != Mnemonic.Arpl && memory.Access is OpAccess.ReadWrite or OpAccess.ReadCondWrite
                 && (IsBitString(instruction) || Covers(address, memory.MemorySize, s->FaultAddress)))
-                s->ExceptionError |= WriteAccess;
+                ReportWrite(vcpu, Covers(address, memory.MemorySize, s->FaultAddress) ? address : s->FaultAddress);
         }
     }
+
+    // The fault is that of a write; its page may be the one before, which can be read but not written.
+    private static void ReportWrite(Vcpu vcpu, ulong address)
+    {
+        var s = vcpu.State;
+        s->ExceptionError |= WriteAccess;
+        if ((vcpu.Cache.Memory.Query(address) & (PagePermission.Mapped | PagePermission.Write)) != PagePermission.Mapped)
+            return;
+        s->ExceptionError |= Present;
+        s->FaultAddress = address;
+    }
+
+    private static bool IsCanonical(ulong address) => (long)(address << 16) >> 16 == (long)address;
 
     // Operands of 16 bytes that must be aligned raise #GP for that first.
     private static bool IsMisaligned(in Instruction instruction, MemorySize size, ulong address) =>

@@ -7,6 +7,7 @@ using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
+using Iced.Intel;
 
 namespace DynaTrans.Runtime.Execution;
 
@@ -33,6 +34,9 @@ public sealed unsafe partial class Vcpu : IDisposable
     // Entries of translated code from outside per sample (prime, so that it keeps no step with the guest's loops).
     private const int EntriesPerSample = 4093;
 
+    // Of a 32-bit address space; made when first needed and kept.
+    private static byte* s_noPermissions;
+
     private readonly Block** _jumpCache;
     private readonly EntryCacheLine* _entryCache;
     private readonly Lifter _lifter = new();
@@ -43,6 +47,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     private long _invalidationsBefore;
     private readonly LockStep? _lockStep;
     private bool _isOutside = true;
+    private bool _alignedNow;
     private ushort _cachedMode;
     private byte[] _aloneBuffer = [];
 
@@ -91,6 +96,9 @@ public sealed unsafe partial class Vcpu : IDisposable
 
     /// <summary>When not null, where the time of the vCPU's thread goes is entered here: <c>--stats</c>.</summary>
     public ActivityTimes? Times { get; set; }
+
+    /// <summary>True when EFLAGS.AC makes data accesses check their alignment: CR0.AM at ring 3.</summary>
+    public bool ChecksAlignment { get; set; }
 
     /// <summary>True while one instruction is executed alone: its stores may drop translations.</summary>
     internal bool IsStepping { get; private set; }
@@ -216,7 +224,11 @@ public sealed unsafe partial class Vcpu : IDisposable
 
         if (s->InstructionCount >= s->InstructionLimit)
             return ExitCause.Budget;
-        if ((s->Slots[Slot.Eflags] & Eflags.TF) != 0)
+        var flags = (uint)s->Slots[Slot.Eflags];
+        var aligned = (flags & Eflags.AC) != 0 && ChecksAlignment;
+        if (aligned != _alignedNow)
+            CheckAlignment(aligned);
+        if ((flags & Eflags.TF) != 0)
             return TrapAfterOne();
         if (s->Mode != _cachedMode)
         {
@@ -237,6 +249,8 @@ public sealed unsafe partial class Vcpu : IDisposable
         }
 
         var translator = Cache.Translator;
+        if (aligned)
+            return InterpretAligned(block);
         if (_lockStep != null && s->InstructionLimit == ulong.MaxValue)
             return RunLockStep(translator!, block);
         if (translator != null)
@@ -430,6 +444,16 @@ public sealed unsafe partial class Vcpu : IDisposable
         };
     }
 
+    // One block: no heat, for it is not to be compiled.
+    private ExitCause InterpretAligned(Block* block)
+    {
+        var left = State->InstructionLimit - State->InstructionCount;
+        if (left < block->InstructionCount)
+            return RunAlone((int)left);
+        var cause = RunInterpreter(block, alone: true);
+        return cause == ExitCause.SingleStep ? RunAlone(1) : cause;
+    }
+
     private ExitCause RunInterpreter(Block* block, bool alone)
     {
         Times?.Enter(VcpuActivity.Interpreting);
@@ -438,12 +462,28 @@ public sealed unsafe partial class Vcpu : IDisposable
         return cause;
     }
 
-    // EFLAGS.TF: #DB after one instruction, unless it faulted (SDM Vol. 3, 18.3.1.4).
+    // Alignment is checked where an access is slow: without a window, and with a table of permissions that allows nothing, all of them are.
+    private void CheckAlignment(bool on)
+    {
+        var memory = Cache.Memory;
+        if (on && memory.Is32Bit && s_noPermissions == null)
+            s_noPermissions = (byte*)NativeMemory.AllocZeroed((nuint)(memory.WindowSize / AddressSpace.PageSize) + 1);
+        State->Permissions = on && memory.Is32Bit ? s_noPermissions : memory.Permissions;
+        State->WindowPages = on ? 0 : memory.WindowSize / AddressSpace.PageSize;
+        State->Mode = (ushort)(on ? State->Mode | (int)GuestMode.AlignmentChecked : State->Mode & ~(int)GuestMode.AlignmentChecked);
+        _alignedNow = on;
+    }
+
+    // EFLAGS.TF: #DB after one instruction, unless it faulted (SDM Vol. 3, 18.3.1.4), or loaded SS: then the trap is put off until after the
+    // next one, which is expected to load ESP (SDM Vol. 3, 6.8.3).
     private ExitCause TrapAfterOne()
     {
         var cause = RunAlone(1);
         if (cause != ExitCause.Continue)
             return cause;
+        ref readonly var done = ref _ir.Instructions[0];
+        if (done.Mnemonic is Mnemonic.Mov or Mnemonic.Pop && done.Op0Kind == OpKind.Register && done.Op0Register == Register.SS)
+            return ExitCause.Continue;
         CpuAccess.Raise(State, ExceptionVector.Debug);
         return ExitCause.Exception;
     }

@@ -9,11 +9,14 @@ namespace DynaTrans.Runtime.Helpers;
 
 /// <summary>
 /// Locked read-modify-writes. Where all bytes lie in writable pages without translated code the host's own atomic instruction is used,
-/// aligned or not; else the access goes through <see cref="GuestMemory"/> under one lock. The arguments are (linear address, operand,
+/// aligned or not; else the access goes through <see cref="GuestMemory"/> under one lock, and so it does across a cache line on a host that
+/// does not let such an access lock the bus. The arguments are (linear address, operand,
 /// size | carry &lt;&lt; 8), the result is the old value.
 /// </summary>
 internal static unsafe class Atomics
 {
+    private const uint CacheLine = 64;
+
     private static readonly Lock s_gate = new();
 
     private enum Operation
@@ -53,7 +56,7 @@ internal static unsafe class Atomics
 
     private static ulong Add(CpuState* s, ulong linear, ulong operand, ulong packed)
     {
-        var p = GuestMemory.PointerForWrite(s, linear, (int)(packed & 0xFF));
+        var p = HostPointer(s, linear, (int)(packed & 0xFF));
         if (p != null && packed == 4)
             return (uint)Interlocked.Add(ref *(int*)p, (int)operand) - (uint)operand;
         if (p != null && packed == 8)
@@ -77,7 +80,7 @@ internal static unsafe class Atomics
 
     private static ulong Exchange(CpuState* s, ulong linear, ulong operand, ulong packed)
     {
-        var p = GuestMemory.PointerForWrite(s, linear, (int)(packed & 0xFF));
+        var p = HostPointer(s, linear, (int)(packed & 0xFF));
         if (p != null && packed == 4)
             return Interlocked.Exchange(ref *(uint*)p, (uint)operand);
         if (p != null && packed == 8)
@@ -91,11 +94,13 @@ internal static unsafe class Atomics
         return Swap(s, linear, expected, operand, (int)size);
     }
 
-    private static ulong CompareExchange8B(CpuState* s, ulong linear, ulong b, ulong c)
+    // Without the prefix a CPU does not lock the bus across a cache line.
+    private static ulong CompareExchange8B(CpuState* s, ulong linear, ulong locked, ulong c)
     {
         var r = s->Slots;
         var expected = (r[Slot.Rdx] << 32) | (uint)r[Slot.Rax];
-        var old = Swap(s, linear, expected, (r[Slot.Rcx] << 32) | (uint)r[Slot.Rbx], 8);
+        var value = (r[Slot.Rcx] << 32) | (uint)r[Slot.Rbx];
+        var old = locked == 0 && IsSplit(linear, 8) ? SwapPlain(s, linear, expected, value, 8) : Swap(s, linear, expected, value, 8);
         if (s->ExceptionVector >= 0)
             return 0;
         if (old == expected)
@@ -149,23 +154,26 @@ internal static unsafe class Atomics
     // Gives the old value; on a fault or restart something is pending and the result has no meaning.
     private static ulong Swap(CpuState* s, ulong linear, ulong expected, ulong value, int size)
     {
-        var p = GuestMemory.PointerForWrite(s, linear, size);
+        var p = HostPointer(s, linear, size);
         if (p != null)
             return HostCompareExchange(p, size, expected, value);
         lock (s_gate)
-        {
-            if (!GuestMemory.CheckWrite(s, linear, size) || !GuestMemory.TryRead(s, linear, size, out var old))
-                return 0;
-            GuestMemory.TryWrite(s, linear, size, old == expected ? value : old);
-            return old;
-        }
+            return SwapPlain(s, linear, expected, value, size);
+    }
+
+    private static ulong SwapPlain(CpuState* s, ulong linear, ulong expected, ulong value, int size)
+    {
+        if (!GuestMemory.CheckWrite(s, linear, size) || !GuestMemory.TryRead(s, linear, size, out var old))
+            return 0;
+        GuestMemory.TryWrite(s, linear, size, old == expected ? value : old);
+        return old;
     }
 
     private static ulong Modify(CpuState* s, ulong linear, ulong operand, ulong packed, Operation operation)
     {
         var size = (int)(packed & 0xFF);
         var carry = packed >> 8;
-        var p = GuestMemory.PointerForWrite(s, linear, size);
+        var p = HostPointer(s, linear, size);
         if (p == null)
         {
             lock (s_gate)
@@ -187,6 +195,12 @@ internal static unsafe class Atomics
         }
     }
 
+    // Where the host's atomic instructions may act on the operand, else null.
+    private static byte* HostPointer(CpuState* s, ulong linear, int size) =>
+        IsSplit(linear, size) && SplitLocks.AreTrapped ? null : GuestMemory.PointerForWrite(s, linear, size);
+
+    private static bool IsSplit(ulong linear, int size) => (linear & (CacheLine - 1)) + (uint)size > CacheLine;
+
     private static ulong HostCompareExchange(byte* p, int size, ulong expected, ulong value) => size switch
     {
         1 => Interlocked.CompareExchange(ref *p, (byte)value, (byte)expected),
@@ -207,6 +221,13 @@ internal static unsafe class Atomics
         Operation.Neg => 0 - old,
         _ => operand,
     };
+
+    // Found out when a split operand first turns up. A kernel that detects split locks slows them down or kills their process.
+    private static class SplitLocks
+    {
+        public static readonly bool AreTrapped = OperatingSystem.IsLinux() && File.Exists("/proc/cpuinfo")
+            && File.ReadLines("/proc/cpuinfo").Any(line => line.StartsWith("flags", StringComparison.Ordinal) && line.Contains(" split_lock_detect"));
+    }
 
     // Assembled when first used.
     private static class HostCode

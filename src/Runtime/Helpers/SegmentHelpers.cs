@@ -12,11 +12,16 @@ namespace DynaTrans.Runtime.Helpers;
 /// </summary>
 public static unsafe class SegmentHelpers
 {
+    private const uint UserWrite = 6;
     private const int Cs = 1;
     private const int Ss = 2;
     private const ulong FlatData = 0x00CFF3000000FFFF;
     private const ulong FlatCode32 = 0x00CFFB000000FFFF;
     private const ulong FlatCode64 = 0x00AFFB000000FFFF;
+
+    // The segment whose limit is the processor's number, which getcpu asks for; processor 0 of node 0.
+    private const ulong ProcessorNumber = 0x0040F50000000000;
+    private const int ProcessorNumberEntry = 15;
 
     internal static void RegisterHelpers()
     {
@@ -149,9 +154,11 @@ public static unsafe class SegmentHelpers
             descriptor = FlatCode32;
         else if (entry == 5)
             descriptor = FlatData;
-        else if (s->Selectors == SelectorRules.Linux64)
-            descriptor = entry == 6 ? FlatCode64 : 0;
-        else if (entry is >= CpuState.FirstTlsEntry and < CpuState.FirstTlsEntry + CpuState.TlsEntryCount)
+        else if (entry == 6)
+            descriptor = FlatCode64;
+        else if (entry == ProcessorNumberEntry)
+            descriptor = ProcessorNumber;
+        else if (s->Selectors == SelectorRules.Linux32 && entry is >= CpuState.FirstTlsEntry and < CpuState.FirstTlsEntry + CpuState.TlsEntryCount)
             descriptor = s->TlsDescriptors[entry - CpuState.FirstTlsEntry];
         return (descriptor >> 47 & 1) != 0;
     }
@@ -192,12 +199,23 @@ public static unsafe class SegmentHelpers
         return 0;
     }
 
-    private static ulong StoreTable(CpuState* s, ulong linear, ulong @base, ulong size)
+    // What sgdt and sidt (6 or 10 bytes: limit 0 and a base), sldt, str and smsw (2 bytes) store. For user code the kernel does it (UMIP):
+    // alignment is not checked, and a fault is a page fault at the operand's start.
+    private static ulong StoreTable(CpuState* s, ulong linear, ulong value, ulong size)
     {
         var bytes = stackalloc byte[10];
-        *(ushort*)bytes = 0;
-        *(ulong*)(bytes + 2) = @base;
-        GuestMemory.TryWrite(s, linear, new ReadOnlySpan<byte>(bytes, (int)size + 2));
+        *(ushort*)bytes = size == 2 ? (ushort)value : (ushort)0;
+        *(ulong*)(bytes + 2) = value;
+        var mode = s->Mode;
+        s->Mode = (ushort)(mode & ~(int)GuestMode.AlignmentChecked);
+        GuestMemory.TryWrite(s, linear, new ReadOnlySpan<byte>(bytes, (int)size));
+        s->Mode = mode;
+        if (((GuestMode)mode).IsUser() && s->ExceptionVector is ExceptionVector.PageFault or ExceptionVector.GeneralProtection)
+        {
+            s->FaultAddress = linear;
+            CpuAccess.Raise(s, ExceptionVector.PageFault, UserWrite);
+        }
+
         return 0;
     }
 

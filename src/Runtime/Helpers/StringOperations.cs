@@ -9,7 +9,8 @@ namespace DynaTrans.Runtime.Helpers;
 /// <summary>
 /// Repeated string instructions. A helper works through its elements a page at a time, with the registers in the state exact after each
 /// piece, and gives 0 when the repetition has ended. It gives 1 when it stopped early, for an exit request or because the next element
-/// faults: the instruction is entered again, and if it faults then, it does so with nothing changed. SDM Vol. 2, REP.
+/// faults: the instruction is entered again, and if it faults then, it does so with nothing changed. SDM Vol. 2, REP. With TF set a
+/// helper does one element and stops early: each is followed by a trap (SDM Vol. 3, 18.3.1.4).
 /// </summary>
 internal static unsafe class StringOperations
 {
@@ -55,6 +56,8 @@ internal static unsafe class StringOperations
         rep.Begin(s, first32, second32);
         for (var first = true; rep.Count(s) != 0; first = false)
         {
+            if (!first && rep.IsStepped)
+                return Unfinished(s);
             if (first || s->ExitRequest == 0)
             {
                 var outcome = step(s, rep);
@@ -315,6 +318,7 @@ internal static unsafe class StringOperations
         private readonly int _sourceSegment;
         private readonly bool _flat;
         private readonly bool _single;
+        private readonly bool _checksAlignment;
 
         public Repetition(CpuState* s, ulong packed)
         {
@@ -325,6 +329,8 @@ internal static unsafe class StringOperations
             WhileUnequal = (packed >> 24 & 1) != 0;
             _single = (packed >> 25 & 1) != 0;
             Backwards = (s->Slots[Slot.Eflags] & Eflags.DF) != 0;
+            _checksAlignment = (mode & GuestMode.AlignmentChecked) != 0;
+            IsStepped = (s->Slots[Slot.Eflags] & Eflags.TF) != 0;
             _flat = (mode & GuestMode.Flat) != 0;
             _linearMask = mode.Is64() ? ulong.MaxValue : uint.MaxValue;
             _sourceBase = _flat && _sourceSegment < 4 ? 0 : s->Slots[Slot.EsBase + _sourceSegment];
@@ -336,6 +342,9 @@ internal static unsafe class StringOperations
 
         /// <summary>DF is set.</summary>
         public bool Backwards { get; }
+
+        /// <summary>TF is set.</summary>
+        public bool IsStepped { get; }
 
         /// <summary>repne: goes on while the elements differ.</summary>
         public bool WhileUnequal { get; }
@@ -358,11 +367,11 @@ internal static unsafe class StringOperations
 
         /// <summary>
         /// Elements that can be done at once: none crosses a page, no offset wraps around, none is outside a limit. 0 when the next one
-        /// needs care.
+        /// needs care, or is to be done alone.
         /// </summary>
         public int Piece(CpuState* s, bool source, bool destination)
         {
-            if (!_flat)
+            if (!_flat || IsStepped || _checksAlignment)
                 return 0;
             var n = Math.Min(Count(s), AddressSpace.PageSize);
             if (source)

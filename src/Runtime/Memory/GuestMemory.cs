@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.State;
@@ -27,6 +28,9 @@ public enum StoreResult
 /// </summary>
 public static unsafe class GuestMemory
 {
+    // Bytes that the longest operands have that a CPU accesses as a whole; larger images are accessed field by field.
+    private const int LargestPiece = 16;
+
     /// <summary>Reads up to 8 bytes, zero-extended. On a fault the result is 0 and a page fault is pending.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static ulong LoadSlow(CpuState* s, ulong linear, int size)
@@ -123,10 +127,22 @@ public static unsafe class GuestMemory
             return null;
         var first = linear / AddressSpace.PageSize;
         var last = (linear + (uint)length - 1) / AddressSpace.PageSize;
-        if (last < first || last >= s->WindowPages || (need == PagePermission.Write && Vcpu.Of(s).UndoLog != null))
+        var permissions = s->Permissions;
+        var pages = s->WindowPages;
+        if ((s->Mode & (ushort)GuestMode.AlignmentChecked) != 0)
+        {
+            // The vCPU has no window in this mode.
+            var space = Vcpu.Of(s).Cache.Memory;
+            permissions = space.Permissions;
+            pages = space.WindowSize / AddressSpace.PageSize;
+            if (!Alignment.IsAligned(linear, length))
+                return null;
+        }
+
+        if (last < first || last >= pages || (need == PagePermission.Write && Vcpu.Of(s).UndoLog != null))
             return null;
         for (var page = first; page <= last; page++)
-            if (((PagePermission)s->Permissions[page] & (need | mustNot)) != need)
+            if (((PagePermission)permissions[page] & (need | mustNot)) != need)
                 return null;
         return s->MemoryBase + linear;
     }
@@ -199,6 +215,11 @@ public static unsafe class GuestMemory
 
     private static bool Check(CpuState* s, AddressSpace space, ulong linear, int size, PagePermission access)
     {
+        // Of an access in one piece, all bytes must have canonical addresses.
+        if (size <= LargestPiece && !IsCanonical(linear + (uint)size - 1) && !space.Is32Bit)
+            return RaisePageFault(s, linear + (uint)size - 1, 0);
+        if ((s->Mode & (ushort)GuestMode.AlignmentChecked) != 0 && !Alignment.Check(s, linear, size))
+            return false;
         for (var done = 0; done < size;)
         {
             var address = Wrap(space, linear + (uint)done);
@@ -219,7 +240,7 @@ public static unsafe class GuestMemory
     private static bool RaisePageFault(CpuState* s, ulong address, uint error)
     {
         // A 64-bit address that is not canonical raises #GP(0) instead (SDM Vol. 1, 3.3.7.1).
-        if ((long)(address << 16) >> 16 != (long)address)
+        if (!IsCanonical(address))
         {
             CpuAccess.Raise(s, ExceptionVector.GeneralProtection);
             return false;
@@ -229,6 +250,8 @@ public static unsafe class GuestMemory
         CpuAccess.Raise(s, ExceptionVector.PageFault, error);
         return false;
     }
+
+    private static bool IsCanonical(ulong address) => (long)(address << 16) >> 16 == (long)address;
 
     private static ulong Wrap(AddressSpace space, ulong address) => space.Is32Bit ? (uint)address : address;
 

@@ -194,9 +194,9 @@ public enum SelectorRules : byte
     /// <summary>Any selector.</summary>
     Any,
 
-    /// <summary>What a 32-bit Linux process has under a 64-bit kernel: null, 23, 2B and the TLS entries; else #GP(selector).</summary>
+    /// <summary>What a 32-bit Linux process has under a 64-bit kernel: null, 23, 2B, 33, 7B and the TLS entries; else #GP(selector).</summary>
     Linux32,
 
-    /// <summary>What a 64-bit Linux process has: null, 23, 2B, 33; else #GP(selector).</summary>
+    /// <summary>What a 64-bit Linux process has: null, 23, 2B, 33, 7B; else #GP(selector).</summary>
     Linux64,
 }

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics.X86;
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Memory;
@@ -67,6 +68,19 @@ internal static unsafe class VectorHelpers
         var data = (byte*)CpuAccess.Vector(s, (int)b & 0xFF);
         var mask = (byte*)CpuAccess.Vector(s, (int)(b >> 8) & 0xFF);
         var size = (int)(b >> 16);
+
+        // Alignment is that of the operand, not of the pieces.
+        var mode = s->Mode;
+        if ((mode & (ushort)GuestMode.AlignmentChecked) != 0 && !Alignment.Check(s, a, size))
+            return 0;
+        s->Mode = (ushort)(mode & ~(int)GuestMode.AlignmentChecked);
+        StoreMasked(s, a, data, mask, size);
+        s->Mode = mode;
+        return 0;
+    }
+
+    private static void StoreMasked(CpuState* s, ulong a, byte* data, byte* mask, int size)
+    {
         for (var pass = 0; pass < 2; pass++)
         {
             for (var i = 0; i < size;)
@@ -84,11 +98,9 @@ internal static unsafe class VectorHelpers
                     ? GuestMemory.CheckWrite(s, a + (uint)start, i - start)
                     : GuestMemory.TryWrite(s, a + (uint)start, new ReadOnlySpan<byte>(data + start, i - start));
                 if (!ok)
-                    return 0;
+                    return;
             }
         }
-
-        return 0;
     }
 
     // mfence. Not pure: it must not move.
