@@ -1,4 +1,6 @@
+using System.Reflection;
 using System.Reflection.Emit;
+using DynaTrans.Runtime.Helpers;
 
 namespace DynaTrans.IlBackend.Emission;
 
@@ -18,4 +20,11 @@ public sealed class DynamicMethodSink : IlGeneratorSink
 
     /// <inheritdoc/>
     protected override ILGenerator Generator { get; }
+
+    /// <inheritdoc/>
+    public override void EmitCall(MethodInfo method)
+    {
+        Preparation.Prepare(method);
+        base.EmitCall(method);
+    }
 }

@@ -433,12 +433,8 @@ public sealed unsafe partial class RegionEmitter
     }
 
     /// <summary>The fault site of the present instruction and flags.</summary>
-    private nint LeaveSite()
-    {
-        Array.Clear(_unread);
-        return (nint)NewSite(
-            _block.Addresses[_insn], InState(_flags), _options.CountInstructions ? _block.Addresses.Length - _insn : 0);
-    }
+    private nint LeaveSite() =>
+        (nint)NewSite(_block.Addresses[_insn], InState(_flags), _options.CountInstructions ? _block.Addresses.Length - _insn : 0);
 
     private FaultSite* NewSite(ulong rip, in FlagsForm flags, int notExecuted)
     {

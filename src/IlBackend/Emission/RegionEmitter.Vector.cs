@@ -11,10 +11,6 @@ namespace DynaTrans.IlBackend.Emission;
 /// <content>Vector ops, and calls of helpers.</content>
 public sealed unsafe partial class RegionEmitter
 {
-    // Cells whose value follows from a floating-point operation and that nothing has read since: if one is overwritten, RyuJIT would drop
-    // the operation, and with it the sticky flags it raises in MXCSR. Where the code can be left, all cells are read.
-    private readonly bool[] _unread = new bool[VSlot.Count];
-
     private void PushVector(ushort cell)
     {
         if (cell < VSlot.Mm0)
@@ -42,87 +38,23 @@ public sealed unsafe partial class RegionEmitter
             _il.EmitType(OpCodes.Stobj, VectorType);
     }
 
-    // Before a vector op or load: keeps what it overwrites, and notes what it computes.
-    private void KeepOverwritten(in IrOp op)
+    // Stores a result of which nothing else would make RyuJIT compute it (FloatResults), where nobody looks.
+    private void KeepVector(ushort cell)
     {
-        var readsB = IrOperands.ReadsVectorB(op);
-        var readsA = TakesFirst(op);
-        var follows = (readsA && _unread[op.A]) || (readsB && _unread[op.B]);
-        if (readsA)
-            _unread[op.A] = false;
-        if (readsB)
-            _unread[op.B] = false;
-        if (op.Op == IrOpcode.VToInt)
-            return;
-        if (_unread[op.Dst])
-        {
-            VectorAddress(VSlot.Temp0);
-            PushVector(op.Dst);
-            _il.EmitType(OpCodes.Stobj, VectorType);
-        }
-
-        var computes = op.Op is IrOpcode.VBinary or IrOpcode.VUnary or IrOpcode.VFromInt;
-        _unread[op.Dst] = follows || (computes && VectorTable.MayRaise((VecOp)op.Sub));
-    }
-
-    private static bool TakesFirst(in IrOp op)
-    {
-        if (!IrOperands.ReadsVectorA(op) || (VecOp)op.Sub is VecOp.Zero or VecOp.Ones or VecOp.FromD or VecOp.FromQ or VecOp.PcmpStrMask)
-            return false;
-        return VectorTable.Kind((VecOp)op.Sub) is not (VecKind.ToInt or VecKind.ToIntImm);
-    }
-
-    // After an operation with an integer result: the same, when the rest of the block overwrites the result, or the flags it becomes.
-    private void KeepIfOverwritten(in IrOp op)
-    {
-        if (!VectorTable.MayRaise((VecOp)op.Sub) || !(Slot.IsTemp(op.Dst) ? AreFlagsOverwritten(op.Dst) : IsOverwrittenUnread(op.Dst)))
-            return;
         VectorAddress(VSlot.Temp0);
-        Push(op.Dst, 8);
+        PushVector(cell);
+        _il.EmitType(OpCodes.Stobj, VectorType);
+    }
+
+    private void KeepInteger(ushort slot)
+    {
+        VectorAddress(VSlot.Temp0);
+        Push(slot, 8);
         _il.Emit(OpCodes.Stind_I8);
     }
 
-    private bool IsOverwrittenUnread(ushort slot)
-    {
-        for (var i = _opIndex + 1; i < _ops.Length; i++)
-        {
-            ref readonly var op = ref _ops[i];
-            if (Reads(op, slot) || op.CanFault || op.EndsBlock)
-                return false;
-            if (IrOperands.WritesInteger(op) && op.Dst == slot)
-                return true;
-        }
-
-        return false;
-    }
-
-    // The result is a temporary that becomes the flags, unless nobody needs those. A conditional jump surely does; what reads them in
-    // between may itself come to nothing.
-    private bool AreFlagsOverwritten(ushort temp)
-    {
-        var isRead = false;
-        for (var i = _opIndex + 1; i < _ops.Length; i++)
-        {
-            ref readonly var op = ref _ops[i];
-            if (op.Insn == _insn)
-                isRead |= Reads(op, temp);
-            else if (!isRead || op.WritesFlags)
-                return true;
-            else if (op.CanFault)
-                return false;
-            else if (op.EndsBlock)
-                return !_live[i] && op.Op != IrOpcode.JumpCondition;
-        }
-
-        return !isRead;
-    }
-
-    private static bool Reads(in IrOp op, ushort slot) =>
-        (IrOperands.ReadsA(op) && op.A == slot) || (IrOperands.ReadsB(op) && op.B == slot) || (IrOperands.ReadsC(op) && op.C == slot);
-
     private void EmitVector(in IrOp op)
     {
-        KeepOverwritten(op);
         if (op.Op == IrOpcode.VMovMmx)
         {
             VectorAddress(op.Dst);
@@ -141,11 +73,14 @@ public sealed unsafe partial class RegionEmitter
         if (!integer)
         {
             EndVectorStore(op.Dst);
+            if (_results.MustBeStored(_block, _opIndex))
+                KeepVector(op.Dst);
             return;
         }
 
         StoreDst(op.Dst, 8, 8);
-        KeepIfOverwritten(op);
+        if (VectorTable.MayRaise((VecOp)op.Sub) && FloatResults.MustBeStored(_block, _ops, _opIndex))
+            KeepInteger(op.Dst);
     }
 
     private void EmitVectorCall(in IrOp op)
@@ -154,7 +89,7 @@ public sealed unsafe partial class RegionEmitter
         if (kind is VecKind.Binary or VecKind.BinaryImm or VecKind.BinaryToInt or VecKind.FromInt or VecKind.FromIntImm)
             PushVector(op.A);
         if (kind is VecKind.FromInt or VecKind.FromIntImm)
-            Push(op.B, 8);
+            PushHidden(op.B);
         else
             PushVector(op.B);
         if (kind is VecKind.BinaryImm or VecKind.UnaryImm or VecKind.ToIntImm or VecKind.FromIntImm)
@@ -162,11 +97,28 @@ public sealed unsafe partial class RegionEmitter
         _il.EmitCall(VectorTable.Method((VecOp)op.Sub));
     }
 
+    // An integer that becomes an element of a vector, by way of memory: if RyuJIT knew its value, it would compute with it ahead of time, in
+    // another rounding mode and without raising flags.
+    private void PushHidden(ushort slot)
+    {
+        if (slot == Slot.Zero)
+        {
+            Push(slot, 8);
+            return;
+        }
+
+        VectorAddress(VSlot.Temp0);
+        Push(slot, 8);
+        _il.Emit(OpCodes.Stind_I8);
+        VectorAddress(VSlot.Temp0);
+        _il.Emit(OpCodes.Volatile);
+        _il.Emit(OpCodes.Ldind_I8);
+    }
+
     private void EmitVectorLoad(in IrOp op)
     {
         var slow = _il.DefineLabel();
         var resume = _il.DefineLabel();
-        KeepOverwritten(op);
         var tested = EmitAccessCheck(op, slow);
         BeginVectorStore(op.Dst);
         PushHostAddress(op);

@@ -47,6 +47,7 @@ public sealed unsafe partial class RegionEmitter
     private int _cell, _entry, _product;
     private bool _hasProduct;
 
+    private readonly FloatResults _results;
     private readonly FlagsFlow _flow;
     private FlagsForm _flags = FlagsForm.Memory;
     private bool[] _live = [];
@@ -67,6 +68,7 @@ public sealed unsafe partial class RegionEmitter
         _wide = region.Mode.Is64();
         _registers = new WrittenRegisters(region, IsLinked);
         _flow = new FlagsFlow(region, options.Alone, block => _plan != null && _plan.LoopChecksOf(block).Count > 0, IsProven);
+        _results = new FloatResults(region, _flow.Ops, options.Alone);
         _blockLabels = new int[region.Blocks.Count];
         _knownLabels = new int[region.Blocks.Count];
         SetNone(_slotLocal);
@@ -334,7 +336,6 @@ public sealed unsafe partial class RegionEmitter
         _block = block;
         _insn = -1;
         _written = _registers.At(block);
-        Array.Clear(_unread);
         ForgetValues();
         _il.MarkLabel(_blockLabels[block.Order]);
         _flags = _flow.Entry(block);

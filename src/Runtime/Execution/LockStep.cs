@@ -33,7 +33,7 @@ internal sealed unsafe class LockStep : IDisposable
         vcpu.UndoLog = _log;
     }
 
-    /// <summary>Executes one block by both executors and returns the cause; host MXCSR is the guest's on entry and on return.</summary>
+    /// <summary>Executes one block by both executors and returns the cause.</summary>
     /// <param name="block">The block at RIP.</param>
     /// <param name="translated">Runs the block by its translated code.</param>
     public ExitCause Run(Block* block, Func<nint, ExitCause> translated)
@@ -45,7 +45,7 @@ internal sealed unsafe class LockStep : IDisposable
             {
                 _log.Clear();
                 statistics.BlocksNotCompared++;
-                return Interpreter.Run(_vcpu, block, alone: true);
+                return Interpret(block);
             }
 
             for (var attempt = 1; ; attempt++)
@@ -56,7 +56,6 @@ internal sealed unsafe class LockStep : IDisposable
                     return cause;
                 if (attempt == Attempts)
                 {
-                    HostMxcsr.Leave(_vcpu.State);
                     var difference = new LockStepException(block, _vcpu.Cache.Memory, _items);
                     _vcpu.DifferenceFound?.Invoke(difference);
                     throw difference;
@@ -64,7 +63,6 @@ internal sealed unsafe class LockStep : IDisposable
 
                 RollBack();
                 Restore(_before);
-                HostMxcsr.Enter(_vcpu.State);
             }
         }
     }
@@ -80,15 +78,12 @@ internal sealed unsafe class LockStep : IDisposable
     private ExitCause Compare(Block* block, Func<nint, ExitCause> translated)
     {
         var s = _vcpu.State;
-        HostMxcsr.Leave(s);
         *_before = *s;
         _items.Clear();
         _original.Clear();
         _written.Clear();
         _log.Clear();
-        HostMxcsr.Enter(s);
-        var expected = Interpreter.Run(_vcpu, block, alone: true);
-        HostMxcsr.Leave(s);
+        var expected = Interpret(block);
         *_interpreted = *s;
         var memory = _vcpu.Cache.Memory;
         foreach (var (address, old) in _log)
@@ -99,13 +94,18 @@ internal sealed unsafe class LockStep : IDisposable
 
         RollBack();
         Restore(_before);
-        HostMxcsr.Enter(s);
         var actual = translated((nint)block);
-        HostMxcsr.Leave(s);
         StateComparison.Compare(_interpreted, expected, s, actual, _items);
         CompareMemory(memory);
-        HostMxcsr.Enter(s);
         return actual;
+    }
+
+    private ExitCause Interpret(Block* block)
+    {
+        HostMxcsr.Enter(_vcpu.State);
+        var cause = Interpreter.Run(_vcpu, block, alone: true);
+        HostMxcsr.Leave(_vcpu.State);
+        return cause;
     }
 
     private void CompareMemory(AddressSpace memory)

@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
-using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
@@ -13,13 +12,8 @@ namespace DynaTrans.Runtime.Execution;
 public sealed unsafe partial class Vcpu
 {
     // A block of up to count instructions at RIP, outside the cache; null with the fetch fault pending.
-    private Block* LiftAlone(int count)
-    {
-        HostMxcsr.Leave(State);
-        var block = Lift(State->Slots[Slot.Rip], count) ? BlockCache.Copy(_ir, Linear(_ir.Start), AllocateAlone) : null;
-        HostMxcsr.Enter(State);
-        return block;
-    }
+    private Block* LiftAlone(int count) =>
+        Lift(State->Slots[Slot.Rip], count) ? BlockCache.Copy(_ir, Linear(_ir.Start), AllocateAlone) : null;
 
     private nint AllocateAlone(int size)
     {

@@ -77,6 +77,22 @@ public sealed unsafe partial class Vcpu : IDisposable
         if (cache.Translator is { Verifies: true })
             _lockStep = new LockStep(this);
         cache.Add(this);
+        PrepareExecutors();
+    }
+
+    // What runs under the guest's MXCSR in every case.
+    private static void PrepareExecutors()
+    {
+        const System.Reflection.BindingFlags Any =
+            System.Reflection.BindingFlags.Static | System.Reflection.BindingFlags.Public | System.Reflection.BindingFlags.NonPublic;
+        Preparation.Prepare(typeof(Interpreter).GetMethod(nameof(Interpreter.Run), Any)!);
+
+        // The loop is so large that the compiler ahead of time stops taking in what it calls, and these it does not make on their own.
+        Preparation.Prepare(typeof(IntegerOps).GetMethod(nameof(IntegerOps.A), Any)!.MakeGenericMethod(typeof(byte)));
+        Preparation.Prepare(typeof(EntryCell).GetMethod(nameof(EntryCell.Enter), Any)!);
+        Preparation.Prepare(typeof(EntryCell).GetMethod(nameof(EntryCell.ReturnToDispatcher), Any)!);
+        foreach (var name in (string[])[nameof(HostMxcsr.Enter), nameof(HostMxcsr.Leave), nameof(HostMxcsr.Suspend), nameof(HostMxcsr.Resume)])
+            Preparation.Prepare(typeof(HostMxcsr).GetMethod(name, Any)!);
     }
 
     /// <summary>The state.</summary>
@@ -136,19 +152,13 @@ public sealed unsafe partial class Vcpu : IDisposable
         s->InstructionLimit = maxInstructions > ulong.MaxValue - s->InstructionCount ? ulong.MaxValue : s->InstructionCount + maxInstructions;
         Times?.EnterOnThread(VcpuActivity.Dispatching);
         EnterCache();
-        HostMxcsr.Enter(s);
         try
         {
             while (true)
             {
                 var cause = Step();
                 if (cause == ExitCause.Exception)
-                {
-                    HostMxcsr.Leave(s);
                     FaultDetails.Refine(this);
-                    HostMxcsr.Enter(s);
-                }
-
                 if (cause != ExitCause.Continue)
                 {
                     Exits[(int)cause]++;
@@ -158,7 +168,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         }
         finally
         {
-            HostMxcsr.Leave(s);
+            HostMxcsr.Reset();
             IsOutside = true;
             Times?.Enter(VcpuActivity.Other);
         }
@@ -239,14 +249,9 @@ public sealed unsafe partial class Vcpu : IDisposable
 
         var block = FindCached(s->Slots[Slot.Rip]);
         if (block == null)
-        {
-            // Lifting compiles methods, which must not disturb the guest's sticky floating-point flags.
-            HostMxcsr.Leave(s);
             block = LiftHere();
-            HostMxcsr.Enter(s);
-            if (block == null)
-                return ExitCause.Exception;
-        }
+        if (block == null)
+            return ExitCause.Exception;
 
         var translator = Cache.Translator;
         if (aligned)
@@ -288,12 +293,10 @@ public sealed unsafe partial class Vcpu : IDisposable
             return (EntryCell*)code;
         if (block->CompileState is CompileState.None or CompileState.LostEntry)
         {
-            HostMxcsr.Leave(State);
             Times?.Enter(VcpuActivity.CompileWait);
             block->X87Stack = State->X87.Stack;
             translator.Request(Cache, block);
             Times?.Enter(VcpuActivity.Dispatching);
-            HostMxcsr.Enter(State);
         }
 
         code = Volatile.Read(ref block->Code);
@@ -310,7 +313,9 @@ public sealed unsafe partial class Vcpu : IDisposable
         line->Rip = start;
         s->ExitCauseValue = (int)ExitCause.Continue;
         Times?.Enter(VcpuActivity.Translated);
+        HostMxcsr.Enter(s);
         EntryCell.Enter(s, cell);
+        HostMxcsr.Leave(s);
         Times?.Enter(VcpuActivity.Dispatching);
         return FinishTranslated();
     }
@@ -333,12 +338,19 @@ public sealed unsafe partial class Vcpu : IDisposable
             return cause == ExitCause.SingleStep ? RunAlone(1) : cause;
         }
 
-        s->ExitCauseValue = (int)ExitCause.Continue;
-        var code = (delegate*<CpuState*, EntryCell*, nint, void>)AloneCode(translator, block);
-        Times?.Enter(VcpuActivity.Translated);
-        code(s, null, 0);
-        Times?.Enter(VcpuActivity.Dispatching);
+        CallAlone(AloneCode(translator, block));
         return FinishTranslated();
+    }
+
+    private void CallAlone(nint code)
+    {
+        var s = State;
+        s->ExitCauseValue = (int)ExitCause.Continue;
+        Times?.Enter(VcpuActivity.Translated);
+        HostMxcsr.Enter(s);
+        ((delegate*<CpuState*, EntryCell*, nint, void>)code)(s, null, 0);
+        HostMxcsr.Leave(s);
+        Times?.Enter(VcpuActivity.Dispatching);
     }
 
     private bool IsWorthCompiling() =>
@@ -349,11 +361,9 @@ public sealed unsafe partial class Vcpu : IDisposable
     {
         if (_aloneCode.TryGetValue((nint)block, out var code))
             return code;
-        HostMxcsr.Leave(State);
         Times?.Enter(VcpuActivity.CompileWait);
         code = translator.CompileAlone(Cache, block);
         Times?.Enter(VcpuActivity.Dispatching);
-        HostMxcsr.Enter(State);
         if ((nint)block != Marshal.UnsafeAddrOfPinnedArrayElement(_aloneBuffer, 0))
             _aloneCode[(nint)block] = code;
         return code;
@@ -379,11 +389,9 @@ public sealed unsafe partial class Vcpu : IDisposable
         if (cause == ExitCause.HotEntry)
         {
             s->EntriesToSample = EntriesPerSample;
-            HostMxcsr.Leave(s);
             Times?.Enter(VcpuActivity.CompileWait);
             Cache.Translator!.NoteHotEntry(Cache, s->Slots[Slot.Rip], (GuestMode)s->Mode, TopOfStack());
             Times?.Enter(VcpuActivity.Dispatching);
-            HostMxcsr.Enter(s);
             return ExitCause.Continue;
         }
 
@@ -408,8 +416,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     {
         var cause = _lockStep!.Run(block, b =>
         {
-            State->ExitCauseValue = (int)ExitCause.Continue;
-            ((delegate*<CpuState*, EntryCell*, nint, void>)AloneCode(translator, (Block*)b))(State, null, 0);
+            CallAlone(AloneCode(translator, (Block*)b));
             return LeaveTranslated();
         });
         return cause == ExitCause.SingleStep ? RunAlone(1) : cause;
@@ -418,14 +425,12 @@ public sealed unsafe partial class Vcpu : IDisposable
     // The interpreter executes the block from the instruction on, whatever code there is for it, and goes on from there.
     private ExitCause InterpretSlowAccess(FaultSite* site)
     {
-        HostMxcsr.Leave(State);
         Times?.Enter(VcpuActivity.CompileWait);
         Cache.Translator!.NoteSlowAccess(Cache, site);
         Times?.Enter(VcpuActivity.Dispatching);
         var block = FindCached(State->Slots[Slot.Rip]);
         if (block == null)
             block = LiftHere();
-        HostMxcsr.Enter(State);
         if (block == null)
             return ExitCause.Exception;
         block->Heat = Math.Min(block->Heat, HeatThreshold - 2);
@@ -457,7 +462,9 @@ public sealed unsafe partial class Vcpu : IDisposable
     private ExitCause RunInterpreter(Block* block, bool alone)
     {
         Times?.Enter(VcpuActivity.Interpreting);
+        HostMxcsr.Enter(State);
         var cause = Interpreter.Run(this, block, alone);
+        HostMxcsr.Leave(State);
         Times?.Enter(VcpuActivity.Dispatching);
         return cause;
     }

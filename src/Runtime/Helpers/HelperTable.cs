@@ -39,6 +39,8 @@ public static unsafe class HelperTable
 
     private static readonly nint* Pointers = AllocatePointers();
 
+    private static readonly bool[] IsReady = new bool[(int)HelperId.Count];
+
     /// <summary>The function pointer of a helper, for the interpreter.</summary>
     public static delegate*<CpuState*, ulong, ulong, ulong, ulong> Pointer(int id) =>
         (delegate*<CpuState*, ulong, ulong, ulong, ulong>)Pointers[id];
@@ -52,6 +54,15 @@ public static unsafe class HelperTable
         var info = Infos[(int)id];
         return info.Owner.GetMethod(info.Name, BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic, Signature)
             ?? throw new InvalidOperationException($"helper {id} has no method {info.Owner}.{info.Name}");
+    }
+
+    /// <summary>Prepares a helper's method (<see cref="Preparation"/>): call it when a block that calls the helper is lifted.</summary>
+    public static void MakeReady(HelperId id)
+    {
+        if (Volatile.Read(ref IsReady[(int)id]))
+            return;
+        Preparation.Prepare(Method(id));
+        Volatile.Write(ref IsReady[(int)id], true);
     }
 
     /// <summary>Registers one helper; each family's file calls this from its RegisterHelpers method.</summary>

@@ -10,8 +10,8 @@ namespace DynaTrans.Runtime.Helpers;
 /// <summary>
 /// The guest's MXCSR on the host. While guest code runs, the host's MXCSR holds the guest's rounding control, DAZ and FTZ with all
 /// exceptions masked, and collects sticky flags; the control bits of <see cref="CpuState.Mxcsr"/> are always exact, its flags after
-/// <see cref="Leave"/>. Managed code that computes with floating point must run outside <see cref="Enter"/> and <see cref="Leave"/>.
-/// SDM Vol. 1, 10.2.3 and 11.5.
+/// <see cref="Leave"/>. Between <see cref="Enter"/> and <see cref="Leave"/> there are the executors and nothing else: neither code of ours that
+/// computes with floating point nor the runtime, whose compiler does; <see cref="Preparation"/> sees to the latter. SDM Vol. 1, 10.2.3 and 11.5.
 /// </summary>
 public static unsafe class HostMxcsr
 {
@@ -48,8 +48,6 @@ public static unsafe class HostMxcsr
         (delegate* unmanaged[SuppressGCTransition]<uint>)NativeCode.Publish(
             "guest vector code", [0x0F, 0xAE, 0x5C, 0x24, 0xF8, 0x8B, 0x44, 0x24, 0xF8, 0xC3]);
 
-    private static bool s_isPrepared;
-
     /// <summary>Gives the host the guest's MXCSR; call before guest code runs.</summary>
     public static void Enter(CpuState* s) => Load(s->Mxcsr | MaskBits);
 
@@ -69,18 +67,11 @@ public static unsafe class HostMxcsr
     {
         s->Mxcsr = value & ValidBits;
         var unmasked = (value & MaskBits) != MaskBits;
-        if (unmasked && !s_isPrepared)
-            Prepare();
         s->Mode = (ushort)(unmasked ? s->Mode | (int)GuestMode.SseUnmasked : s->Mode & ~(int)GuestMode.SseUnmasked);
     }
 
-    // Compiling the check between an operation and the reading of its flags would add the compiler's own.
-    private static void Prepare()
-    {
-        s_isPrepared = true;
-        RuntimeHelpers.PrepareMethod(HelperTable.Method(HelperId.BeginSimdCheck).MethodHandle);
-        RuntimeHelpers.PrepareMethod(HelperTable.Method(HelperId.EndSimdCheck).MethodHandle);
-    }
+    /// <summary>Gives the host its default MXCSR, whatever was there.</summary>
+    internal static void Reset() => Load(Default);
 
     /// <summary>Makes the flags of <see cref="CpuState.Mxcsr"/> exact while guest code runs.</summary>
     public static void Collect(CpuState* s) => s->Mxcsr |= Store() & FlagBits;
@@ -98,10 +89,11 @@ public static unsafe class HostMxcsr
 
     internal static void RegisterHelpers()
     {
-        HelperTable.Add(HelperId.StoreMxcsr, &StoreMxcsr, typeof(HostMxcsr), nameof(StoreMxcsr), HelperEffects.Pure);
-        HelperTable.Add(HelperId.LoadMxcsr, &LoadMxcsr, typeof(HostMxcsr), nameof(LoadMxcsr), HelperEffects.MayFault);
-        HelperTable.Add(HelperId.BeginSimdCheck, &BeginSimdCheck, typeof(HostMxcsr), nameof(BeginSimdCheck), HelperEffects.MayFault);
-        HelperTable.Add(HelperId.EndSimdCheck, &EndSimdCheck, typeof(HostMxcsr), nameof(EndSimdCheck), HelperEffects.MayFault);
+        // Vectors: translated code then takes no operation across, neither by computing it once for both sides nor by taking it out of a loop.
+        HelperTable.Add(HelperId.StoreMxcsr, &StoreMxcsr, typeof(HostMxcsr), nameof(StoreMxcsr), HelperEffects.Vectors);
+        HelperTable.Add(HelperId.LoadMxcsr, &LoadMxcsr, typeof(HostMxcsr), nameof(LoadMxcsr), HelperEffects.MayFault | HelperEffects.Vectors);
+        HelperTable.Add(HelperId.BeginSimdCheck, &BeginSimdCheck, typeof(HostMxcsr), nameof(BeginSimdCheck), HelperEffects.Vectors);
+        HelperTable.Add(HelperId.EndSimdCheck, &EndSimdCheck, typeof(HostMxcsr), nameof(EndSimdCheck), HelperEffects.MayFault | HelperEffects.Vectors);
     }
 
     // The helpers are not inlined, or a compiler could drop or move the operations whose flags they read.

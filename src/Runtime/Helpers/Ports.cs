@@ -16,14 +16,32 @@ public static unsafe class Ports
     public static ulong Read(CpuState* s, ushort port, int size)
     {
         var mask = ulong.MaxValue >> (64 - (size * 8));
-        return s->PortReader == null ? mask : s->PortReader(s, port, size) & mask;
+        return s->PortReader == null ? mask : FromBus(s, port, size) & mask;
     }
 
     /// <summary>Writes 1, 2 or 4 bytes to a port.</summary>
     public static void Write(CpuState* s, ushort port, int size, ulong value)
     {
         if (s->PortWriter != null)
-            s->PortWriter(s, port, size, (uint)value);
+            ToBus(s, port, size, value);
+    }
+
+    // A device may compute with floating point.
+    [UnderHostMxcsr]
+    private static ulong FromBus(CpuState* s, ushort port, int size)
+    {
+        var mxcsr = HostMxcsr.Suspend();
+        var value = s->PortReader(s, port, size);
+        HostMxcsr.Resume(mxcsr);
+        return value;
+    }
+
+    [UnderHostMxcsr]
+    private static void ToBus(CpuState* s, ushort port, int size, ulong value)
+    {
+        var mxcsr = HostMxcsr.Suspend();
+        s->PortWriter(s, port, size, (uint)value);
+        HostMxcsr.Resume(mxcsr);
     }
 
     private static ulong In(CpuState* s, ulong port, ulong size, ulong c) => Read(s, (ushort)port, (int)size);

@@ -9,6 +9,9 @@ namespace DynaTrans.Runtime.Helpers;
 /// <summary>cpuid and the time-stamp counter. cpuid advertises exactly what the lifter implements (SDM Vol. 2, CPUID).</summary>
 public static unsafe class Processor
 {
+    // Of the time-stamp counter.
+    private const ulong Frequency = 1_000_000_000;
+
     private const uint HighestBasicLeaf = 7;
     private const uint HighestExtendedLeaf = 0x80000008;
 
@@ -83,7 +86,10 @@ public static unsafe class Processor
         (BitConverter.ToUInt32(s_brand, at), BitConverter.ToUInt32(s_brand, at + 4),
             BitConverter.ToUInt32(s_brand, at + 8), BitConverter.ToUInt32(s_brand, at + 12));
 
-    // 1 GHz, invariant.
-    private static ulong TimeStamp(CpuState* s, ulong a, ulong b, ulong c) =>
-        (ulong)(Stopwatch.GetTimestamp() * (1_000_000_000.0 / Stopwatch.Frequency));
+    // 1 GHz, invariant. In integers: guest code is running, and the host's MXCSR collects its flags.
+    private static ulong TimeStamp(CpuState* s, ulong a, ulong b, ulong c)
+    {
+        var (seconds, rest) = Math.DivRem((ulong)Stopwatch.GetTimestamp(), (ulong)Stopwatch.Frequency);
+        return (seconds * Frequency) + (rest * Frequency / (ulong)Stopwatch.Frequency);
+    }
 }

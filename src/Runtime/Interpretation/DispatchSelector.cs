@@ -1,4 +1,5 @@
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Helpers.Vector;
 
 namespace DynaTrans.Runtime.Interpretation;
@@ -59,7 +60,7 @@ internal static unsafe class DispatchSelector
             IrOpcode.VMov => DispatchCode.VMov,
             IrOpcode.VMovMmx => DispatchCode.VMovMmx,
             IrOpcode.VBinary or IrOpcode.VUnary or IrOpcode.VToInt or IrOpcode.VFromInt => OfKind(VectorTable.Kind((VecOp)op->Sub)),
-            IrOpcode.Call => DispatchCode.Call,
+            IrOpcode.Call => OfHelper((HelperId)op->Sub),
             IrOpcode.Jump => DispatchCode.Jump,
             IrOpcode.JumpCondition => DispatchCode.JumpCondition,
             IrOpcode.JumpIf => DispatchCode.JumpIf,
@@ -78,6 +79,12 @@ internal static unsafe class DispatchSelector
         AddressForm.Flat64 => flat64,
         _ => other,
     };
+
+    private static DispatchCode OfHelper(HelperId id)
+    {
+        HelperTable.MakeReady(id);
+        return DispatchCode.Call;
+    }
 
     private static DispatchCode OfKind(VecKind kind) => kind switch
     {

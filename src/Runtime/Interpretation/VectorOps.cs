@@ -110,12 +110,12 @@ internal static unsafe class VectorOps
             case VecOp.SqrtSd: v[op->Dst] = VectorMethods.SqrtSd(v[op->A], v[op->B]); return;
             case VecOp.MinSd: v[op->Dst] = VectorMethods.MinSd(v[op->A], v[op->B]); return;
             case VecOp.MaxSd: v[op->Dst] = VectorMethods.MaxSd(v[op->A], v[op->B]); return;
-            case VecOp.AddPs: v[op->Dst] = VectorMethods.AddPs(v[op->A], v[op->B]); return;
+            case VecOp.AddPs: PackedArithmetic.AddPs(v + op->Dst, v + op->A, v + op->B); return;
             case VecOp.SubPs: v[op->Dst] = VectorMethods.SubPs(v[op->A], v[op->B]); return;
-            case VecOp.MulPs: v[op->Dst] = VectorMethods.MulPs(v[op->A], v[op->B]); return;
-            case VecOp.AddPd: v[op->Dst] = VectorMethods.AddPd(v[op->A], v[op->B]); return;
+            case VecOp.MulPs: PackedArithmetic.MulPs(v + op->Dst, v + op->A, v + op->B); return;
+            case VecOp.AddPd: PackedArithmetic.AddPd(v + op->Dst, v + op->A, v + op->B); return;
             case VecOp.SubPd: v[op->Dst] = VectorMethods.SubPd(v[op->A], v[op->B]); return;
-            case VecOp.MulPd: v[op->Dst] = VectorMethods.MulPd(v[op->A], v[op->B]); return;
+            case VecOp.MulPd: PackedArithmetic.MulPd(v + op->Dst, v + op->A, v + op->B); return;
             case VecOp.CvtSs2Sd: v[op->Dst] = VectorMethods.CvtSs2Sd(v[op->A], v[op->B]); return;
             case VecOp.CvtSd2Ss: v[op->Dst] = VectorMethods.CvtSd2Ss(v[op->A], v[op->B]); return;
             case VecOp.MoveQ: v[op->Dst] = VectorMethods.MoveQ(v[op->B]); return;

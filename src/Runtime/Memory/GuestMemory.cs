@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Memory;
@@ -154,8 +155,17 @@ public static unsafe class GuestMemory
         return result == StoreResult.Done;
     }
 
-    // Slow and rare: the store may hit translated code, or a lock-step run wants to undo it.
+    // Slow and rare: the store may hit translated code, or a lock-step run wants to undo it. What it leads to may compute with floating point.
+    [UnderHostMxcsr]
     private static StoreResult WriteWatched(CpuState* s, Vcpu vcpu, ulong linear, byte* source, int size)
+    {
+        var mxcsr = HostMxcsr.Suspend();
+        var result = WriteWatchedBytes(s, vcpu, linear, source, size);
+        HostMxcsr.Resume(mxcsr);
+        return result;
+    }
+
+    private static StoreResult WriteWatchedBytes(CpuState* s, Vcpu vcpu, ulong linear, byte* source, int size)
     {
         var space = vcpu.Cache.Memory;
         if (vcpu.UndoLog != null)

@@ -22,16 +22,21 @@ internal static unsafe class NativeRound
     {
         var routine = Routines[index];
         if (routine == 0)
-        {
-            // Making it computes with floating point, which must not show in the guest's flags.
-            var mxcsr = HostMxcsr.Suspend();
-            routine = Make(index);
-            HostMxcsr.Resume(mxcsr);
-        }
+            routine = MakeNow(index);
 
         var value = b;
         ((delegate* unmanaged[SuppressGCTransition]<V*, void>)routine)(&value);
         return value;
+    }
+
+    // Making it computes with floating point, which must not show in the guest's flags.
+    [UnderHostMxcsr]
+    private static nint MakeNow(int index)
+    {
+        var mxcsr = HostMxcsr.Suspend();
+        var routine = Make(index);
+        HostMxcsr.Resume(mxcsr);
+        return routine;
     }
 
     // Two threads that race make the same routine twice; either serves.

@@ -11,14 +11,15 @@ namespace DynaTrans.Runtime.Helpers.Vector;
 
 /// <content>Packed single and double precision arithmetic. Of two NaNs the first operand must win, but RyuJIT takes packed addition and
 /// multiplication for commutative and swaps operands as suits it. It does not when the first is a blend of both (of which all comes from the
-/// first); the blends differ so that one is not shared by an addition and a multiplication, as a variable then could be swapped.</content>
+/// first) and it encodes three operands; the blends differ so that one is not shared by an addition and a multiplication, as a variable then
+/// could be swapped. Where it does not encode three, <see cref="PackedArithmetic"/> serves.</content>
 public static unsafe partial class VectorMethods
 {
     internal static void RegisterPackedFloat()
     {
-        Set(VecOp.AddPs, VecKind.Binary, (delegate*<V, V, V>)&AddPs);
+        Set(VecOp.AddPs, VecKind.Binary, (delegate*<V, V, V>)&PackedArithmetic.AddPs);
         Set(VecOp.SubPs, VecKind.Binary, (delegate*<V, V, V>)&SubPs);
-        Set(VecOp.MulPs, VecKind.Binary, (delegate*<V, V, V>)&MulPs);
+        Set(VecOp.MulPs, VecKind.Binary, (delegate*<V, V, V>)&PackedArithmetic.MulPs);
         Set(VecOp.DivPs, VecKind.Binary, (delegate*<V, V, V>)&DivPs);
         Set(VecOp.MinPs, VecKind.Binary, (delegate*<V, V, V>)&MinPs);
         Set(VecOp.MaxPs, VecKind.Binary, (delegate*<V, V, V>)&MaxPs);
@@ -29,9 +30,9 @@ public static unsafe partial class VectorMethods
         Set(VecOp.DpPs, VecKind.BinaryImm, (delegate*<V, V, byte, V>)&DpPs);
         Set(VecOp.CmpPs, VecKind.BinaryImm, (delegate*<V, V, byte, V>)&CmpPs);
         Set(VecOp.RoundPs, VecKind.UnaryImm, (delegate*<V, byte, V>)&RoundPs);
-        Set(VecOp.AddPd, VecKind.Binary, (delegate*<V, V, V>)&AddPd);
+        Set(VecOp.AddPd, VecKind.Binary, (delegate*<V, V, V>)&PackedArithmetic.AddPd);
         Set(VecOp.SubPd, VecKind.Binary, (delegate*<V, V, V>)&SubPd);
-        Set(VecOp.MulPd, VecKind.Binary, (delegate*<V, V, V>)&MulPd);
+        Set(VecOp.MulPd, VecKind.Binary, (delegate*<V, V, V>)&PackedArithmetic.MulPd);
         Set(VecOp.DivPd, VecKind.Binary, (delegate*<V, V, V>)&DivPd);
         Set(VecOp.MinPd, VecKind.Binary, (delegate*<V, V, V>)&MinPd);
         Set(VecOp.MaxPd, VecKind.Binary, (delegate*<V, V, V>)&MaxPd);

@@ -56,8 +56,8 @@ public static unsafe class VectorTable
     public static bool IsHostSupported => Sse42.IsSupported && Sse42.X64.IsSupported;
 
     /// <summary>
-    /// The kind of an operation. The first call for an operation also has its method compiled, because the compiler's own floating-point
-    /// arithmetic would spoil the sticky flags if that happened while guest code runs: ask for the kind when a block is lifted.
+    /// The kind of an operation. The first call for an operation also prepares its method (<see cref="Preparation"/>): ask for the kind when a
+    /// block is lifted.
     /// </summary>
     /// <exception cref="InvalidOperationException">There is no such operation.</exception>
     public static VecKind Kind(VecOp op)
@@ -77,9 +77,15 @@ public static unsafe class VectorTable
 
     /// <summary>The method of an operation, for a call that RyuJIT inlines.</summary>
     /// <exception cref="InvalidOperationException">There is no such operation.</exception>
-    public static MethodInfo Method(VecOp op) =>
-        typeof(VectorMethods).GetMethod(op.ToString(), BindingFlags.Static | BindingFlags.Public)
+    public static MethodInfo Method(VecOp op) => MethodOf(op)
         ?? throw new InvalidOperationException($"vector operation {op} has no method");
+
+    private static MethodInfo? MethodOf(VecOp op)
+    {
+        if (op is VecOp.AddPs or VecOp.MulPs or VecOp.AddPd or VecOp.MulPd && !PackedArithmetic.IsExactInTranslatedCode)
+            return typeof(PackedArithmetic).GetMethod(op.ToString(), [typeof(V), typeof(V)]);
+        return typeof(VectorMethods).GetMethod(op.ToString(), BindingFlags.Static | BindingFlags.Public);
+    }
 
     /// <summary>Adds one operation; called by the families' registration methods.</summary>
     internal static void Add(VecOp op, VecKind kind, nint pointer)
@@ -98,7 +104,7 @@ public static unsafe class VectorTable
         {
             if (Pointers[(int)op] == 0)
                 RegisterFamilyOf(op);
-            CallOnce(Kinds[(int)op], Pointers[(int)op]);
+            Preparation.Prepare(Method(op));
             Volatile.Write(ref IsReady[(int)op], true);
         }
     }
@@ -116,23 +122,6 @@ public static unsafe class VectorTable
             case <= VecOp.RsqrtSs: VectorMethods.RegisterScalarFloat(); break;
             case <= VecOp.CvttSd2Si64: VectorMethods.RegisterConversions(); break;
             default: VectorMethods.RegisterCrypto(); break;
-        }
-    }
-
-    private static void CallOnce(VecKind kind, nint method)
-    {
-        var v = V.Zero;
-        switch (kind)
-        {
-            case VecKind.Binary: ((delegate*<V, V, V>)method)(v, v); break;
-            case VecKind.BinaryImm: ((delegate*<V, V, byte, V>)method)(v, v, 0); break;
-            case VecKind.Unary: ((delegate*<V, V>)method)(v); break;
-            case VecKind.UnaryImm: ((delegate*<V, byte, V>)method)(v, 0); break;
-            case VecKind.ToInt: ((delegate*<V, ulong>)method)(v); break;
-            case VecKind.ToIntImm: ((delegate*<V, byte, ulong>)method)(v, 0); break;
-            case VecKind.BinaryToInt: ((delegate*<V, V, ulong>)method)(v, v); break;
-            case VecKind.FromInt: ((delegate*<V, ulong, V>)method)(v, 0); break;
-            default: ((delegate*<V, ulong, byte, V>)method)(v, 0, 0); break;
         }
     }
 }
