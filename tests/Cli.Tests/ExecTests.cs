@@ -248,7 +248,7 @@ public sealed class ExecTests
     {
         using var session = new ExecSession(Engines.Factory(engine));
         using var output = new MemoryStream();
-        session.Run(new StringReader(input), output);
+        session.Run(new MemoryStream(Encoding.UTF8.GetBytes(input)), output);
         errors = session.Errors;
         return [.. Encoding.UTF8.GetString(output.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement)];
     }

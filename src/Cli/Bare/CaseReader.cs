@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using DynaTrans.Runtime.Memory;
 
 namespace DynaTrans.Cli.Bare;
 
@@ -42,6 +43,15 @@ internal static class CaseReader
                 case "dump":
                     ReadRegions(value, "dump", result.Mode, MaxDump, result.Dump);
                     break;
+                case "report":
+                    Word(value, "report", "changes");
+                    result.ReportsChanges = true;
+                    break;
+                case "selectors":
+                    result.HasLinuxSelectors = Word(value, "selectors", "any", "linux") == "linux";
+                    if (result.HasLinuxSelectors && result.Mode is not (BareMode.Protected32 or BareMode.Long64))
+                        throw new CaseException("the selectors of Linux are those of protected32 and long64 code");
+                    break;
                 case "registers":
                     RegisterReader.Read(value, result.Mode, result.Registers);
                     break;
@@ -72,6 +82,14 @@ internal static class CaseReader
         text.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
             ? ulong.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number)
             : ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+
+    private static string Word(JsonElement value, string name, params ReadOnlySpan<string> allowed)
+    {
+        foreach (var word in allowed)
+            if (value.ValueKind == JsonValueKind.String && value.ValueEquals(word))
+                return word;
+        throw new CaseException($"\"{name}\" must be \"{string.Join("\" or \"", allowed!)}\"");
+    }
 
     private static BareMode ReadMode(JsonElement root)
     {
@@ -116,6 +134,8 @@ internal static class CaseReader
             throw new CaseException($"an element of \"{name}\" must be an object");
         ulong? at = null, size = null;
         byte[]? bytes = null;
+        byte? fill = null;
+        var access = MemoryRegion.All;
         var highest = mode == BareMode.Long64 ? ulong.MaxValue : uint.MaxValue;
         foreach (var property in element.EnumerateObject())
         {
@@ -130,6 +150,12 @@ internal static class CaseReader
                 case "hex" when name == "memory":
                     bytes = ReadHex(property.Value);
                     break;
+                case "fill" when name == "memory":
+                    fill = (byte)Number(property.Value, "fill", byte.MaxValue);
+                    break;
+                case "access" when name == "memory":
+                    access = ReadAccess(property.Value);
+                    break;
                 default:
                     throw new CaseException($"unknown field \"{property.Name}\" in \"{name}\"");
             }
@@ -139,11 +165,23 @@ internal static class CaseReader
             throw new CaseException($"\"at\" is missing in an element of \"{name}\"");
         if (size.HasValue == (bytes != null))
             throw new CaseException(name == "memory" ? "an element of \"memory\" has either \"size\" or \"hex\"" : "\"size\" is missing in an element of \"dump\"");
+        if (fill.HasValue && bytes != null)
+            throw new CaseException("\"fill\" goes with \"size\"");
+        if (mode == BareMode.Real && access != MemoryRegion.All)
+            throw new CaseException("real mode has no access rights");
         var length = size ?? (ulong)bytes!.Length;
         if (length != 0 && (length - 1 > highest - address || !IsCanonical(address, length)))
             throw new CaseException($"0x{address:x} and {length} bytes on is not a range of addresses in this mode");
-        return new MemoryRegion(address, length, bytes);
+        return new MemoryRegion(address, length, bytes, fill ?? 0, access);
     }
+
+    private static PagePermission ReadAccess(JsonElement value) => Word(value, "access", "r", "rw", "rx", "rwx") switch
+    {
+        "r" => PagePermission.Read,
+        "rw" => PagePermission.Read | PagePermission.Write,
+        "rx" => PagePermission.Read | PagePermission.Execute,
+        _ => MemoryRegion.All,
+    };
 
     // Both ends in the same half of the 48-bit address space.
     private static bool IsCanonical(ulong address, ulong length) =>

@@ -1,3 +1,5 @@
+using DynaTrans.Runtime.Memory;
+
 namespace DynaTrans.Cli.Bare;
 
 /// <summary>The modes of bare code.</summary>
@@ -19,8 +21,14 @@ internal enum BareMode
 /// <summary>A piece of guest memory of a case: bytes, or a number of zero bytes.</summary>
 /// <param name="Address">Guest-virtual address (in real mode physical).</param>
 /// <param name="Length">Bytes.</param>
-/// <param name="Bytes">The content, or null for zeros.</param>
-internal readonly record struct MemoryRegion(ulong Address, ulong Length, byte[]? Bytes);
+/// <param name="Bytes">The content, or null when every byte is <paramref name="Fill"/>.</param>
+/// <param name="Fill">Value of every byte without a content.</param>
+/// <param name="Access">What the guest may do with it.</param>
+internal readonly record struct MemoryRegion(ulong Address, ulong Length, byte[]? Bytes, byte Fill = 0, PagePermission Access = MemoryRegion.All)
+{
+    /// <summary>Readable, writable and executable.</summary>
+    public const PagePermission All = PagePermission.Read | PagePermission.Write | PagePermission.Execute;
+}
 
 /// <summary>One case of <c>dynatrans exec</c>, checked.</summary>
 internal sealed class ExecCase
@@ -42,6 +50,12 @@ internal sealed class ExecCase
 
     /// <summary>Memory to report at the end.</summary>
     public List<MemoryRegion> Dump { get; } = [];
+
+    /// <summary>Report the bytes of all memory that have changed.</summary>
+    public bool ReportsChanges { get; set; }
+
+    /// <summary>Only the selectors that a Linux process has can be loaded, instead of any.</summary>
+    public bool HasLinuxSelectors { get; set; }
 
     /// <summary>Registers at the start.</summary>
     public RegisterFile Registers { get; } = new();

@@ -9,22 +9,34 @@ internal sealed class ExecSession : IDisposable
     private static readonly JsonDocumentOptions Options = new() { AllowDuplicateProperties = false, MaxDepth = 16 };
 
     private readonly Func<Translator?> _makeTranslator;
+    private readonly bool _regions;
     private readonly BareMachine?[] _machines = new BareMachine?[Enum.GetValues<BareMode>().Length];
 
     /// <summary>Makes a session.</summary>
     /// <param name="makeTranslator">Makes the translator of one machine; null interprets.</param>
-    public ExecSession(Func<Translator?> makeTranslator) => _makeTranslator = makeTranslator;
+    /// <param name="regions">Translate blocks together, without counting instructions.</param>
+    public ExecSession(Func<Translator?> makeTranslator, bool regions = false) => (_makeTranslator, _regions) = (makeTranslator, regions);
 
     /// <summary>Lines that gave an error.</summary>
     public int Errors { get; private set; }
 
     /// <summary>Runs all cases of <paramref name="input"/>, one a line. Empty lines are passed over.</summary>
-    public void Run(TextReader input, Stream output)
+    public void Run(Stream input, Stream output)
     {
         using var writer = new ResultWriter(output);
-        while (input.ReadLine() is { } line)
-            if (!string.IsNullOrWhiteSpace(line))
+        var reader = new LineReader(input);
+        while (Next(reader, writer, out var line))
+            if (line.Span.IndexOfAnyExcept(" \t\r"u8) >= 0)
                 RunLine(line, writer);
+        writer.Flush();
+    }
+
+    // Results go out before the session waits for another case.
+    private static bool Next(LineReader reader, ResultWriter writer, out ReadOnlyMemory<byte> line)
+    {
+        if (!reader.HasLine)
+            writer.Flush();
+        return reader.TryRead(out line);
     }
 
     /// <inheritdoc/>
@@ -34,7 +46,7 @@ internal sealed class ExecSession : IDisposable
             machine?.Dispose();
     }
 
-    private void RunLine(string line, ResultWriter writer)
+    private void RunLine(ReadOnlyMemory<byte> line, ResultWriter writer)
     {
         JsonDocument document;
         try
@@ -77,5 +89,5 @@ internal sealed class ExecSession : IDisposable
         writer.WriteError(id, message);
     }
 
-    private BareMachine Machine(BareMode mode) => _machines[(int)mode] ??= new BareMachine(mode, _makeTranslator());
+    private BareMachine Machine(BareMode mode) => _machines[(int)mode] ??= new BareMachine(mode, _makeTranslator(), _regions);
 }

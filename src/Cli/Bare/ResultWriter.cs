@@ -12,6 +12,8 @@ internal sealed class ResultWriter : IDisposable
 
     private static readonly string[] SegmentNames = ["es", "cs", "ss", "ds", "fs", "gs"];
 
+    private const int FlushBytes = 1 << 16;
+
     private readonly Stream _output;
     private readonly ArrayBufferWriter<byte> _buffer = new();
     private readonly Utf8JsonWriter _json;
@@ -42,10 +44,19 @@ internal sealed class ResultWriter : IDisposable
 
         if (result.Interrupt is { } interrupt)
             _json.WriteNumber("interrupt", interrupt);
-        _json.WriteNumber("instructions", result.Instructions);
+        if (result.Instructions is { } instructions)
+            _json.WriteNumber("instructions", instructions);
         WriteRegisters(result.Registers);
-        _json.WriteStartArray("memory");
-        foreach (var (address, bytes) in result.Memory)
+        WriteMemory("memory", result.Memory);
+        if (result.Changes != null)
+            WriteMemory("changes", result.Changes);
+        End();
+    }
+
+    private void WriteMemory(string name, IEnumerable<(ulong Address, byte[] Bytes)> pieces)
+    {
+        _json.WriteStartArray(name);
+        foreach (var (address, bytes) in pieces)
         {
             _json.WriteStartObject();
             _json.WriteNumber("at", address);
@@ -54,7 +65,6 @@ internal sealed class ResultWriter : IDisposable
         }
 
         _json.WriteEndArray();
-        End();
     }
 
     /// <summary>Writes why there is no result.</summary>
@@ -65,12 +75,19 @@ internal sealed class ResultWriter : IDisposable
         End();
     }
 
+    /// <summary>Passes on what has been written so far.</summary>
+    public void Flush()
+    {
+        _output.Write(_buffer.WrittenSpan);
+        _output.Flush();
+        _buffer.ResetWrittenCount();
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _json.Dispose();
 
     private void Begin(JsonElement? id)
     {
-        _buffer.ResetWrittenCount();
         _json.Reset();
         _json.WriteStartObject();
         _json.WritePropertyName("id");
@@ -85,8 +102,8 @@ internal sealed class ResultWriter : IDisposable
         _json.WriteEndObject();
         _json.Flush();
         _buffer.Write("\n"u8);
-        _output.Write(_buffer.WrittenSpan);
-        _output.Flush();
+        if (_buffer.WrittenCount > FlushBytes)
+            Flush();
     }
 
     private void WriteRegisters(RegisterFile registers)

@@ -19,7 +19,7 @@ internal static unsafe class StateTransfer
         var from = c.Registers;
         var isReal = c.Mode == BareMode.Real;
         s->Mode = (ushort)Mode(c.Mode, c.Ring);
-        s->Selectors = SelectorRules.Any;
+        s->Selectors = !c.HasLinuxSelectors ? SelectorRules.Any : c.Mode == BareMode.Long64 ? SelectorRules.Linux64 : SelectorRules.Linux32;
         for (var i = 0; i < 16; i++)
             s->Slots[i] = from.Gpr[i];
         s->Slots[Slot.Rip] = from.Rip;

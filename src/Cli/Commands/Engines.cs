@@ -16,11 +16,17 @@ internal static class Engines
     /// <summary>Everything is translated before it runs.</summary>
     public const string Translator = "jit";
 
+    /// <summary>What has been interpreted a few times is translated at once, blocks that lead to each other together, as for guests.</summary>
+    public const string Regions = "regions";
+
+    // Enough for the blocks of a small program to be known when the first of them is translated, few enough for a handful of cases.
+    private const int RegionThreshold = 4;
+
     /// <summary>What guests may run by.</summary>
     public static readonly string[] All = [Auto, Interpreter, Translator];
 
     /// <summary>What bare code may run by.</summary>
-    public static readonly string[] Bare = [Interpreter, Translator];
+    public static readonly string[] Bare = [Interpreter, Translator, Regions];
 
     /// <summary>The option; its default is the first of <paramref name="names"/>.</summary>
     public static Option<string> Option(string[] names)
@@ -53,6 +59,7 @@ internal static class Engines
         {
             Auto => new Translator(options),
             Translator => new Translator(options with { Threshold = 0, Background = false }),
+            Regions => new Translator(options with { Threshold = RegionThreshold, Background = false }),
             _ => null,
         };
     };

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text;
 using DynaTrans.Cli.Bare;
 
 namespace DynaTrans.Cli.Commands;
@@ -20,8 +19,8 @@ internal static class ExecCommand
 
     private static int Run(string engine)
     {
-        using var session = new ExecSession(Engines.Factory(engine));
-        using var input = new StreamReader(Console.OpenStandardInput(), new UTF8Encoding(false));
+        using var session = new ExecSession(Engines.Factory(engine), engine == Engines.Regions);
+        using var input = Console.OpenStandardInput();
         using var output = Console.OpenStandardOutput();
         session.Run(input, output);
         return session.Errors == 0 ? ExitStatus.Ok : ExitStatus.Failed;

@@ -14,6 +14,13 @@ public sealed class CaseData
     /// <summary>Content of the stack pages.</summary>
     public byte[] Stack { get; } = new byte[TestMemory.StackSize];
 
+    /// <summary>Takes over the memory of another moment.</summary>
+    public void CopyMemory(CaseData from)
+    {
+        from.Data.CopyTo(Data, 0);
+        from.Stack.CopyTo(Stack, 0);
+    }
+
     /// <summary>Bytes at <paramref name="address"/> if all of them lie in the data or in the stack pages, else an empty span.</summary>
     public Span<byte> At(ulong address, int size)
     {

@@ -248,7 +248,7 @@ public sealed unsafe class OperandGenerator(Rng rng)
                 BitConverter.TryWriteBytes(at, image.Fcw);
                 BitConverter.TryWriteBytes(at[2..], image.Fsw);
                 at[4] = image.Ftw;
-                BitConverter.TryWriteBytes(at[24..], image.Mxcsr | (rng.OneIn(16) ? 1u << (16 + rng.Below(16)) : 0));
+                BitConverter.TryWriteBytes(at[24..], image.Mxcsr | (rng.OneIn(16) ? (uint)ReservedMxcsrBit() : 0));
                 break;
             case MemorySize.FpuEnv28 or MemorySize.FpuState108:
                 BitConverter.TryWriteBytes(at, image.Fcw);
@@ -261,6 +261,9 @@ public sealed unsafe class OperandGenerator(Rng rng)
             default: break;
         }
     }
+
+    // Bit 17 exists on some CPUs (misaligned SSE accesses).
+    private ulong ReservedMxcsrBit() => 1UL << (18 + rng.Below(14));
 
     private void FillSpecial(Encoding encoding, CaseData data)
     {
@@ -302,7 +305,7 @@ public sealed unsafe class OperandGenerator(Rng rng)
             default: FillBranch(encoding, data, address); break;
         }
         if (encoding.Memory is not null && instruction.Mnemonic == Mnemonic.Ldmxcsr)
-            data.Put(address, 4, s.Mxcsr ^ (rng.Next() & 0xFFFF) | (rng.OneIn(8) ? 1UL << (16 + rng.Below(16)) : 0));
+            data.Put(address, 4, s.Mxcsr ^ (rng.Next() & 0xFFFF) | (rng.OneIn(8) ? ReservedMxcsrBit() : 0));
     }
 
     private void FillDividend(in Instruction instruction, ref MachineState s)

@@ -104,7 +104,7 @@ public sealed unsafe class NativeCpu
             && MapAt(ControlAddress, TestMemory.PageSize, readWrite)
             && MapAt(StubAddress, TestMemory.PageSize, readWrite);
         if (!mapped) return (null, $"the address range at 0x{TestMemory.Base:x} is taken, or may not hold executable memory");
-        new Random(1).NextBytes(Memory(TestMemory.ReadOnly, TestMemory.PageSize));
+        TestMemory.ReadOnlyContent.CopyTo(Memory(TestMemory.ReadOnly, TestMemory.PageSize));
         Libc.Protect((nint)TestMemory.ReadOnly, TestMemory.PageSize, Libc.ProtRead);
         var block = new ControlBlock(ControlAddress);
         var (code, stubs) = StubWriter.Write(block, StubAddress);

@@ -27,6 +27,16 @@ public static class TestMemory
     /// <summary>A page that may be read and not written, between unmapped pages.</summary>
     public const uint ReadOnly = Base + 0x8000;
 
+    /// <summary>Content of <see cref="ReadOnly"/>.</summary>
+    public static byte[] ReadOnlyContent { get; } = MakeReadOnlyContent();
+
+    private static byte[] MakeReadOnlyContent()
+    {
+        var content = new byte[PageSize];
+        new Random(1).NextBytes(content);
+        return content;
+    }
+
     /// <summary>Two writable pages for the stack, between unmapped pages.</summary>
     public const uint Stack = Base + 0xA000;
 

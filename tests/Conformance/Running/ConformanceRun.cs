@@ -31,15 +31,14 @@ public sealed class FormResult(Form form, int executors)
 }
 
 /// <summary>Runs the cases of every form on the host CPU and on the executors, and compares.</summary>
-public sealed class ConformanceRun(NativeCpu cpu, IReadOnlyList<ICaseRunner> executors, ConformanceOptions options)
+internal sealed class ConformanceRun(NativeCpu cpu, IReadOnlyList<IBatchRunner> executors, ConformanceOptions options)
 {
     private const int ExamplesKept = 5;
-    private const uint InexactFlag = 0x20;
-    private const int SimdException = 19;
-    private const int Repetitions = 3;
+    private const int BatchSize = 64;
 
     private readonly NativeRunner _native = new(cpu);
-    private readonly CaseData _start = new(), _expected = new(), _actual = new();
+    private readonly CaseData[] _starts = Batch(), _expected = Batch();
+    private readonly CaseData[][] _actual = [.. executors.Select(_ => Batch())];
 
     /// <summary>Runs all forms of the list that the filter admits, in both bitnesses.</summary>
     public IEnumerable<FormResult> Run()
@@ -61,42 +60,53 @@ public sealed class ConformanceRun(NativeCpu cpu, IReadOnlyList<ICaseRunner> exe
         for (var e = 0; e < 4 * options.EncodingsPerForm && result.Cases < options.CasesPerForm; e++)
         {
             if (generator.Generate(form) is not { } encoding) break;
-            lock (cpu.Gate) RunEncoding(encoding, perEncoding, operands, result);
+            RunEncoding(encoding, perEncoding, operands, result);
         }
         return result;
     }
 
+    private static CaseData[] Batch() => [.. Enumerable.Range(0, BatchSize).Select(_ => new CaseData())];
+
     private void RunEncoding(Encoding encoding, int cases, OperandGenerator operands, FormResult result)
     {
-        operands.FillBackground(_start);
-        _native.Load(encoding);
-        foreach (var executor in executors) executor.Load(encoding);
-        for (var i = 0; i < cases; i++)
+        operands.FillBackground(_starts[0]);
+        for (var done = 0; done < cases; done += BatchSize)
         {
-            operands.Generate(encoding, _start);
-            if (!DefinedState.IsResultDefined(encoding, _start)) continue;
-            if (encoding.Is32 && !cpu.HasSegments32 && (_start.State.FsBase | _start.State.GsBase) != 0) continue;
-            RunCase(encoding, result);
+            var count = 0;
+            lock (cpu.Gate)
+            {
+                _native.Load(encoding);
+                for (var i = 0; i < Math.Min(BatchSize, cases - done); i++)
+                {
+                    var start = _starts[count];
+                    var before = _starts[count == 0 ? 0 : count - 1];
+                    if (start != before) start.CopyMemory(before);
+                    operands.Generate(encoding, start);
+                    if (!DefinedState.IsResultDefined(encoding, start)) continue;
+                    if (encoding.Is32 && !cpu.HasSegments32 && (start.State.FsBase | start.State.GsBase) != 0) continue;
+                    _native.Run(start, _expected[count]);
+                    if (AmdHost.IsHost) AmdHost.Translate(encoding, start, _expected[count]);
+                    count++;
+                }
+            }
+            Compare(encoding, count, result);
+            if (count > 0) _starts[0].CopyMemory(_starts[count - 1]);
         }
     }
 
-    private bool MaySpuriouslyBeInexact() => (_actual.State.Mxcsr & ~_expected.State.Mxcsr & InexactFlag) != 0
-        || (_actual.State.Vector == SimdException && _expected.State.Vector != SimdException);
-
-    private void RunCase(Encoding encoding, FormResult result)
+    private void Compare(Encoding encoding, int count, FormResult result)
     {
-        _native.Run(_start, _expected);
-        if (AmdHost.IsHost) AmdHost.Translate(encoding, _start, _expected);
-        result.Cases++;
-        if (_expected.State.Vector is not (-1 or 3)) result.Faults++;
-        for (var x = 0; x < executors.Count; x++)
+        Parallel.For(0, executors.Count, x => executors[x].Run(encoding, _starts, _actual[x], count));
+        for (var i = 0; i < count; i++)
         {
-            executors[x].Run(_start, _actual);
-            // The inexact flag may come from .NET compiling one of our methods meanwhile (docs/quirks.md); that happens a few times at most.
-            for (var again = 0; again < Repetitions && MaySpuriouslyBeInexact(); again++) executors[x].Run(_start, _actual);
-            if (Comparer.FirstDifference(encoding, _start, _expected, _actual) is not { } difference) continue;
-            result.Mismatches[x]++;
-            if (result.Examples[x].Count < ExamplesKept) result.Examples[x].Add($"{encoding}: {difference}");
+            result.Cases++;
+            if (_expected[i].State.Vector is not (-1 or 3)) result.Faults++;
+            for (var x = 0; x < executors.Count; x++)
+            {
+                if (Comparer.FirstDifference(encoding, _starts[i], _expected[i], _actual[x][i]) is not { } difference) continue;
+                result.Mismatches[x]++;
+                if (result.Examples[x].Count < ExamplesKept) result.Examples[x].Add($"{encoding}: {difference}");
+            }
         }
     }
 }

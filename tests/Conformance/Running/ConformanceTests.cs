@@ -11,7 +11,7 @@ public class ConformanceTests(ITestOutputHelper output)
 
     [SkippableTheory]
     [InlineData("interp", 60, 3)]
-    [InlineData("jit", 16, 1)]
+    [InlineData("regions", 16, 1)]
     public void EveryFormAgreesWithTheHostCpu(string engine, int cases, int encodings)
     {
         var cpu = NativeCpu.TryGet(out var reason);

@@ -4,12 +4,12 @@ using DynaTrans.Conformance.Native;
 namespace DynaTrans.Conformance.Running;
 
 /// <summary>Runs cases on the host CPU. The caller holds the oracle's gate.</summary>
-public sealed class NativeRunner(NativeCpu cpu) : ICaseRunner
+public sealed class NativeRunner(NativeCpu cpu)
 {
     private bool _is32;
     private ulong _next;
 
-    /// <inheritdoc/>
+    /// <summary>Places the instruction's bytes, all other code bytes being INT3.</summary>
     public void Load(Encoding encoding)
     {
         cpu.WriteCode(encoding.Address, AmdHost.IsHost ? AmdHost.EquivalentBytes(encoding) : encoding.Bytes, encoding.Is32);
@@ -17,7 +17,7 @@ public sealed class NativeRunner(NativeCpu cpu) : ICaseRunner
         _next = encoding.Address + (ulong)encoding.Bytes.Length;
     }
 
-    /// <inheritdoc/>
+    /// <summary>Runs the loaded instruction on <paramref name="start"/> and writes the end to <paramref name="end"/>, as an <see cref="IBatchRunner"/> does.</summary>
     public void Run(CaseData start, CaseData end)
     {
         var data = NativeCpu.Memory(TestMemory.Data, TestMemory.DataSize);

@@ -30,6 +30,16 @@ internal sealed class SequenceGenerator
         _forms = [.. Cases.InstructionList.Forms(bitness).Where(f => IsOf(f.Code, family))];
     }
 
+    /// <summary>An instruction that may follow others which left the flags in <paramref name="undefined"/> undefined.</summary>
+    internal Cases.Encoding NextInstruction(RflagsBits undefined)
+    {
+        while (true)
+            if (_encodings.Generate(_forms[_rng.Below(_forms.Count)]) is { } encoding && IsUsable(encoding, undefined)) return encoding;
+    }
+
+    /// <summary>The status flags of the sort that RFLAGS has, as bits of RFLAGS.</summary>
+    internal static ulong StatusFlags(RflagsBits bits) => Mask(bits);
+
     internal Sequence Next()
     {
         var bytes = new List<byte>();
@@ -38,7 +48,7 @@ internal sealed class SequenceGenerator
         var length = 2 + _rng.Below(MaxLength - 1);
         while (text.Count < length)
         {
-            if (_encodings.Generate(_forms[_rng.Below(_forms.Count)]) is not { } encoding || !IsUsable(encoding, undefined)) continue;
+            var encoding = NextInstruction(undefined);
             ref readonly var instruction = ref encoding.Instruction;
             undefined = (undefined & ~instruction.RflagsModified) | (instruction.RflagsUndefined & Status);
             everUndefined |= undefined;
@@ -87,6 +97,9 @@ internal sealed class SequenceGenerator
             "nan" => code.Mnemonic() is Mnemonic.Addps or Mnemonic.Addpd or Mnemonic.Mulps or Mnemonic.Mulpd or Mnemonic.Addss or Mnemonic.Mulsd
                 or Mnemonic.Subps or Mnemonic.Divpd or Mnemonic.Movaps or Mnemonic.Pshufd or Mnemonic.Minps or Mnemonic.Maxpd or Mnemonic.Dpps
                 or Mnemonic.Dppd or Mnemonic.Haddps or Mnemonic.Hsubpd or Mnemonic.Addsubps or Mnemonic.Maxss or Mnemonic.Sqrtsd or Mnemonic.Cvtsd2ss,
+            "x87" => isX87 && !isMmx && !Cases.DefinedState.IsTranscendental(code.Mnemonic()) && code.Mnemonic() is not (Mnemonic.Fnstenv or Mnemonic.Fnsave
+                or Mnemonic.Fldenv or Mnemonic.Frstor or Mnemonic.Fxsave or Mnemonic.Fxsave64 or Mnemonic.Fxrstor or Mnemonic.Fxrstor64 or Mnemonic.Fnstsw
+                or Mnemonic.Fldcw or Mnemonic.Fnclex or Mnemonic.Fninit),
             "sse" => isSse && !isMmx,
             "mmx" => isMmx || isSimple,
             "integer" => !isSse && !isMmx && !isX87,

@@ -29,7 +29,7 @@ public unsafe class UndefinedEncodingTests(ITestOutputHelper output)
         var cpu = NativeCpu.TryGet(out var reason);
         Skip.If(cpu is null, reason);
         var rng = new Rng((ulong)bitness);
-        using var runner = new EmulatorRunner(ExecutorSet.MakeTranslator(engine));
+        using var runner = new ExecProcess(engine);
         var native = new NativeRunner(cpu!);
         CaseData start = new(), expected = new(), actual = new();
         var problems = new List<string>();
@@ -45,8 +45,7 @@ public unsafe class UndefinedEncodingTests(ITestOutputHelper output)
                 native.Load(encoding);
                 native.Run(start, expected);
             }
-            runner.Load(encoding);
-            runner.Run(start, actual);
+            runner.Run(encoding, [start], [actual], 1);
             if (actual.State.Vector != expected.State.Vector) problems.Add($"{encoding}: host {expected.State.Vector}, here {actual.State.Vector}");
         }
         output.WriteLine($"{compared} encodings");
@@ -58,7 +57,7 @@ public unsafe class UndefinedEncodingTests(ITestOutputHelper output)
     [InlineData("jit")]
     public void InstructionsThatAreNotAdvertisedAreUndefined(string engine)
     {
-        using var runner = new EmulatorRunner(ExecutorSet.MakeTranslator(engine));
+        using var runner = new ExecProcess(engine);
         CaseData start = new(), end = new();
         foreach (var text in s_notAdvertised)
         {
@@ -70,8 +69,7 @@ public unsafe class UndefinedEncodingTests(ITestOutputHelper output)
                 decoder.Decode(out var instruction);
                 var encoding = new Encoding(bytes, instruction, TestMemory.CodeStart);
                 Fill(start, encoding);
-                runner.Load(encoding);
-                runner.Run(start, end);
+                runner.Run(encoding, [start], [end], 1);
                 Assert.True(end.State.Vector == InvalidOpcode, $"{bitness}-bit {encoding}: vector {end.State.Vector}");
             }
         }

@@ -1,127 +1,125 @@
+using System.Text;
+using System.Text.Json;
 using DynaTrans.Conformance.Running;
-using DynaTrans.Frontend.Decoding;
-using DynaTrans.Frontend.Ir;
-using DynaTrans.Runtime.Execution;
-using DynaTrans.Runtime.Memory;
-using DynaTrans.Runtime.State;
-using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.Conformance.Vectors;
 
-/// <summary>Runs real-mode vectors in one executor: 64 KiB more than a megabyte of RAM, zero except for what the vector puts there.</summary>
-internal sealed unsafe class RealModeRunner : IDisposable
+/// <summary>What a vector must come to.</summary>
+/// <param name="Vector">The vector.</param>
+/// <param name="Instead">The exception that it must raise instead of what was captured, <see cref="Differences286.Completes"/>, or null.</param>
+/// <param name="Flags">The flags that are compared.</param>
+/// <param name="MovedOn">CX, SI and DI are not compared.</param>
+internal sealed record Expectation(RealModeVector Vector, int? Instead, ushort Flags, bool MovedOn);
+
+/// <summary>Runs real-mode vectors in the shipped command: memory is zero except for what the vector puts there.</summary>
+internal sealed class RealModeRunner(string engine) : IDisposable
 {
-    private const int MemorySize = 0x110000;
-    private const uint ArithmeticAndControl = 0xFD5;
-    private const int MaxEvents = 4;
-    private const ulong Budget = 70_000;
+    private const int ArithmeticAndControl = 0xFD5;
+    private const int InterruptAndTrap = 0x300;
+    private const int Budget = 70_000;
     private const int Cx = 1, Sp = 4, Si = 6, Di = 7, Es = 8, Cs = 9, Ss = 10, Ip = 12, FlagsIndex = 13;
+    private const int StackFault = 12, GeneralProtection = 13;
 
-    private readonly AddressSpace _space;
-    private readonly BlockCache _cache;
-    private readonly Vcpu _vcpu;
+    // Where an exception goes that the vector did not raise.
+    private const int HandlerSegment = 0xE000, HandlerOffset = 0x1234;
 
-    private RealModeRunner(ITranslator? translator)
+    private static readonly string[] s_names = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "es", "cs", "ss", "ds", "rip", "rflags"];
+
+    private readonly ExecProcess _process = new(engine);
+
+    /// <summary>Its name in tables.</summary>
+    internal string Engine => _process.Engine;
+
+    /// <summary>Runs vectors; gives the first difference of each from what it must come to, or null.</summary>
+    internal List<string?> Run(IReadOnlyList<Expectation> expectations)
     {
-        _space = new AddressSpace(32);
-        _space.Map(0, MemorySize, PagePermission.Read | PagePermission.Write | PagePermission.Execute);
-        _cache = new BlockCache(_space, translator);
-        _vcpu = new Vcpu(_cache);
-    }
-
-    /// <summary>A runner for the executor that <paramref name="engine"/> names.</summary>
-    internal static RealModeRunner Make(string engine) => new(ExecutorSet.MakeTranslator(engine)?.Invoke());
-
-    /// <summary>Runs a vector to its HLT. Returns the first difference from the captured state, or null.</summary>
-    internal string? Run(RealModeVector vector, ushort flagsMask, bool movedOn)
-    {
-        SetState(vector);
-        var s = _vcpu.State;
-        for (var events = 0; ; events++)
+        var writing = Task.Run(() =>
         {
-            var cause = _vcpu.Run(Budget);
-            if (cause == ExitCause.Halt) break;
-            if (cause is not (ExitCause.Exception or ExitCause.SoftwareInterrupt) || events == MaxEvents)
-            {
-                Clear(vector, null);
-                return $"stopped with {cause} at {s->Slots[Slot.Rip]:x}";
-            }
-            var number = cause == ExitCause.Exception ? Differences286.On286(s->ExceptionVector) : (int)s->ExitDetail;
-            if (!RealModeInterrupts.Deliver(s, number)) return Clear(vector, null) ?? $"shutdown at {s->Slots[Slot.Rip]:x}";
+            foreach (var expectation in expectations) _process.WriteLines(Encoding.UTF8.GetBytes(Line(expectation)));
+        });
+        var differences = new List<string?>(expectations.Count);
+        foreach (var expectation in expectations)
+        {
+            using var result = _process.ReadLine();
+            differences.Add(expectation.Instead is { } exception ? Exception(expectation.Vector, result.RootElement, exception) : Captured(expectation, result.RootElement));
         }
-        var difference = Registers(vector, flagsMask, movedOn) ?? Memory(vector, flagsMask);
-        var stray = Clear(vector, vector.FinalMemory);
-        return difference ?? stray;
+        writing.GetAwaiter().GetResult();
+        return differences;
     }
 
-    /// <summary>Runs a vector that must raise an exception before it changes anything. Returns what was wrong, or null.</summary>
-    internal string? RunExpectingException(RealModeVector vector, int expected)
-    {
-        SetState(vector);
-        var cause = _vcpu.Run(1);
-        var s = _vcpu.State;
-        var difference = expected == Differences286.Completes
-            ? cause == ExitCause.Budget ? null : $"stopped with {cause}"
-            : cause != ExitCause.Exception || s->ExceptionVector != expected
-            ? $"exception {expected} expected, stopped with {cause} {s->ExceptionVector}"
-            : Registers(vector with { Final = vector.Initial }, (ushort)ArithmeticAndControl, false);
-        return Clear(vector, null) ?? difference;
-    }
+    public void Dispose() => _process.Dispose();
 
-    public void Dispose()
+    private string Line(Expectation expectation)
     {
-        _vcpu.Dispose();
-        _cache.Dispose();
-        _space.Dispose();
-        ExecutorSet.Check(_cache.Translator);
-    }
-
-    private void SetState(RealModeVector vector)
-    {
-        foreach (var (address, value) in vector.InitialMemory) _space.Write((ulong)address, [value]);
-        var s = _vcpu.State;
-        for (var i = 0; i < 8; i++) s->Slots[i] = vector.Initial[i];
-        for (var i = 0; i < 4; i++) SetSegment(i, vector.Initial[Es + i]);
-        SetSegment(4, 0);
-        SetSegment(5, 0);
-        s->Slots[Slot.Rip] = vector.Initial[Ip];
-        CpuAccess.SetEflags(s, vector.Initial[FlagsIndex] & ArithmeticAndControl | 2);
-        s->Mode = (ushort)(GuestMode.Code16 | GuestMode.Real);
-        s->Fcw = 0x37F;
-        s->Fsw = 0;
-        s->FpuValid = 0;
-    }
-
-    private void SetSegment(int index, ushort selector)
-    {
-        var s = _vcpu.State;
-        var segment = CpuAccess.Segment(s, index);
-        segment->Selector = selector;
-        segment->Limit = 0xFFFF;
-        s->Slots[Slot.EsBase + index] = (ulong)selector << 4;
-    }
-
-    private string? Registers(RealModeVector vector, ushort flagsMask, bool movedOn)
-    {
-        var s = _vcpu.State;
-        for (var i = 0; i < RealModeVector.RegisterNames.Length; i++)
+        var (vector, instead) = (expectation.Vector, expectation.Instead);
+        var text = new StringBuilder("{\"id\":0,\"mode\":\"real\",\"report\":\"changes\",\"instructions\":").Append(instead is null ? Budget : 1).Append(",\"registers\":{");
+        for (var i = 0; i < s_names.Length; i++)
         {
-            var (actual, mask) = i switch
-            {
-                < Es => ((ushort)s->Slots[i], movedOn && i is Cx or Si or Di ? (ushort)0 : (ushort)0xFFFF),
-                < Ip => (CpuAccess.Segment(s, i - Es)->Selector, (ushort)0xFFFF),
-                Ip => ((ushort)s->Slots[Slot.Rip], (ushort)0xFFFF),
-                _ => ((ushort)CpuAccess.GetEflags(s), (ushort)(flagsMask & ArithmeticAndControl)),
-            };
-            if (((actual ^ vector.Final[i]) & mask) != 0)
-                return $"{RealModeVector.RegisterNames[i]}: hardware {vector.Final[i] & mask:x}, here {actual & mask:x}";
+            var value = i == FlagsIndex ? vector.Initial[i] & ArithmeticAndControl | 2 : vector.Initial[i];
+            text.Append('"').Append(s_names[i]).Append("\":").Append(value).Append(',');
+        }
+        text.Length--;
+        text.Append("},\"memory\":[");
+        foreach (var (address, value) in Initial(vector, instead)) text.Append("{\"at\":").Append(address).Append(",\"hex\":\"").Append(value.ToString("x2", null)).Append("\"},");
+        text.Length--;
+        return text.Append("]}\n").ToString();
+    }
+
+    private static Dictionary<int, byte> Initial(RealModeVector vector, int? instead)
+    {
+        var memory = vector.InitialMemory.ToDictionary(p => p.Address, p => p.Value);
+        // The 80286 raised interrupt 13 where later CPUs raise 12.
+        for (var i = 0; i < 4; i++)
+            if (memory.TryGetValue((4 * GeneralProtection) + i, out var entry)) memory.TryAdd((4 * StackFault) + i, entry);
+        if (instead is not >= 0) return memory;
+        for (var i = 0; i < 4; i++) memory[(4 * instead.Value) + i] = (byte)((HandlerSegment << 16 | HandlerOffset) >> (8 * i));
+        return memory;
+    }
+
+    private static string? Captured(Expectation expectation, JsonElement result)
+    {
+        var registers = result.GetProperty("registers");
+        if (result.GetProperty("stop").GetString() is not "hlt" and var stop) return $"stopped with {stop} at {registers.GetProperty("rip").GetUInt64():x}";
+        return Registers(expectation.Vector.Final, registers, expectation.Flags, expectation.MovedOn) ?? Memory(expectation.Vector, result, expectation.Flags);
+    }
+
+    // Raised before anything else has happened: delivered to the handler with the state of before on the stack.
+    private static string? Exception(RealModeVector vector, JsonElement result, int exception)
+    {
+        var stop = result.GetProperty("stop").GetString();
+        if (exception == Differences286.Completes)
+            return stop == "instructions" && result.TryGetProperty("instructions", out var count) && count.GetInt32() == 1 ? null : $"stopped with {stop}";
+        ushort[] expected = [.. vector.Initial];
+        expected[Sp] -= 6;
+        (expected[Cs], expected[Ip]) = (HandlerSegment, HandlerOffset);
+        expected[FlagsIndex] &= unchecked((ushort)~InterruptAndTrap);
+        if (Registers(expected, result.GetProperty("registers"), ArithmeticAndControl, false) is { } difference) return $"exception {exception} expected: {difference}";
+        var memory = Changes(result);
+        ushort[] frame = [vector.Initial[Ip], vector.Initial[Cs], vector.Initial[FlagsIndex]];
+        for (var i = 0; i < frame.Length; i++)
+        {
+            var at = (vector.Initial[Ss] << 4) + (ushort)(expected[Sp] + (2 * i));
+            var word = Byte(vector, memory, at) | Byte(vector, memory, at + 1) << 8;
+            if (((word ^ frame[i]) & (i == 2 ? ArithmeticAndControl : 0xFFFF)) != 0) return $"frame of exception {exception}: {frame[i]:x} expected, here {word:x}";
         }
         return null;
     }
 
-    private string? Memory(RealModeVector vector, ushort flagsMask)
+    private static string? Registers(ushort[] expected, JsonElement registers, ushort flagsMask, bool movedOn)
     {
-        var ram = new ReadOnlySpan<byte>(_space.Base, MemorySize);
+        for (var i = 0; i < s_names.Length; i++)
+        {
+            var actual = (ushort)registers.GetProperty(s_names[i]).GetUInt64();
+            var mask = i == FlagsIndex ? flagsMask & ArithmeticAndControl : movedOn && i is Cx or Si or Di ? 0 : 0xFFFF;
+            if (((actual ^ expected[i]) & mask) != 0)
+                return $"{RealModeVector.RegisterNames[i]}: hardware {expected[i] & mask:x}, here {actual & mask:x}";
+        }
+        return null;
+    }
+
+    private static string? Memory(RealModeVector vector, JsonElement result, ushort flagsMask)
+    {
+        var memory = Changes(result);
         var final = vector.FinalMemory.ToDictionary(p => p.Address, p => p.Value);
         foreach (var (address, value) in vector.InitialMemory) final.TryAdd(address, value);
         var flags = vector.ExceptionVector < 0 ? -1 : (vector.Initial[Ss] << 4) + (ushort)(vector.Initial[Sp] - 2);
@@ -129,23 +127,30 @@ internal sealed unsafe class RealModeRunner : IDisposable
         {
             // The pushed FLAGS hold undefined bits too. (The address in the file is that of the bus cycle, even where the stack is odd.)
             var mask = (byte)(address == flags ? flagsMask & ArithmeticAndControl : address == flags + 1 ? (flagsMask & ArithmeticAndControl) >> 8 : 0xFF);
-            if (((ram[address] ^ value) & mask) != 0) return $"memory at {address:x}: hardware {value & mask:x}, here {ram[address] & mask:x}";
+            var actual = Byte(vector, memory, address);
+            if (((actual ^ value) & mask) != 0) return $"memory at {address:x}: hardware {value & mask:x}, here {actual & mask:x}";
         }
+        foreach (var (address, value) in memory)
+            if (!final.ContainsKey(address) && value != 0) return $"stray write at {address:x}: {value:x}";
         return null;
     }
 
-    // Zeroes the memory for the next vector; a byte that is set outside the vector's lists is a stray write.
-    private string? Clear(RealModeVector vector, (int Address, byte Value)[]? final)
+    private static byte Byte(RealModeVector vector, Dictionary<int, byte> changes, int address)
     {
-        foreach (var (address, _) in vector.InitialMemory) _space.Write((ulong)address, [0]);
-        foreach (var (address, _) in final ?? []) _space.Write((ulong)address, [0]);
-        string? stray = null;
-        var ram = new ReadOnlySpan<byte>(_space.Base, MemorySize);
-        for (var at = ram.IndexOfAnyExcept((byte)0); at >= 0; at = ram.IndexOfAnyExcept((byte)0))
+        if (changes.TryGetValue(address, out var changed)) return changed;
+        foreach (var (at, value) in vector.InitialMemory)
+            if (at == address) return value;
+        return 0;
+    }
+
+    private static Dictionary<int, byte> Changes(JsonElement result)
+    {
+        var bytes = new Dictionary<int, byte>();
+        foreach (var change in result.GetProperty("changes").EnumerateArray())
         {
-            stray ??= $"stray write at {at:x}: {ram[at]:x}";
-            _space.Write((ulong)at, [0]);
+            var at = change.GetProperty("at").GetInt32();
+            foreach (var value in Convert.FromHexString(change.GetProperty("hex").GetString()!)) bytes[at++] = value;
         }
-        return final is null ? null : stray;
+        return bytes;
     }
 }

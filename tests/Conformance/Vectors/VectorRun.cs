@@ -21,6 +21,7 @@ internal static class VectorRun
     internal static VectorResult Run(VectorFile file, IReadOnlyList<RealModeRunner> runners, int oneIn = 1)
     {
         var result = new VectorResult(runners.Count);
+        var expectations = new List<Expectation>();
         foreach (var vector in file.Vectors.Where((_, i) => i % oneIn == 0))
         {
             result.Cases++;
@@ -28,14 +29,17 @@ internal static class VectorRun
             var flags = (ushort)(file.FlagsMask & ~Differences286.UndefinedFlags(file, vector));
             var movedOn = Differences286.MovedOn(file, vector);
             if (instead is not null || movedOn || flags != file.FlagsMask) result.Quirks++;
-            for (var x = 0; x < runners.Count; x++)
-            {
-                var difference = instead is { } exception ? runners[x].RunExpectingException(vector, exception) : runners[x].Run(vector, flags, movedOn);
-                if (difference is null) continue;
-                result.Mismatches[x]++;
-                if (result.Examples[x].Count < ExamplesKept) result.Examples[x].Add($"{vector.Name} ({vector.Bytes}): {difference}");
-            }
+            expectations.Add(new Expectation(vector, instead, flags, movedOn));
         }
+        var differences = new List<string?>[runners.Count];
+        Parallel.For(0, runners.Count, x => differences[x] = runners[x].Run(expectations));
+        for (var x = 0; x < runners.Count; x++)
+            for (var i = 0; i < expectations.Count; i++)
+            {
+                if (differences[x][i] is not { } difference) continue;
+                result.Mismatches[x]++;
+                if (result.Examples[x].Count < ExamplesKept) result.Examples[x].Add($"{expectations[i].Vector.Name} ({expectations[i].Vector.Bytes}): {difference}");
+            }
         return result;
     }
 }

@@ -13,7 +13,7 @@ public class VectorTests(ITestOutputHelper output)
     {
         var folder = VectorFile.FindFolder();
         Skip.If(folder is null, "the vectors are not here: ../shared/vectors/i286-real-mode, or DYNATRANS_VECTORS");
-        using var runner = RealModeRunner.Make(engine);
+        using var runner = new RealModeRunner(engine);
         var problems = new List<string>();
         int forms = 0, cases = 0;
         foreach (var path in Directory.EnumerateFiles(folder!, "*.jsonl.gz").Order(StringComparer.Ordinal))
