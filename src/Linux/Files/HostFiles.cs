@@ -13,6 +13,9 @@ internal static unsafe class HostFiles
 
     private static ulong[] s_ordinaryDevices = [];
 
+    // Decided by OpenRoot, before the first guest path.
+    private static bool s_lacksOpenat2;
+
     /// <summary>RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH and RESOLVE_IN_ROOT of openat2(2).</summary>
     public const ulong NoCrossing = 1, NoMagicLinks = 2, NoSymlinks = 4, Beneath = 8, InRoot = 16;
 
@@ -24,9 +27,28 @@ internal static unsafe class HostFiles
     public static long Open(int directory, string path, int flags, int mode, ulong resolve)
     {
         const int Size = 24;
+        if (s_lacksOpenat2)
+            return (resolve & ~NoSymlinks) == 0 ? HostCalls.OpenAt(directory, path, flags, mode) : -Errno.ENOSYS;
         var how = stackalloc ulong[3] { (uint)flags, (uint)mode, resolve };
         fixed (byte* p = HostCalls.Path(path))
             return HostCalls.Call(HostSys.Openat2, directory, (nint)p, (nint)how, Size);
+    }
+
+    /// <summary>See <see cref="OpenRoot"/>.</summary>
+    public static bool HasOpenat2 => !s_lacksOpenat2;
+
+    /// <summary>
+    /// Opens the host's root directory, and finds out whether the host has openat2 (Linux 5.6; some containers deny it). Without it every
+    /// path is walked part by part, and a root prefix does not serve.
+    /// </summary>
+    public static int OpenRoot()
+    {
+        const int Flags = OpenFlags.PathOnly | OpenFlags.Directory | OpenFlags.CloseOnExec;
+        var fd = Open(PathResolver.AtWorkingDirectory, "/", Flags, 0, NoMagicLinks);
+        if (fd >= 0)
+            return (int)fd;
+        s_lacksOpenat2 = true;
+        return HostCalls.OpenAt(PathResolver.AtWorkingDirectory, "/", Flags);
     }
 
     /// <summary>True when an open file lies in a procfs (or where one is mounted inside of it): guests get none but through <see cref="Proc"/>.</summary>

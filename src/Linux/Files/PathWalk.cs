@@ -25,8 +25,9 @@ internal sealed class PathWalk(Asker who, bool follow, ulong resolve)
     private bool _owned;
     private ProcNode? _node;
 
-    // Where the guest's /proc was entered from; its ".." leads back.
+    // The mount by which the guest's /proc was entered, and its place there: the ".." of that leads back to the host's directory.
     private int _entry = -1;
+    private ProcNode? _entryNode;
 
     // Names below the directory that the walk must not leave, or NoDepth.
     private int _depth = NoDepth;
@@ -255,10 +256,9 @@ internal sealed class PathWalk(Asker who, bool follow, ulong resolve)
             return -Errno.ENOENT;
         }
 
-        if (_entry >= 0)
-            HostCalls.Close(_entry);
-        _entry = fd;
         ReleasePlace();
+        _entry = fd;
+        _entryNode = node;
 
         // A link's text starts at the directory that it is in.
         _node = node.Parent;
@@ -298,7 +298,7 @@ internal sealed class PathWalk(Asker who, bool follow, ulong resolve)
             return (resolve & HostFiles.Beneath) != 0 ? -Errno.EXDEV : 0;
         if (_depth != NoDepth)
             _depth--;
-        if (_node?.Parent is { } parent)
+        if (_node?.Parent is { } parent && _node.Path != _entryNode?.Path)
         {
             _node = parent;
             return 0;
@@ -418,6 +418,7 @@ internal sealed class PathWalk(Asker who, bool follow, ulong resolve)
         _owned = false;
         _fd = -1;
         _node = null;
+        Forget();
     }
 
     private void Release()
@@ -432,5 +433,6 @@ internal sealed class PathWalk(Asker who, bool follow, ulong resolve)
         if (_entry >= 0)
             HostCalls.Close(_entry);
         _entry = -1;
+        _entryNode = null;
     }
 }

@@ -7,19 +7,19 @@ internal sealed class RootDirectories
 {
     private const int Flags = OpenFlags.PathOnly | OpenFlags.Directory | OpenFlags.CloseOnExec;
 
+    private static readonly Lazy<int> s_host = new(HostFiles.OpenRoot);
     private static readonly Lazy<string[]> s_mountNames = new(ReadMountNames);
 
     /// <summary>Opens them.</summary>
     /// <param name="prefix">See <see cref="Processes.LinuxKernel.Root"/>.</param>
     public RootDirectories(string? prefix)
     {
-        Host = HostCalls.OpenAt(PathResolver.AtWorkingDirectory, "/", Flags);
         var fd = prefix == null ? -1 : HostCalls.OpenAt(PathResolver.AtWorkingDirectory, prefix, Flags);
         Prefix = fd < 0 ? null : fd;
     }
 
     /// <summary>The host's root directory.</summary>
-    public int Host { get; }
+    public int Host => s_host.Value;
 
     /// <summary>The root prefix, or null.</summary>
     public int? Prefix { get; }

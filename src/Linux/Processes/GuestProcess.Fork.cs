@@ -19,6 +19,7 @@ public sealed unsafe partial class GuestProcess
     internal static GuestThread CreateFirst(
         LinuxKernel kernel, string path, IReadOnlyList<string> arguments, IReadOnlyList<string> environment)
     {
+        _ = kernel.Roots.Host;
         var files = new FdTable();
 
         // What the host process was given: descriptors that are not closed at exec. Those that the .NET runtime opens are.

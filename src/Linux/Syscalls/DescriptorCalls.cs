@@ -329,6 +329,8 @@ internal static unsafe class DescriptorCalls
         public override long Open(int directory, string path, int flags, int mode, ulong resolve)
         {
             const int Size = 24;
+            if (!HostFiles.HasOpenat2)
+                return HostFiles.Open(directory, path, flags, mode, resolve);
             var how = stackalloc ulong[3] { (uint)flags, (uint)mode, resolve };
             fixed (byte* name = HostCalls.Path(path))
             {

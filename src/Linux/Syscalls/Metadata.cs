@@ -270,8 +270,10 @@ internal static unsafe class Metadata
         using var held = target;
         if (target.Node is { } node)
             return mode == 0 || node.Allows(c.Asker(), mode) ? 0 : -Errno.EACCES;
-        fixed (byte* name = HostCalls.Path(string.Empty))
-            return HostCalls.Call(HostSys.Faccessat2, target.HostFd, (nint)name, mode, EmptyPath | (flags & EffectiveIds));
+        fixed (byte* name = HostCalls.Path(HostFiles.Reopening(target.HostFd)))
+            return (flags & EffectiveIds) == 0
+                ? HostCalls.Call(HostSys.Faccessat, Here, (nint)name, mode)
+                : HostCalls.Call(HostSys.Faccessat2, Here, (nint)name, mode, EffectiveIds);
     }
 
     private static long Chmod(in SyscallContext c, int directory, ulong address, int mode)
@@ -366,8 +368,8 @@ internal static unsafe class Metadata
         using var held = target;
         if (target.Node != null)
             return -Errno.EPERM;
-        fixed (byte* name = HostCalls.Path(string.Empty))
-            return HostCalls.Call(HostSys.Utimensat, target.HostFd, (nint)name, (nint)times, EmptyPath);
+        fixed (byte* name = HostCalls.Path(HostFiles.Reopening(target.HostFd)))
+            return HostCalls.Call(HostSys.Utimensat, Here, (nint)name, (nint)times, 0);
     }
 
     private static long StatfsPath(in SyscallContext c, ulong buffer, Layout layout)

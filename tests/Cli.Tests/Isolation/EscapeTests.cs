@@ -66,6 +66,29 @@ public sealed class EscapeTests : IDisposable
 
     [SkippableTheory]
     [MemberData(nameof(Runs))]
+    public void MountsOfProcElsewhereAreTheGuests(string machine, bool asNobody)
+    {
+        const string Script = """
+            set -e
+            cd "$1"; shift
+            mkdir -p p b own; : >ownmaps; : >ownmem
+            mount -t proc proc p; mount --bind /proc b
+            mount --bind /proc/$$ own; mount --bind /proc/$$/maps ownmaps; mount --bind /proc/$$/mem ownmem
+            exec "$@"
+            """;
+        var program = Compile(machine, asNobody);
+        var scratch = Scratch("mounts");
+        var mounts = Run(false, "unshare", "--mount", "/bin/sh", "-c", Script, "sh", scratch, "true");
+        Skip.IfNot(mounts.Status == 0, "mounting takes root: " + mounts.Error);
+        string[] user = asNobody ? ["setpriv", "--reuid", Nobody, "--regid", Nobody, "--clear-groups"] : [];
+        string[] start = ["--mount", "/bin/sh", "-c", Script, "sh", scratch, .. user];
+        var native = Run(false, "unshare", [.. start, program, scratch, "mounts"]);
+        Assert.DoesNotContain("FOREIGN", native.Output);
+        Assert.Equal(native, Run(false, "unshare", [.. start, Command(), "run", program, scratch, "mounts"]));
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Runs))]
     public void InheritedDescriptorsAreJudged(string machine, bool asNobody)
     {
         // The shell opens its own files, then becomes the command: natively they would be the program's own.

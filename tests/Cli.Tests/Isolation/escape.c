@@ -1,6 +1,7 @@
 // Looks into /proc by many spellings and many calls, and says for each whether it found itself, nothing, or somebody else. Run natively it
 // finds itself; a guest must find the same. "FOREIGN" is never right.
-// usage: escape DIRECTORY (empty, writable): the ways of every kind; escape DIRECTORY hidden: what a guest must not find at all.
+// usage: escape DIRECTORY (empty, writable): the ways of every kind; escape DIRECTORY hidden: what a guest must not find at all;
+// escape DIRECTORY mounts: through mounts in the directory.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -556,6 +557,31 @@ static void hidden(void)
     }
 }
 
+// The directory has: p, another procfs; b, /proc; own, the directory of this process in /proc; ownmaps and ownmem, files of it.
+static void mounts(void)
+{
+    both("another procfs", AT_FDCWD, "p/self/");
+    both("another procfs, absolute link", AT_FDCWD, "p/self/root/proc/self/");
+    both("/proc bound elsewhere", AT_FDCWD, "b/self/");
+    both("/proc bound elsewhere, task", AT_FDCWD, "b/thread-self/");
+    both("own directory bound elsewhere", AT_FDCWD, "own/");
+    both("up and down", AT_FDCWD, "own/../b/self/");
+    both("fd of it", AT_FDCWD, "own/fd/../");
+    contents("maps bound elsewhere", open("ownmaps", O_RDONLY));
+    memory("mem bound elsewhere", open("ownmem", O_RDWR));
+    int dir = open("own", O_RDONLY | O_DIRECTORY);
+    both("descriptor of it", dir, "");
+    if (fchdir(dir) || chdir("task"))
+        fail("chdir");
+    both("working directory", AT_FDCWD, "../");
+    struct stat status;
+    if (chdir(base) || chdir("b"))
+        fail("chdir");
+    int n = stat("self/mem", &status);
+    result("stat", n, !S_ISREG(status.st_mode));
+    both("working directory b", AT_FDCWD, "self/");
+}
+
 int main(int count, char **arguments)
 {
     if (count < 2 || chdir(arguments[1]) || !getcwd(base, sizeof base))
@@ -564,6 +590,10 @@ int main(int count, char **arguments)
     setvbuf(stdout, 0, _IOLBF, 0);
     if (count > 2 && !strcmp(arguments[2], "hello")) {
         puts("started again");
+        return 0;
+    }
+    if (count > 2 && !strcmp(arguments[2], "mounts")) {
+        mounts();
         return 0;
     }
     if (count > 2) {
