@@ -75,7 +75,7 @@ public sealed class FdTable
             {
                 fd = -Errno.EMFILE;
             }
-            else if (file.HostFd >= HostDescriptors.FirstReserved)
+            else if (HostDescriptors.IsReserved(file.HostFd))
             {
                 fd = -Errno.ENFILE;
             }

@@ -40,6 +40,21 @@ internal static unsafe class HostDescriptors
         s_guestSoft = Math.Min(soft, MostForGuest);
     }
 
+    /// <summary>
+    /// Takes a new host descriptor for something of a guest that is in no table: a lock, shared memory.
+    /// </summary>
+    /// <returns>The descriptor; a negative error number is passed on, -ENFILE when the host's are used up.</returns>
+    public static long Claim(long hostFd)
+    {
+        if (hostFd < FirstReserved)
+            return hostFd == -Errno.EMFILE ? -Errno.ENFILE : hostFd;
+        HostCalls.Close((int)hostFd);
+        return -Errno.ENFILE;
+    }
+
+    /// <summary>True for a host descriptor that guests must give back: ENFILE.</summary>
+    public static bool IsReserved(int hostFd) => hostFd >= FirstReserved;
+
     /// <summary>The limit that the first process starts with, from the host's.</summary>
     public static (ulong Soft, ulong Hard) FirstLimit((ulong Soft, ulong Hard) host) =>
         (Math.Min(Math.Min(host.Soft, s_guestSoft), MostForGuest), Math.Min(host.Hard, MostForGuest));

@@ -124,7 +124,7 @@ public sealed unsafe class RecordLocks : IDisposable
                 var fd = HostCalls.OpenAt(PathResolver.AtWorkingDirectory, path, OpenFlags.ReadWrite | OpenFlags.CloseOnExec);
                 if (fd < 0)
                     fd = HostCalls.OpenAt(PathResolver.AtWorkingDirectory, path, access | OpenFlags.CloseOnExec);
-                if (fd < 0)
+                if (HostDescriptors.Claim(fd) < 0)
                     return -Errno.ENOLCK;
                 _files.Add((status.Device, status.Inode), file = new OpenFile(fd));
             }

@@ -230,6 +230,12 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
         if (error < 0)
             throw new LoadException(error == -Errno.ENOENT ? $"{what}not found" : $"{what}{Lower(Errno.Message((int)-error))}", (int)-error);
         var file = opened!;
+        if (HostDescriptors.IsReserved(file.HostFd))
+        {
+            file.Release();
+            throw new LoadException($"{what}{Lower(Errno.Message(Errno.ENFILE))}", Errno.ENFILE);
+        }
+
         var stat = stackalloc byte[144];
         HostCalls.Call(HostSys.Fstat, file.HostFd, (nint)stat);
         var mode = *(uint*)(stat + ModeOffset);

@@ -363,7 +363,7 @@ public sealed unsafe partial class ProcessMemory
         const int Cloexec = 1;
         fixed (byte* name = "guest"u8)
         {
-            var fd = HostCalls.Call(HostSys.MemfdCreate, (nint)name, Cloexec);
+            var fd = HostDescriptors.Claim(HostCalls.Call(HostSys.MemfdCreate, (nint)name, Cloexec));
             if (fd < 0)
                 return (null, (int)-fd);
             var file = new OpenFile((int)fd);

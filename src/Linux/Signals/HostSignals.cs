@@ -37,12 +37,18 @@ internal sealed class HostSignals : IDisposable
 
     /// <summary>
     /// Makes the host process ignore what its kernel might send it for something that a guest did (a file that grows beyond the host's own
-    /// limit): the guest gets the error, and its signal from DynaTrans.
+    /// limit): the guest gets the error, and its signal from DynaTrans. As far as the host can it leaves that limit to DynaTrans. To be
+    /// called after the first process took it over.
     /// </summary>
     public static unsafe void Guard()
     {
         var ignore = stackalloc ulong[4] { SignalAction.Ignore, 0, 0, 0 };
         HostCalls.Call(HostSys.RtSigaction, Signal.Xfsz, (nint)ignore, 0, sizeof(ulong));
+        var limits = stackalloc ulong[2];
+        if (HostCalls.Call(HostSys.Prlimit64, 0, ResourceLimits.FileSize, 0, (nint)limits) != 0 || limits[0] == limits[1])
+            return;
+        limits[0] = limits[1];
+        HostCalls.Call(HostSys.Prlimit64, 0, ResourceLimits.FileSize, (nint)limits, 0);
     }
 
     /// <summary>Begins.</summary>

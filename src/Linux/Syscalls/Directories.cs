@@ -144,6 +144,12 @@ internal static unsafe class Directories
     {
         const int EmptyPath = 0x1000, EffectiveIds = 0x200;
         long error = 0;
+        if (HostDescriptors.IsReserved(directory.HostFd))
+        {
+            directory.Release();
+            return -Errno.ENFILE;
+        }
+
         if (directory.Tag is IProcPlace place)
             error = place.Node.Allows(c.Asker(), ProcNode.ExecuteRight) ? 0 : -Errno.EACCES;
         else
