@@ -219,25 +219,43 @@ internal static unsafe class ProcessSyscalls
             : -Errno.EFAULT;
     }
 
+    private const int ResetOnFork = 0x40000000;
+
     private static bool Exists(in SyscallContext c, int tid) =>
         tid == 0 || c.Process.Kernel.FindThread(tid) != null || c.Process.Kernel.FindProcess(tid) != null;
 
-    private static long GetScheduler(in SyscallContext c) => c.I0 < 0 ? -Errno.EINVAL : Exists(c, c.I0) ? 0 : -Errno.ESRCH;
+    // The class of the host thread behind a guest thread.
+    private static long GetScheduler(in SyscallContext c)
+    {
+        if (c.I0 < 0)
+            return -Errno.EINVAL;
+        var host = HostThread(c, c.I0);
+        return host < 0 ? host : HostCalls.Call(HostSys.SchedGetscheduler, host);
+    }
 
-    // SCHED_OTHER 0, SCHED_BATCH 3 and SCHED_IDLE 5 are all the same here; real-time classes are not given.
+    // SCHED_OTHER 0, SCHED_BATCH 3 and SCHED_IDLE 5. Real-time classes are not given: such a guest could keep the host's other threads out.
     private static long SetScheduler(in SyscallContext c)
     {
-        if (c.I0 < 0 || !c.Memory.TryRead(c.A2, out int priority))
-            return c.I0 < 0 ? -Errno.EINVAL : -Errno.EFAULT;
-        if (!Exists(c, c.I0))
-            return -Errno.ESRCH;
-        return (c.I1 & 0xFF) switch
+        if (c.I0 < 0 || c.I1 < 0)
+            return -Errno.EINVAL;
+        if (!c.Memory.TryRead(c.A2, out int priority))
+            return -Errno.EFAULT;
+        var host = HostThread(c, c.I0);
+        if (host < 0)
+            return host;
+        switch (c.I1 & ~ResetOnFork)
         {
-            0 or 3 or 5 when c.I0 != 0 && !c.Process.OwnsOrIsRoot(c.Process.Kernel.FindAnyProcess(c.I0)) => -Errno.EPERM,
-            0 or 3 or 5 => priority == 0 ? 0 : -Errno.EINVAL,
-            1 or 2 or 6 => -Errno.EPERM,
-            _ => -Errno.EINVAL,
-        };
+            case 0 or 3 or 5 when priority != 0:
+                return -Errno.EINVAL;
+            case 0 or 3 or 5:
+                if (c.I0 != 0 && !c.Process.OwnsOrIsRoot(c.Process.Kernel.FindAnyProcess(c.I0)))
+                    return -Errno.EPERM;
+                return HostCalls.Call(HostSys.SchedSetscheduler, host, c.I1, (nint)(&priority));
+            case 1 or 2 or 6:
+                return -Errno.EPERM;
+            default:
+                return -Errno.EINVAL;
+        }
     }
 
     private static long GetParameters(in SyscallContext c) =>

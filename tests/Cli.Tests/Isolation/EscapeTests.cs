@@ -58,11 +58,19 @@ public sealed class EscapeTests : IDisposable
     public void ProcessFilesSayWhatTheyDoNatively(string machine, bool asNobody)
     {
         var program = Compile(machine, asNobody, "procfiles.c");
-        var native = Run(asNobody, program);
+
+        // The test's own runtime ignores SIGPIPE; a guest begins without that.
+        var native = Run(asNobody, "env", "--default-signal=PIPE", program);
         Assert.Equal(0, native.Status);
         foreach (var engine in new[] { "auto", "interp", "jit" })
-            Assert.Equal(native, Run(asNobody, Command(), "run", "--engine", engine, program));
+            Assert.Equal(Comparable(native), Comparable(Run(asNobody, Command(), "run", "--engine", engine, program)));
     }
+
+    // A guest's limit of descriptors lies below the host's.
+    private static Cli.Result Comparable(Cli.Result result) => result with
+    {
+        Output = string.Join('\n', result.Output.Split('\n').Where(line => !line.StartsWith("Max open files", StringComparison.Ordinal))),
+    };
 
     [SkippableTheory]
     [MemberData(nameof(Runs))]

@@ -160,6 +160,40 @@ public sealed class GuestRunTests
 
     [Theory]
     [MemberData(nameof(Architectures))]
+    public void TheCpuLimitEndsAProgram(bool is32)
+    {
+        // One second, and no handler.
+        var (status, messages) = TestPrograms.Run(ElfImage.Make(is32, a =>
+        {
+            var again = a.CreateLabel();
+            if (is32)
+            {
+                a.push(9);
+                a.push(1);
+                a.mov(ecx, esp);
+                a.mov(ebx, 0);
+                a.mov(eax, 75);
+                a.@int(0x80);
+            }
+            else
+            {
+                a.push(9);
+                a.push(1);
+                a.mov(rsi, rsp);
+                a.mov(edi, 0);
+                a.mov(eax, HostSys.Setrlimit);
+                a.syscall();
+            }
+
+            a.Label(ref again);
+            a.jmp(again);
+        }));
+        Assert.Equal(128 + 24, status);
+        Assert.Contains("SIGXCPU", messages);
+    }
+
+    [Theory]
+    [MemberData(nameof(Architectures))]
     public void ExhaustedMemoryIsAnError(bool is32)
     {
         // brk grows by 64 MiB until it does not; the program ends with 5 then.

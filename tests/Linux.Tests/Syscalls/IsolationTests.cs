@@ -336,6 +336,34 @@ public sealed class IsolationTests
         Assert.Equal(-ENOTTY, g.Call("ioctl", read, 0x5402, TestGuest.Buffer));
     }
 
+    [Theory]
+    [MemberData(nameof(Architectures))]
+    public void TheLimitOfProcessesIsForUsers(bool is32)
+    {
+        using var g = new TestGuest(is32);
+        g.Process.Credentials = new Credentials { User = 1000, EffectiveUser = 1000, SavedUser = 1000 };
+        g.Process.Threads.Add(g.Thread);
+        g.Process.Limits[ResourceLimits.Processes] = (1, 1);
+        Assert.Equal(-EAGAIN, g.Call("fork"));
+    }
+
+    [Theory]
+    [MemberData(nameof(Architectures))]
+    public void LimitsCannotReachTheHosts(bool is32)
+    {
+        using var g = new TestGuest(is32);
+        HostDescriptors.Prepare();
+        var most = HostDescriptors.MostForGuest;
+        g.Process.Credentials = new Credentials();
+        g.Process.Limits[ResourceLimits.Files] = (64, 64);
+        g.Space.Write(TestGuest.Buffer, BitConverter.GetBytes(most));
+        g.Space.Write(TestGuest.Buffer + 8, BitConverter.GetBytes(most));
+        Assert.Equal(0, g.Call("prlimit64", 0, ResourceLimits.Files, TestGuest.Buffer, 0));
+        Assert.Equal((int)most, g.Process.Files.Limit);
+        g.Space.Write(TestGuest.Buffer + 8, BitConverter.GetBytes(most + 1));
+        Assert.Equal(-EPERM, g.Call("prlimit64", 0, ResourceLimits.Files, TestGuest.Buffer, 0));
+    }
+
     [Fact]
     public void ChildrenLearnOfTheirParentsEnd()
     {
