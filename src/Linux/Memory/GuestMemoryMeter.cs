@@ -5,13 +5,13 @@ namespace DynaTrans.Linux.Memory;
 
 /// <summary>
 /// Measures the resident memory of all guests of a run together. It can shrink only when memory is given back: so it is looked at right
-/// before that, when a memory ends (always) and when a large mapping goes (unless that would cost more than a few hundredths of the time).
+/// before that, when a memory ends (always) and when a large mapping goes (unless that would cost more than a twentieth of the time).
 /// Thread-safe.
 /// </summary>
 public sealed class GuestMemoryMeter
 {
     private const ulong Large = 1 << 20;
-    private const int Patience = 50;
+    private const int Patience = 20;
 
     private readonly Lock _gate = new();
     private readonly HashSet<ProcessMemory> _memories = [];

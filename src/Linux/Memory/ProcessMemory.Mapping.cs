@@ -321,10 +321,10 @@ public sealed unsafe partial class ProcessMemory
 
     private void Remove(ulong address, ulong length)
     {
-        Meter?.BeforeUnmap(length);
         var pieces = Cut(address, address + length);
         if (pieces.Count == 0)
             return;
+        Meter?.BeforeUnmap(length);
         foreach (var piece in pieces)
         {
             if (piece.Committed)
