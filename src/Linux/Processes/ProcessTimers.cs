@@ -16,7 +16,9 @@ internal sealed class ProcessTimers(GuestProcess process)
         {
             var (signal, clock) = which switch
             {
-                0 => (Signal.Alrm, TimerClock.Wall), 1 => (Signal.Vtalrm, TimerClock.User(process)), _ => (Signal.Prof, TimerClock.Cpu(process)),
+                0 => (Signal.Alrm, TimerClock.Wall),
+                1 => (Signal.Vtalrm, TimerClock.User(process)),
+                _ => (Signal.Prof, TimerClock.Cpu(process)),
             };
             return _intervalTimers[which] ??= new GuestTimer(process, clock, isPosix: false)
             {

@@ -15,6 +15,7 @@ internal static class SyscallFamilies
         WaitSyscalls.Register(table);
         FutexSyscalls.Register(table);
         TimeSyscalls.Register(table);
+        ClockAdjustment.Register(table);
         TimerSyscalls.Register(table);
         IdentitySyscalls.Register(table);
         ProcessSyscalls.Register(table);

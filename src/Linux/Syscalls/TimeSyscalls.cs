@@ -14,7 +14,6 @@ internal static unsafe class TimeSyscalls
         table.Add("gettimeofday", &GetTimeOfDay, "pp", i386: 78, x64: 96);
         table.Add("settimeofday", &NotPermitted, "pp", i386: 79, x64: 164);
         table.Add("stime", &NotPermitted, "p", i386: 25);
-        table.Add("adjtimex", &AdjustTime, "p", i386: 124, x64: 159);
         table.Add("clock_gettime", &ClockGet, "dp", i386: 265, x64: 228);
         table.Add("clock_gettime64", &ClockGet64, "dp", i386: 403);
         table.Add("clock_settime", &ClockSet, "dp", i386: 264, x64: 227);
@@ -32,18 +31,6 @@ internal static unsafe class TimeSyscalls
 
     // The clock of the host is not the guest's to set; the others cannot be set at all.
     private static long ClockSet(in SyscallContext c) => c.I0 is ClockRealtime or ProcessCpu or ThreadCpu or < 0 ? -Errno.EPERM : -Errno.EINVAL;
-
-    private static long AdjustTime(in SyscallContext c)
-    {
-        const int Size = 208;
-        if (c.Is32)
-            return -Errno.EPERM;
-        if (!c.Memory.TryRead(c.A0, out uint modes))
-            return -Errno.EFAULT;
-        if (modes != 0)
-            return -Errno.EPERM;
-        return c.Memory.TryGetWritable(c.A0, Size, out var p) ? HostCalls.Call(HostSys.Adjtimex, (nint)p) : -Errno.EFAULT;
-    }
 
     private static long Time(in SyscallContext c)
     {

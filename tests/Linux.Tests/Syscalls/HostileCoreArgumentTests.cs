@@ -24,6 +24,7 @@ public unsafe class HostileCoreArgumentTests
         FutexSyscalls.Register(table);
         TimeSyscalls.Register(table);
         TimerSyscalls.Register(table);
+        ClockAdjustment.Register(table);
         IdentitySyscalls.Register(table);
         ProcessSyscalls.Register(table);
         PrioritySyscalls.Register(table);
