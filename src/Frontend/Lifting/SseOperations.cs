@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics.X86;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using Iced.Intel;
@@ -31,15 +30,15 @@ internal static unsafe class SseOperations
         SseTable.Fill(table, SseTable.FromMmx, &FromMmx);
         table[(int)Mnemonic.Insertps] = &InsertPs;
 
-        // These are made of host instructions that a host may lack; cpuid then does not offer them.
-        if (Aes.IsSupported)
+        // These are made of host instructions that a host may lack.
+        if (CpuModel.HasAes)
         {
             SseTable.Fill(table, SseTable.AesBinary, &Binary);
             SseTable.Fill(table, SseTable.AesUnary, &Unary);
             SseTable.Fill(table, SseTable.AesUnaryImm, &UnaryImm);
         }
 
-        if (Pclmulqdq.IsSupported)
+        if (CpuModel.HasCarrylessMultiply)
             SseTable.Fill(table, SseTable.AesBinaryImm, &BinaryImm);
 
         // cmpsd is also a string instruction.

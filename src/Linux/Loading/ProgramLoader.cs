@@ -33,6 +33,9 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
     private const ulong StackTop32 = 0xFFFF_E000, MostStack = 56UL << 20;
     private const uint ReadImpliesExecute = 0x0040_0000;
 
+    // The instructions on the FS and GS bases may be used (HWCAP2_FSGSBASE).
+    private const ulong FsgsbaseWorks = 2;
+
     /// <summary>Loads a program.</summary>
     /// <param name="process">Whose working directory, credentials and limits count.</param>
     /// <param name="directory">Guest directory descriptor that a relative path starts at.</param>
@@ -206,7 +209,7 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
         builder.Auxiliary(14, ids.EffectiveGroup); // AT_EGID
         builder.Auxiliary(23, 0); // AT_SECURE
         builder.Auxiliary(25, randomAddress); // AT_RANDOM
-        builder.Auxiliary(26, 0); // AT_HWCAP2
+        builder.Auxiliary(26, FsgsbaseWorks); // AT_HWCAP2
         builder.Auxiliary(51, 2048); // AT_MINSIGSTKSZ
         builder.Auxiliary(31, executable); // AT_EXECFN
         builder.Auxiliary(15, platform); // AT_PLATFORM

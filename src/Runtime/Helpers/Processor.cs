@@ -6,7 +6,7 @@ using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Helpers;
 
-/// <summary>cpuid and the time-stamp counter. cpuid advertises exactly what the lifter implements (SDM Vol. 2, CPUID).</summary>
+/// <summary>cpuid and the time-stamp counter. The features that cpuid advertises are those of <see cref="CpuModel"/> (SDM Vol. 2, CPUID).</summary>
 public static unsafe class Processor
 {
     // Of the time-stamp counter.
@@ -18,21 +18,16 @@ public static unsafe class Processor
     // Family 6, model 3C, stepping 3.
     private const uint Signature = 0x000306C3;
 
-    // FPU TSC CX8 SEP CMOV CLFSH MMX FXSR SSE SSE2.
-    private const uint Leaf1Edx = 1 | (1 << 4) | (1 << 8) | (1 << 11) | (1 << 15) | (1 << 19) | (1 << 23) | (1 << 24) | (1 << 25) | (1 << 26);
+    // FCS and FDS are saved as 0 (deprecated).
+    private const uint NoX87Selectors = 1 << 13;
 
-    // SSE3 PCLMULQDQ SSSE3 CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES.
-    private const uint Leaf1Ecx = 1 | (1 << 1) | (1 << 9) | (1 << 13) | (1 << 19) | (1 << 20) | (1 << 22) | (1 << 23) | (1 << 25);
-
-    // FSGSBASE BMI1 BMI2 ERMS, and no FCS and FDS (they are saved as 0).
-    private const uint Leaf7Ebx = 1 | (1 << 3) | (1 << 8) | (1 << 9) | (1 << 13);
-
-    // LAHF in 64-bit code, LZCNT, PREFETCHW.
-    private const uint ExtendedEcx = 1 | (1 << 5) | (1 << 8);
-
-    // NX, RDTSCP, long mode; SYSCALL (bit 11) in 64-bit code only.
-    private const uint ExtendedEdx = (1 << 20) | (1 << 27) | (1 << 29);
-
+    private static readonly uint s_leaf1Ecx = CpuModel.Word(1, CpuidRegister.Ecx, true);
+    private static readonly uint s_leaf1Edx = CpuModel.Word(1, CpuidRegister.Edx, true);
+    private static readonly uint s_leaf7Ebx = CpuModel.Word(7, CpuidRegister.Ebx, true) | NoX87Selectors;
+    private static readonly uint s_extendedEcx = CpuModel.Word(0x80000001, CpuidRegister.Ecx, true);
+    private static readonly uint s_extendedEdx = CpuModel.Word(0x80000001, CpuidRegister.Edx, false);
+    private static readonly uint s_extendedEdx64 = CpuModel.Word(0x80000001, CpuidRegister.Edx, true);
+    private static readonly uint s_timeEdx = CpuModel.Word(0x80000007, CpuidRegister.Edx, true);
     private static readonly byte[] s_brand = Encoding.ASCII.GetBytes("DynaTrans virtual CPU".PadRight(48, '\0'));
 
     internal static void RegisterHelpers()
@@ -57,19 +52,19 @@ public static unsafe class Processor
     public static (uint Eax, uint Ebx, uint Ecx, uint Edx) Leaf(uint leaf, uint subleaf, bool is64) => leaf switch
     {
         0 => (HighestBasicLeaf, 0x756E6547, 0x6C65746E, 0x49656E69),
-        1 => (Signature, 0x00010800, Leaf1Ecx, Leaf1Edx),
+        1 => (Signature, 0x00010800, s_leaf1Ecx, s_leaf1Edx),
         2 => (0x00FEFF01, 0, 0, 0),
         3 or 5 or 6 => (0, 0, 0, 0),
         4 => Cache(subleaf),
-        7 => (0, subleaf == 0 ? Leaf7Ebx : 0, 0, 0),
+        7 => (0, subleaf == 0 ? s_leaf7Ebx : 0, 0, 0),
         0x80000000 => (HighestExtendedLeaf, 0, 0, 0),
-        0x80000001 => (0, 0, ExtendedEcx, is64 ? ExtendedEdx | (1 << 11) : ExtendedEdx),
+        0x80000001 => (0, 0, s_extendedEcx, is64 ? s_extendedEdx64 : s_extendedEdx),
         >= 0x80000002 and <= 0x80000004 => Brand((int)(leaf - 0x80000002) * 16),
         0x80000006 => (0, 0, 0x01006040, 0),
-        0x80000007 => (0, 0, 0, 1 << 8),
+        0x80000007 => (0, 0, 0, s_timeEdx),
         0x80000008 => (0x00003027, 0, 0, 0),
         > 0x80000000 and <= HighestExtendedLeaf => (0, 0, 0, 0),
-        _ => (0, subleaf == 0 ? Leaf7Ebx : 0, 0, 0),
+        _ => (0, subleaf == 0 ? s_leaf7Ebx : 0, 0, 0),
     };
 
     // 32 KiB data, 32 KiB code, 256 KiB, 8 MiB; lines of 64 bytes. EBX: ways - 1, partitions - 1, line size - 1; ECX: sets - 1.
