@@ -33,6 +33,8 @@ internal sealed class ProcRoot(LinuxKernel kernel) : ProcDirectory(kernel, null,
                 return new TextLink(Kernel, this, name, w => Number(w.Process.Pid));
             case "thread-self":
                 return new TextLink(Kernel, this, name, w => $"{Number(w.Process.Pid)}/task/{Number(w.Tid)}");
+            case "cpuinfo":
+                return new GeneratedFile(this, new GeneratedEntry(name, 0x124, _ => CpuInfo.Text()), new ProcSubject(who.Process, null));
             case "mounts" or "net":
                 return new TextLink(Kernel, this, name, _ => "self/" + name);
         }

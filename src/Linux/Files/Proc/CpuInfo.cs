@@ -4,14 +4,15 @@ using System.Text;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Runtime.Helpers;
 
-namespace DynaTrans.Linux.Files;
+namespace DynaTrans.Linux.Files.Proc;
 
 /// <summary>/proc/cpuinfo of the modelled CPU (Linux arch/x86/kernel/cpu/proc.c), from what cpuid says.</summary>
 internal static class CpuInfo
 {
-    /// <summary>The text for so many processors.</summary>
-    public static string Text(int processors)
+    /// <summary>The text, for as many processors as the host has.</summary>
+    public static string Text()
     {
+        var processors = Math.Max(1, File.ReadLines("/proc/cpuinfo").Count(line => line.StartsWith("processor", StringComparison.Ordinal)));
         var signature = Processor.Leaf(1, 0, true).Eax;
         var sizes = Processor.Leaf(0x80000008, 0, true).Eax;
         var flags = string.Join(' ', CpuModel.Features.Where(f => f.IsPresent).Select(f => f.Name));
