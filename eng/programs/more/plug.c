@@ -1,0 +1,4 @@
+int plug(int x)
+{
+    return 3 * x + 1;
+}
