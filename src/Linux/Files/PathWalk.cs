@@ -51,11 +51,14 @@ internal sealed class PathWalk(Asker who, bool follow, ulong resolve)
     {
         file = null;
         var creates = (flags & OpenFlags.Create) != 0;
-        var error = Walk(start, path, creates);
+        var asksDirectory = creates && path[^1] == '/';
+        var error = Walk(start, asksDirectory ? path.TrimEnd('/') + (path.TrimEnd('/').Length == 0 ? "/" : string.Empty) : path, creates);
         try
         {
             if (error < 0)
                 return error;
+            if (asksDirectory)
+                return -Errno.EISDIR;
             if (_node != null)
                 return _missing != null ? -Errno.ENOENT : _node.Open(who, flags, out file);
             return OpenHost(flags, mode, caller, out file);
@@ -81,9 +84,14 @@ internal sealed class PathWalk(Asker who, bool follow, ulong resolve)
         {
             return -Errno.EEXIST;
         }
+        else if ((flags & OpenFlags.Create) != 0 && IsDirectory())
+        {
+            return -Errno.EISDIR;
+        }
         else
         {
-            fd = Reopen(flags & ~(OpenFlags.Create | OpenFlags.Exclusive), mode, caller);
+            // openat2 takes a mode only with a new file.
+            fd = Reopen(flags & ~(OpenFlags.Create | OpenFlags.Exclusive), (flags & OpenFlags.TemporaryFile) == 0 ? 0 : mode, caller);
         }
 
         if (fd < 0)
