@@ -16,7 +16,7 @@ public sealed class CommitLimit
     {
         var memory = HostCalls.ReadText("/proc/meminfo");
         var available = Kilobytes(memory, "MemAvailable:") + Kilobytes(memory, "SwapFree:");
-        var group = long.TryParse(HostCalls.ReadText("/sys/fs/cgroup/memory.max"), out var max) ? max : long.MaxValue;
+        var group = Math.Min(Bytes("/sys/fs/cgroup/memory.max"), Bytes("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
         Limit = available == 0 ? long.MaxValue : Math.Min(available, group) / 10 * 9;
         if (given is not { } bytes)
             return;
@@ -48,6 +48,9 @@ public sealed class CommitLimit
 
     /// <summary>Takes memory that is given back when the result is disposed. Null: ENOMEM.</summary>
     public IDisposable? TryCharge(ulong bytes) => TryTake(bytes) ? new Charge(this, bytes) : null;
+
+    // Limit of the control group that a container sees as the root, by version 2 or 1.
+    private static long Bytes(string path) => long.TryParse(HostCalls.ReadText(path), out var bytes) ? bytes : long.MaxValue;
 
     private static long Kilobytes(string? text, string name) =>
         HostCalls.LineOf(text, name) is { } line && long.TryParse(line.Replace("kB", string.Empty).Trim(), out var kilobytes) ? kilobytes * 1024 : 0;

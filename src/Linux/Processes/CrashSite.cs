@@ -11,7 +11,10 @@ internal static class CrashSite
 {
     private const int MaxInstruction = 15;
 
-    /// <summary>", opcode bytes 0f 0b ..., in main+0x12 (/bin/x)", or as much of it as there is to say.</summary>
+    /// <summary>
+    /// ", opcode bytes 0f 0b ..., in main+0x12 (/bin/x)", or as much of it as there is to say; "near" instead of "in" when the nearest symbol's
+    /// function ends before the address.
+    /// </summary>
     /// <param name="memory">The memory, while it is there.</param>
     /// <param name="address">RIP.</param>
     /// <param name="signal">The signal that ended the program.</param>
@@ -34,13 +37,13 @@ internal static class CrashSite
         if (area.File is not { } file || !file.TryAddReference())
             return area.Name.Length == 0 ? text : $"{text}, in {HostCalls.ToText(area.Name)}";
         using (new FileRef(file))
-            return $"{text}, in {Symbol(file, area.Offset + (address - area.Start))} ({HostCalls.ToText(area.Name)})";
+            return $"{text}, {Symbol(file, area.Offset + (address - area.Start))} ({HostCalls.ToText(area.Name)})";
     }
 
-    // The symbol at or before a place of a file, as "name+0x10"; without symbols the place itself.
+    // The symbol at or before a place of a file, as "in name+0x10"; without symbols the place itself.
     private static string Symbol(OpenFile file, ulong offset)
     {
-        var place = $"+0x{offset:x}";
+        var place = $"in +0x{offset:x}";
         try
         {
             Span<byte> head = stackalloc byte[ElfFile.HeadSize];
@@ -55,8 +58,11 @@ internal static class CrashSite
                     continue;
                 var address = segment.Address + (offset - segment.Offset);
                 var nearest = ElfSymbols.Read(elf, head).LastOrDefault(symbol => symbol.Address >= segment.Address && symbol.Address <= address);
-                if (nearest.Name != null)
-                    return nearest.Address == address ? nearest.Name : $"{nearest.Name}+0x{address - nearest.Address:x}";
+                if (nearest.Name == null)
+                    continue;
+                var distance = address - nearest.Address;
+                var word = nearest.Size == 0 || distance < nearest.Size ? "in" : "near";
+                return distance == 0 ? $"in {nearest.Name}" : $"{word} {nearest.Name}+0x{distance:x}";
             }
         }
         catch (LoadException)

@@ -52,8 +52,8 @@ internal static class ElfImage
         return image;
     }
 
-    /// <summary>Appends a symbol table with functions at offsets in the code.</summary>
-    public static byte[] WithSymbols(byte[] image, bool is32, params (string Name, int Offset)[] functions)
+    /// <summary>Appends a symbol table with functions at offsets in the code, of a size in bytes or 0.</summary>
+    public static byte[] WithSymbols(byte[] image, bool is32, params (string Name, int Offset, int Size)[] functions)
     {
         const uint SymTab = 2, StrTab = 3;
         var entry = is32 ? 16 : 24;
@@ -72,6 +72,7 @@ internal static class ElfImage
             var at = symbolsAt + (i * entry);
             w.Word(at, (uint)name);
             w.Long(at + (is32 ? 4 : 8), CodeAddress(is32) + (ulong)functions[i].Offset);
+            w.Long(at + (is32 ? 8 : 16), (ulong)functions[i].Size);
             result[at + (is32 ? 12 : 4)] = 0x12; // global function
             w.Half(at + (is32 ? 14 : 6), 1);
             name += functions[i].Name.Length + 1;

@@ -193,7 +193,7 @@ public sealed class LimitTests
             a.ud2();
             a.db(0x11, 0x22);
         });
-        image = ElfImage.WithSymbols(image, is32, ("first", 0), ("second", 2), ("third", 5));
+        image = ElfImage.WithSymbols(image, is32, ("first", 0, 2), ("second", 2, 0), ("third", 5, 0));
         var (status, messages) = TestPrograms.Run(image);
         Assert.Equal(128 + 4, status);
         Assert.Matches(
@@ -212,9 +212,25 @@ public sealed class LimitTests
             else
                 a.mov(eax, __dword_ptr[0x1000UL]);
         });
-        var (status, messages) = TestPrograms.Run(ElfImage.WithSymbols(image, is32, ("reads", 0)));
+        var (status, messages) = TestPrograms.Run(ElfImage.WithSymbols(image, is32, ("reads", 0, 0)));
         Assert.Equal(128 + 11, status);
         Assert.Matches($@"killed by SIGSEGV at guest address 0x{ElfImage.CodeAddress(is32):x}, accessing 0x1000, in reads \(.*\)\n$", messages);
+    }
+
+    [Theory]
+    [MemberData(nameof(Architectures))]
+    public void APlaceBehindTheNearestFunctionIsNearIt(bool is32)
+    {
+        // The one-byte function, then the fault.
+        var image = ElfImage.WithSymbols(
+            ElfImage.Make(is32, a =>
+            {
+                a.nop();
+                a.ud2();
+            }),
+            is32,
+            ("only", 0, 1));
+        Assert.Contains(", near only+0x1 (", TestPrograms.Run(image).Messages);
     }
 
     private static (int Status, string Messages) Run(bool is32, Action<Assembler> emit, LinuxOptions options)
