@@ -1,4 +1,5 @@
-// Each call that blocks, interrupted by a handler (with SA_RESTART when there is an argument) until it returns; after some signals it may end.
+// Each call that blocks, interrupted by a handler (with SA_RESTART when there is an argument) until it returns; after some signals it may
+// end.
 #include "common.h"
 static volatile int got;
 static void h(int s)

@@ -113,6 +113,7 @@ int main()
     printf("large %s\n", outcome(setitimer(0, &v, 0)));
     getitimer(0, &o);
     printf("large left %d\n", o.it_value.tv_sec > 0x7ffffff0);
+    n = 0;
     v = iv(50000, 0);
     setitimer(0, &v, 0);
     if (!fork())
@@ -122,8 +123,8 @@ int main()
         _exit(0);
     }
     wait(0);
-    n = 0;
-    pause();
+    while (!n)
+        sleep_ms(1);
     printf("parent n %d\n", n);
     alarm(50);
     return 0;
