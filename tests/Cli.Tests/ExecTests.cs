@@ -9,7 +9,7 @@ namespace DynaTrans.Cli.Tests;
 /// <summary>The JSON protocol of <c>dynatrans exec</c>, in both executors.</summary>
 public sealed class ExecTests
 {
-    public static TheoryData<string> BothEngines => new(Engines.Bare);
+    public static TheoryData<string> BothEngines => new(Engines.Interpreter, Engines.Translator);
 
     [Theory]
     [MemberData(nameof(BothEngines))]
@@ -233,6 +233,71 @@ public sealed class ExecTests
         Assert.Empty(result.Error);
         Assert.Equal(2, result.Output.Count(c => c == '\n'));
         Assert.Equal(0, Cli.RunWith("", "exec", "--engine", "jit").Status);
+    }
+
+    [Theory]
+    [MemberData(nameof(BothEngines))]
+    public void EveryCaseFindsItsOwnMemory(string engine)
+    {
+        // The second case has the same regions and other code: inc byte [2000h]; the third again that of the first.
+        var cases = new[] { "88042500200000f4", "fe042500200000f4", "88042500200000f4" }.Select((code, i) => $$"""
+            {"id": {{i}}, "mode": "long64", "report": "changes", "memory": [{"at": 4096, "hex": "{{code}}"}, {"at": 8192, "size": 16, "fill": 5, "access": "rw"}], "registers": {"rip": 4096, "rax": 9, "rsp": 8200} }
+            """.ReplaceLineEndings(" "));
+        var results = Run(engine, string.Join('\n', cases), out var errors);
+        Assert.Equal(0, errors);
+        Assert.Equal(["09", "06", "09"], results.Select(r => Assert.Single(r.GetProperty("changes").EnumerateArray()).GetProperty("hex").GetString()!));
+        Assert.All(results, r => Assert.Equal(8192, r.GetProperty("changes")[0].GetProperty("at").GetInt32()));
+    }
+
+    [Theory]
+    [InlineData("r", "880425 00200000", 14, 7)]
+    [InlineData("rx", "880425 00200000", 14, 7)]
+    [InlineData("rw", "ff2425 08200000", 14, 21)]
+    public void AccessRightsAreThoseOfTheCase(string access, string code, int vector, int error)
+    {
+        // A store to the page, or a jump to it.
+        var result = Single(Engines.Interpreter, $$"""
+            {"id": 1, "mode": "long64", "memory": [{"at": 4096, "hex": "{{code.Replace(" ", "", StringComparison.Ordinal)}}"}, {"at": 8192, "size": 16, "access": "{{access}}"},
+             {"at": 8200, "hex": "0020000000000000"}], "registers": {"rip": 4096} }
+            """);
+        Assert.Equal(vector, result.GetProperty("exception").GetProperty("vector").GetInt32());
+        Assert.Equal(error, result.GetProperty("exception").GetProperty("error").GetInt32());
+        Assert.Equal(8192, result.GetProperty("exception").GetProperty("address").GetInt32());
+    }
+
+    [Fact]
+    public void OnlyTheSelectorsOfALinuxProcess()
+    {
+        // mov ds, eax; hlt
+        const string Case = """{"id": 1, "mode": "protected32", "selectors": "NAME", "memory": [{"at": 4096, "hex": "8ed8f4"}], "registers": {"rip": 4096, "rax": 64}}""";
+        var result = Single(Engines.Interpreter, Case.Replace("NAME", "linux", StringComparison.Ordinal));
+        Assert.Equal((13, 64), (result.GetProperty("exception").GetProperty("vector").GetInt32(), result.GetProperty("exception").GetProperty("error").GetInt32()));
+        result = Single(Engines.Interpreter, Case.Replace("NAME", "any", StringComparison.Ordinal));
+        Assert.Equal(64, result.GetProperty("registers").GetProperty("ds").GetInt32());
+    }
+
+    [Fact]
+    public void ChangesInAllOfRealModesMemoryAreReported()
+    {
+        // mov byte [bx], 7; hlt, with ds = FFFF: at 10FFEFh.
+        var result = Single(Engines.Interpreter, """
+            {"id": 1, "mode": "real", "report": "changes", "memory": [{"at": 4096, "hex": "c60707f4"}],
+             "registers": {"cs": 256, "ip": 0, "ds": 65535, "bx": 65535}}
+            """);
+        var change = Assert.Single(result.GetProperty("changes").EnumerateArray());
+        Assert.Equal((0x10FFEF, "07"), (change.GetProperty("at").GetInt32(), change.GetProperty("hex").GetString()));
+    }
+
+    [Fact]
+    public void RegionsDoNotCountInstructions()
+    {
+        // mov ecx, 100; loop on itself; hlt
+        const string Line = """{"id": 1, "mode": "long64", "instructions": 3, "memory": [{"at": 4096, "hex": "b964000000e2fef4"}], "registers": {"rip": 4096}}""" + "\n";
+        var result = Cli.RunWith(string.Concat(Enumerable.Repeat(Line, 6)), "exec", "--engine", Engines.Regions);
+        Assert.Equal(0, result.Status);
+        var results = result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement).ToList();
+        Assert.Equal(6, results.Count);
+        Assert.All(results, r => Assert.Equal((false, 0), (r.TryGetProperty("instructions", out _), r.GetProperty("registers").GetProperty("rcx").GetInt32())));
     }
 
     private static ulong Register(JsonElement result, string name) => result.GetProperty("registers").GetProperty(name).GetUInt64();

@@ -8,7 +8,7 @@ namespace DynaTrans.Conformance;
 public static class Program
 {
     private const string Usage = """
-        usage: conformance [--cases N] [--encodings N] [--seed N] [--filter REGEX] [--engine interp|jit|both|none] [--all] [--table FILE]
+        usage: conformance [--cases N] [--encodings N] [--seed N] [--filter REGEX] [--engine interp|jit|regions|both|all|none] [--all] [--table FILE]
                vectors [--filter REGEX] [--engine interp|jit|both] [--all] [--table FILE]
         """;
 

@@ -38,11 +38,13 @@ public sealed unsafe partial class RegionEmitter
             _il.EmitType(OpCodes.Stobj, VectorType);
     }
 
-    // Stores a result of which nothing else would make RyuJIT compute it (FloatResults), where nobody looks.
+    // Stores a result of which nothing else would make RyuJIT compute it (FloatResults), where nobody looks. Volatile: of two stores to one
+    // place it drops the first.
     private void KeepVector(ushort cell)
     {
         VectorAddress(VSlot.Temp0);
         PushVector(cell);
+        _il.Emit(OpCodes.Volatile);
         _il.EmitType(OpCodes.Stobj, VectorType);
     }
 
@@ -50,6 +52,7 @@ public sealed unsafe partial class RegionEmitter
     {
         VectorAddress(VSlot.Temp0);
         Push(slot, 8);
+        _il.Emit(OpCodes.Volatile);
         _il.Emit(OpCodes.Stind_I8);
     }
 
@@ -90,6 +93,8 @@ public sealed unsafe partial class RegionEmitter
             PushVector(op.A);
         if (kind is VecKind.FromInt or VecKind.FromIntImm)
             PushHidden(op.B);
+        else if (_invariants.MustBeHidden(_block, _opIndex))
+            PushHiddenVector(op.B);
         else
             PushVector(op.B);
         if (kind is VecKind.BinaryImm or VecKind.UnaryImm or VecKind.ToIntImm or VecKind.FromIntImm)
@@ -109,10 +114,20 @@ public sealed unsafe partial class RegionEmitter
 
         VectorAddress(VSlot.Temp0);
         Push(slot, 8);
+        _il.Emit(OpCodes.Volatile);
         _il.Emit(OpCodes.Stind_I8);
         VectorAddress(VSlot.Temp0);
         _il.Emit(OpCodes.Volatile);
         _il.Emit(OpCodes.Ldind_I8);
+    }
+
+    // A vector, by way of memory: what is computed from it is not the same in every turn of a loop, as far as RyuJIT knows.
+    private void PushHiddenVector(ushort cell)
+    {
+        KeepVector(cell);
+        VectorAddress(VSlot.Temp0);
+        _il.Emit(OpCodes.Volatile);
+        _il.EmitType(OpCodes.Ldobj, VectorType);
     }
 
     private void EmitVectorLoad(in IrOp op)

@@ -48,6 +48,7 @@ public sealed unsafe partial class RegionEmitter
     private bool _hasProduct;
 
     private readonly FloatResults _results;
+    private readonly LoopInvariants _invariants;
     private readonly FlagsFlow _flow;
     private FlagsForm _flags = FlagsForm.Memory;
     private bool[] _live = [];
@@ -69,6 +70,7 @@ public sealed unsafe partial class RegionEmitter
         _registers = new WrittenRegisters(region, IsLinked);
         _flow = new FlagsFlow(region, options.Alone, block => _plan != null && _plan.LoopChecksOf(block).Count > 0, IsProven);
         _results = new FloatResults(region, _flow.Ops, options.Alone);
+        _invariants = new LoopInvariants(region, _flow.Ops, options.Alone);
         _blockLabels = new int[region.Blocks.Count];
         _knownLabels = new int[region.Blocks.Count];
         SetNone(_slotLocal);

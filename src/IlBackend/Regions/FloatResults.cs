@@ -145,8 +145,13 @@ public sealed class FloatResults
         return VectorTable.Kind((VecOp)op.Sub) is not (VecKind.ToInt or VecKind.ToIntImm);
     }
 
-    private static bool IsFloatingPoint(in IrOp op) =>
-        op.Op is IrOpcode.VBinary or IrOpcode.VUnary or IrOpcode.VFromInt && VectorTable.MayRaise((VecOp)op.Sub);
+    /// <summary>True for an operation that may raise flags.</summary>
+    internal static bool IsFloatingPoint(in IrOp op) =>
+        op.Op is IrOpcode.VBinary or IrOpcode.VUnary or IrOpcode.VFromInt or IrOpcode.VToInt && VectorTable.MayRaise((VecOp)op.Sub);
+
+    /// <summary>The vector cells below the MMX file that an op reads, one bit each; for a cell of the MMX file, which is in memory, a bit above.</summary>
+    internal static uint TakenOperands(in IrOp op) =>
+        (TakesFirst(op) ? Bit(op.A) : 0) | (IrOperands.ReadsVectorB(op) ? op.B < VSlot.Mm0 ? Bit(op.B) : 1u << VSlot.Mm0 : 0);
 
     private static uint Bit(ushort cell) => cell < VSlot.Mm0 ? 1u << cell : 0;
 

@@ -88,9 +88,10 @@ public static class Preparation
             RuntimeHelpers.PrepareMethod(method.MethodHandle, Array.ConvertAll<Type, RuntimeTypeHandle>([.. ofType, .. ofMethod], t => t.TypeHandle));
     }
 
+    // A static constructor may itself compute with floating point, as that of Stopwatch does.
     private static void Initialise(Type type)
     {
-        if (IsOurs(type) && !type.ContainsGenericParameters && Initialised.Add(type))
+        if (!type.ContainsGenericParameters && Initialised.Add(type))
             RuntimeHelpers.RunClassConstructor(type.TypeHandle);
     }
 

@@ -32,21 +32,22 @@ internal sealed class ExecProcess : IBatchRunner
             RedirectStandardOutput = true,
             UseShellExecute = false,
         };
-        if (Command.EndsWith(".dll", StringComparison.Ordinal))
-        {
-            start.FileName = "dotnet";
-            start.ArgumentList.Add(Command);
-        }
-        else
-            start.FileName = Command;
+        // As in eng/real-programs, DYNATRANS may hold arguments.
+        string[] command = Command.EndsWith(".dll", StringComparison.Ordinal) && !Command.Contains(' ', StringComparison.Ordinal) ? ["dotnet", Command] : Command.Split(' ');
+        start.FileName = command[0];
+        foreach (var argument in command[1..]) start.ArgumentList.Add(argument);
         foreach (var argument in (string[])["exec", "--engine", engine]) start.ArgumentList.Add(argument);
         _process = Process.Start(start)!;
         _input = _process.StandardInput.BaseStream;
         _output = _process.StandardOutput;
     }
 
-    /// <summary>The command: what DYNATRANS names, or what `dotnet build src/Cli` has made in this tree.</summary>
-    internal static string Command { get; } = Find();
+    /// <summary>What `dotnet build src/Cli` has made in this tree.</summary>
+    /// <exception cref="FileNotFoundException">Nothing.</exception>
+    internal static string Built => Find();
+
+    /// <summary>The command: what DYNATRANS names, or <see cref="Built"/>.</summary>
+    internal static string Command { get; } = Environment.GetEnvironmentVariable("DYNATRANS") is { Length: > 0 } named ? named : Built;
 
     /// <inheritdoc/>
     public string Engine { get; }
@@ -138,7 +139,6 @@ internal sealed class ExecProcess : IBatchRunner
 
     private static string Find()
     {
-        if (Environment.GetEnvironmentVariable("DYNATRANS") is { Length: > 0 } named) return named;
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
             var candidate = Path.Combine(folder.FullName, "src", "Cli", "bin", "Release", "net10.0", "dynatrans.dll");
