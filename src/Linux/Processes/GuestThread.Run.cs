@@ -49,9 +49,9 @@ public sealed unsafe partial class GuestThread
             Attach();
             Loop();
         }
-        catch (Exception e) when (Process.Kernel.OnInternalError != null)
+        catch (Exception e) when (Report(e))
         {
-            Fail(e);
+            Process.BeginExit(Signals.Signal.Kill);
         }
 
         // What fails here would end the host process, and with it every other guest.
@@ -59,16 +59,18 @@ public sealed unsafe partial class GuestThread
         {
             Leave();
         }
-        catch (Exception e) when (Process.Kernel.OnInternalError != null)
+        catch (Exception e) when (Report(e))
         {
-            Fail(e);
+            Process.BeginExit(Signals.Signal.Kill);
         }
     }
 
-    private void Fail(Exception error)
+    // As a filter, so that it is told before the process's end is: the run may be over with that.
+    private bool Report(Exception error)
     {
-        Process.Kernel.OnInternalError?.Invoke(this, error);
-        Process.BeginExit(Signals.Signal.Kill);
+        var report = Process.Kernel.OnInternalError;
+        report?.Invoke(this, error);
+        return report != null;
     }
 
     private void Loop()
