@@ -104,6 +104,12 @@ internal static unsafe class HostFiles
     /// <summary>True for a regular file or a directory.</summary>
     public static bool IsRegular(int hostFd) => Status(hostFd, out var status) == 0 && (status.Mode & TypeMask) is 0x8000 or 0x4000;
 
+    /// <summary>True for a regular file.</summary>
+    public static bool IsPlain(in HostStat status) => (status.Mode & TypeMask) == 0x8000;
+
+    /// <summary>True for /dev/zero.</summary>
+    public static bool IsZeroDevice(in HostStat status) => (status.Mode & TypeMask) == 0x2000 && status.SpecialDevice == 0x105;
+
     /// <summary>True for a directory.</summary>
     public static bool IsDirectory(in HostStat status) => (status.Mode & TypeMask) == 0x4000;
 

@@ -9,6 +9,7 @@ namespace DynaTrans.Linux.Files;
 public sealed class OpenFile
 {
     private int _references = 1;
+    private FileIdentity? _identity;
 
     /// <summary>Takes over a host descriptor, with one reference.</summary>
     public OpenFile(int hostFd) => HostFd = hostFd;
@@ -27,6 +28,9 @@ public sealed class OpenFile
 
     /// <summary>Who gets signals about the file; null: nobody was ever set. Under the kernel's gate.</summary>
     internal FileOwner? Owner { get; set; }
+
+    /// <summary>Which file it is; the same for every way by which it was opened.</summary>
+    internal FileIdentity? Identity => _identity ??= FileIdentity.Of(HostFd);
 
     /// <summary>Adds a reference. The caller holds one already.</summary>
     public void AddReference() => Interlocked.Increment(ref _references);
@@ -54,6 +58,13 @@ public sealed class OpenFile
         Owner?.Dispose();
         return OwnsHostFd ? HostCalls.Close(HostFd) : 0;
     }
+}
+
+/// <summary>A file, whatever its names: device and inode.</summary>
+internal sealed record FileIdentity(ulong Device, ulong Inode)
+{
+    /// <summary>That of an open file; null when the host does not tell.</summary>
+    public static FileIdentity? Of(int hostFd) => HostFiles.Status(hostFd, out var status) == 0 ? new FileIdentity(status.Device, status.Inode) : null;
 }
 
 /// <summary>A counted reference to an open file for the time of one system call: <c>using var file = ...</c>.</summary>

@@ -15,7 +15,6 @@ internal static unsafe class Interruption
     private const ulong SaRestorer = 0x04000000;
     internal const int RestorerAt = 0x2D;
     internal const int KickAt = 0x34;
-    internal const int BusAt = 0x62;
 
     private static readonly object s_gate = new();
     private static delegate* unmanaged<int*, long, long, long, long, long, long, long, long> s_invoke;
@@ -56,24 +55,6 @@ internal static unsafe class Interruption
         0x48, 0x8D, 0x0D, 0xCB, 0xFF, 0xFF, 0xFF,       // lea rcx, [abort]
         0x48, 0x89, 0x8A, 0xA8, 0x00, 0x00, 0x00,       // mov [rdx + 168], rcx
         0xC3,                                           // end: ret
-
-        // The handler of SIGBUS. A page of a file mapping behind the end of its file (it may have been truncated by anybody): the host must
-        // not die of it. A zero page takes its place. Other SIGBUSes end the process as they would have.
-        0x83, 0x7E, 0x08, 0x02,                         // cmp dword [rsi + 8], BUS_ADRERR
-        0x75, 0x2D,                                     // jne other
-        0x48, 0x8B, 0x7E, 0x10,                         // mov rdi, [rsi + 16]
-        0x48, 0x81, 0xE7, 0x00, 0xF0, 0xFF, 0xFF,       // and rdi, -4096
-        0xBE, 0x00, 0x10, 0x00, 0x00,                   // mov esi, 4096
-        0xBA, 0x03, 0x00, 0x00, 0x00,                   // mov edx, PROT_READ | PROT_WRITE
-        0x41, 0xBA, 0x32, 0x00, 0x00, 0x00,             // mov r10d, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS
-        0x49, 0xC7, 0xC0, 0xFF, 0xFF, 0xFF, 0xFF,       // mov r8, -1
-        0x45, 0x31, 0xC9,                               // xor r9d, r9d
-        0xB8, 0x09, 0x00, 0x00, 0x00,                   // mov eax, mmap
-        0x0F, 0x05,                                     // syscall
-        0xC3,                                           // ret
-        0xB8, 0xE7, 0x00, 0x00, 0x00,                   // other: mov eax, exit_group
-        0xBF, 0x87, 0x00, 0x00, 0x00,                   // mov edi, 128 + 7
-        0x0F, 0x05,                                     // syscall
     ];
 
     /// <summary>Number of the host thread that calls.</summary>
@@ -88,7 +69,7 @@ internal static unsafe class Interruption
                 return;
             var code = NativeCode.Publish("interrupting a system call", Code);
             InstallHandler(Signal, code + KickAt, code + RestorerAt);
-            InstallHandler(7, code + BusAt, code + RestorerAt);
+            InstallHandler(BusFaults.Signal, BusFaults.Publish(), code + RestorerAt);
             s_hostProcess = (int)HostCalls.Call(HostSys.Getpid);
             s_invoke = (delegate* unmanaged<int*, long, long, long, long, long, long, long, long>)code;
         }

@@ -84,6 +84,7 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
         {
             memory.AddressLimit = process.Limits[ResourceLimits.AddressSpace].Soft;
             memory.DataLimit = process.Limits[ResourceLimits.Data].Soft;
+            memory.StackLimit = process.Limits[ResourceLimits.Stack].Soft;
             var old = elf.Is32 && elf.NeedsExecutableStack;
             var (stackTop, stackBottom) = MapStack(memory, process, elf.NeedsExecutableStack);
             if (old)
@@ -173,7 +174,7 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
         var top = memory.Space.Is32Bit ? StackTop32 : memory.Space.WindowSize - (1UL << 20);
         var size = Math.Clamp(process.Limits[ResourceLimits.Stack].Soft, 128 << 10, MostStack) & ~(ulong)(AddressSpace.PageSize - 1);
         var protection = PagePermission.Read | PagePermission.Write | (executable ? PagePermission.Execute : PagePermission.None);
-        var flags = MapFlags.Private | MapFlags.Anonymous | MapFlags.Fixed | MapFlags.NoReserve;
+        var flags = MapFlags.Private | MapFlags.Anonymous | MapFlags.Fixed | MapFlags.NoReserve | MapFlags.GrowsDown;
         var result = memory.Map(top - size, size, protection, flags, null, 0, "[stack]");
         return result >= 0 ? (top, top - size) : throw new LoadException("no memory for the stack", (int)-result);
     }

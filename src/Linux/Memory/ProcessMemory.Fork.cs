@@ -1,7 +1,5 @@
 using System.Numerics;
-using System.Runtime.InteropServices;
 using DynaTrans.Linux.Host;
-using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.Linux.Memory;
@@ -9,20 +7,12 @@ namespace DynaTrans.Linux.Memory;
 /// <summary>Copying the memory of a process for fork: only pages that were touched.</summary>
 public sealed unsafe partial class ProcessMemory
 {
-    // Bits of an entry of /proc/self/pagemap (Documentation/admin-guide/mm/pagemap.rst).
-    private const ulong Present = 1UL << 63, Swapped = 1UL << 62, FileOrShared = 1UL << 61;
-
-    private static readonly int s_pageMap = HostCalls.OpenAt(-100, "/proc/self/pagemap", 0x80000);
-
     /// <summary>A copy for a new process, or null when there is not enough memory.</summary>
     public ProcessMemory? Fork(ITranslator? translator)
     {
         lock (Space.Lock)
         {
-            ulong committed = 0;
-            foreach (var area in _areas)
-                if (area.Committed)
-                    committed += area.Length;
+            var committed = List.LengthOf(static area => area.Committed && (area.Traits & AreaTraits.NotForked) == 0);
             if (Commit?.TryTake(committed) == false)
                 return null;
             ProcessMemory child;
@@ -35,6 +25,7 @@ public sealed unsafe partial class ProcessMemory
                     Meter = Meter,
                     AddressLimit = AddressLimit,
                     DataLimit = DataLimit,
+                    StackLimit = StackLimit,
                     HeapProtection = HeapProtection,
                     MapEnd = MapEnd,
                     BreakStart = BreakStart,
@@ -50,8 +41,12 @@ public sealed unsafe partial class ProcessMemory
             }
 
             lock (child.Space.Lock)
-                foreach (var area in _areas)
-                    CopyArea(area, child);
+            {
+                for (var i = 0; i < List.Count; i++)
+                    if ((List[i].Traits & AreaTraits.NotForked) == 0)
+                        CopyArea(List[i], child);
+            }
+
             return child;
         }
     }
@@ -65,20 +60,20 @@ public sealed unsafe partial class ProcessMemory
         if (!TryAddUser())
             return use;
         var pages = area.Length / Page;
-        for (ulong done = 0; done < pages && s_pageMap >= 0;)
+        for (ulong done = 0; done < pages && HostMapping.PageMap >= 0;)
         {
             var count = (int)Math.Min(Batch, pages - done);
             var at = (long)((((ulong)(Space.Base + area.Start) / Page) + done) * sizeof(ulong));
-            if (HostCalls.Call(HostSys.Pread64, s_pageMap, (nint)entries, count * sizeof(ulong), at) != count * sizeof(ulong))
+            if (HostCalls.Call(HostSys.Pread64, HostMapping.PageMap, (nint)entries, count * sizeof(ulong), at) != count * sizeof(ulong))
                 break;
             foreach (var entry in new ReadOnlySpan<ulong>(entries, count))
             {
-                if ((entry & Swapped) != 0)
+                if ((entry & HostMapping.Swapped) != 0)
                     use.Swapped++;
-                if ((entry & Present) == 0)
+                if ((entry & HostMapping.Present) == 0)
                     continue;
                 use.Present++;
-                if ((entry & FileOrShared) == 0)
+                if ((entry & HostMapping.FileOrShared) == 0)
                     use.Anonymous++;
             }
 
@@ -86,55 +81,26 @@ public sealed unsafe partial class ProcessMemory
         }
 
         RemoveUser();
+        if (area.IsLocked)
+            use.Locked = use.Present;
         return use;
     }
 
     private void CopyArea(MemoryArea area, ProcessMemory child)
     {
         area.File?.AddReference();
-        child._areas.Add(area);
-        child.TotalLength += area.Length;
+        child.List.Append(area with { Traits = area.Traits & ~AreaTraits.NotInherited });
+        var from = Space.Base + area.Start;
         var to = child.Space.Base + area.Start;
-        if (area.File != null)
-            PutFile(to, area.Length, area.IsShared && IsWritable(area.File), area.File, area.Offset);
-        if (!area.IsShared)
-            CopyTouched(Space.Base + area.Start, to, area.Length, area.File != null);
-        child.Space.MapInPlace(area.Start, area.Length, area.Protection);
+        var fileEnd = HostMapping.FileEnd(area);
+
+        // A shared mapping keeps its rights even where the file (sealed since) would not give them again.
+        if (area.File != null && HostMapping.Put(to, area, area.Start, area.End) < 0 && area.IsShared)
+            HostMapping.TryDuplicate(from, to, area.Length);
+        if (!area.IsShared && (area.Traits & AreaTraits.WipedByFork) == 0)
+            HostMapping.CopyTouched(from, to, fileEnd - area.Start, area.File != null);
+        child.PermitNew(area, fileEnd);
     }
-
-    // Pages that the host never gave memory to are zero in both (or the file's, in both).
-    private static void CopyTouched(byte* from, byte* to, ulong length, bool isFile)
-    {
-        const int Batch = 512;
-        var entries = stackalloc ulong[Batch];
-        var pages = length / Page;
-        for (ulong done = 0; done < pages;)
-        {
-            var count = (int)Math.Min(Batch, pages - done);
-            var wanted = count * sizeof(ulong);
-            var read = s_pageMap < 0
-                ? -1
-                : HostCalls.Call(HostSys.Pread64, s_pageMap, (nint)entries, wanted, (long)((((ulong)from / Page) + done) * sizeof(ulong)));
-            if (read != wanted)
-                new Span<ulong>(entries, count).Fill(Present);
-            for (var i = 0; i < count; i++)
-            {
-                var first = i;
-                while (i < count && IsTouched(entries[i], isFile))
-                    i++;
-                if (i > first)
-                {
-                    var start = (done + (ulong)first) * Page;
-                    NativeMemory.Copy(from + start, to + start, (nuint)((ulong)(i - first) * Page));
-                }
-            }
-
-            done += (ulong)count;
-        }
-    }
-
-    private static bool IsTouched(ulong entry, bool isFile) =>
-        (entry & Swapped) != 0 || ((entry & Present) != 0 && (!isFile || (entry & FileOrShared) == 0));
 }
 
 /// <summary>Pages of a mapping that have memory.</summary>
@@ -149,7 +115,10 @@ internal struct MemoryUse
     /// <summary>Pages in swap.</summary>
     public ulong Swapped;
 
+    /// <summary>Pages in memory that are locked there.</summary>
+    public ulong Locked;
+
     /// <summary>Sums.</summary>
     public static MemoryUse operator +(MemoryUse a, MemoryUse b) =>
-        new() { Present = a.Present + b.Present, Anonymous = a.Anonymous + b.Anonymous, Swapped = a.Swapped + b.Swapped };
+        new() { Present = a.Present + b.Present, Anonymous = a.Anonymous + b.Anonymous, Swapped = a.Swapped + b.Swapped, Locked = a.Locked + b.Locked };
 }

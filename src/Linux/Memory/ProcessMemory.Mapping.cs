@@ -4,47 +4,13 @@ using DynaTrans.Runtime.Memory;
 
 namespace DynaTrans.Linux.Memory;
 
-/// <summary>Flags of mmap, the same for both interfaces.</summary>
-[Flags]
-public enum MapFlags
-{
-    /// <summary>MAP_SHARED.</summary>
-    Shared = 1,
-
-    /// <summary>MAP_PRIVATE.</summary>
-    Private = 2,
-
-    /// <summary>Both: MAP_SHARED_VALIDATE.</summary>
-    TypeMask = 15,
-
-    /// <summary>MAP_FIXED.</summary>
-    Fixed = 0x10,
-
-    /// <summary>MAP_ANONYMOUS.</summary>
-    Anonymous = 0x20,
-
-    /// <summary>MAP_32BIT: below 2 GiB.</summary>
-    Below2G = 0x40,
-
-    /// <summary>MAP_NORESERVE.</summary>
-    NoReserve = 0x4000,
-
-    /// <summary>MAP_FIXED_NOREPLACE.</summary>
-    FixedNoReplace = 0x100000,
-}
-
-/// <summary>Mapping, unmapping and changing mappings. Results are addresses or negative error numbers.</summary>
+/// <summary>Mapping, unmapping and changing mappings. Results are addresses or negative error numbers, found in the kernel's order.</summary>
 public sealed unsafe partial class ProcessMemory
 {
     private const ulong Page = AddressSpace.PageSize;
-    private const ulong LowestAddress = 0x10000;
-    private const int HostReadWrite = 3, HostShared = 1, HostPrivate = 2, HostFixed = 0x10, HostNoReserve = 0x4000;
 
-    /// <summary>Most bytes that mappings may have together (RLIMIT_AS).</summary>
-    public ulong AddressLimit { get; set; } = ulong.MaxValue;
-
-    /// <summary>The bound on memory of all guests, or null.</summary>
-    public CommitLimit? Commit { get; init; }
+    // MAP_32BIT and the mappings of 32-bit calls in a 64-bit process.
+    private const ulong Low32 = 0x4000_0000, High32 = 0x8000_0000;
 
     /// <summary>mmap. The file, if any, gets a reference of its own.</summary>
     /// <param name="hint">Wanted address.</param>
@@ -54,52 +20,91 @@ public sealed unsafe partial class ProcessMemory
     /// <param name="file">The file, or null for anonymous memory.</param>
     /// <param name="offset">Offset in the file, a multiple of the page size.</param>
     /// <param name="name">Name for /proc/self/maps.</param>
-    public long Map(ulong hint, ulong length, PagePermission protection, MapFlags flags, OpenFile? file, ulong offset, string name = "")
+    /// <param name="rights">What the caller may do; null: the program loader's.</param>
+    public long Map(
+        ulong hint, ulong length, PagePermission protection, MapFlags flags, OpenFile? file, ulong offset, string name = "",
+        MapRights? rights = null)
     {
+        var may = rights ?? MapRights.Loader;
         if (length == 0 || (offset & (Page - 1)) != 0)
             return -Errno.EINVAL;
-        if (length > Space.WindowSize)
-            return -Errno.ENOMEM;
         length = RoundUp(length);
+        if (length == 0)
+            return -Errno.ENOMEM;
         lock (Space.Lock)
         {
-            var address = Place(hint, length, flags);
-            if (address < 0)
-                return address;
-            if (TotalLength + length > AddressLimit)
-                return -Errno.ENOMEM;
-            var shared = (flags & MapFlags.TypeMask) != MapFlags.Private;
-            OpenFile? memory = null;
-            if (file == null && shared)
+            var place = Place(hint, length, flags, may);
+            if (place < 0)
+                return place;
+            var address = (ulong)place;
+            var area = new MemoryArea(address, address + length, protection, (flags & MapFlags.Shared) != 0, file, file == null ? 0 : offset, name)
             {
-                var made = CreateShared(length);
-                if (made.Error != 0)
-                    return -made.Error;
-                file = memory = made.File!;
-                if ((flags & MapFlags.NoReserve) == 0 || Commit is { IsStrict: true })
-                {
-                    memory.Tag = Commit?.TryCharge(length);
-                    if (Commit != null && memory.Tag == null)
-                    {
-                        memory.Release();
-                        return -Errno.ENOMEM;
-                    }
-                }
+                Traits = LockFuture,
+            };
+            if ((flags & MapFlags.Locked) != 0)
+                area = area with { Traits = area.Traits | AreaTraits.Locked };
+            if ((flags & MapFlags.Locked) != 0 && may.LockLimit == 0)
+                return -Errno.EPERM;
+            if (!MayLock(area, may.LockLimit))
+                return -Errno.EAGAIN;
+            var error = file == null ? PrepareAnonymous(ref area, flags, out var source) : PrepareFile(ref area, flags, out source);
+            if (error < 0)
+                return error;
+            var reserves = (flags & (MapFlags.NoReserve | MapFlags.Droppable)) == 0 || Commit is { IsStrict: true };
+            var commits = !area.IsShared && reserves && (protection & PagePermission.Write) != 0;
+            area = area with { Committed = commits };
+            error = MayGrow(length, area.IsData, List.LengthIn(area.Start, area.End)) ? Install(area, source) : Refuse(area, source);
 
-                offset = 0;
-                name = "/dev/zero (deleted)";
+            // Only the area holds the file of shared anonymous memory.
+            if (area.File != file)
+                area.File?.Release();
+            if (error < 0)
+                return error;
+            if ((flags & (MapFlags.Populate | MapFlags.NonBlocking)) == MapFlags.Populate)
+                Populate(area);
+            return place;
+        }
+    }
+
+    /// <summary>remap_file_pages: other pages of the file for a part of a shared mapping.</summary>
+    /// <param name="address">First address; rounded down to a page.</param>
+    /// <param name="length">Bytes; rounded down.</param>
+    /// <param name="page">First page of the file.</param>
+    /// <param name="nonBlocking">MAP_NONBLOCK: the pages are not brought in.</param>
+    /// <param name="rights">What the caller may do.</param>
+    public long RemapFile(ulong address, ulong length, ulong page, bool nonBlocking, MapRights rights)
+    {
+        address &= ~(Page - 1);
+        length &= ~(Page - 1);
+        if (address + length <= address || page + (length / Page) < page)
+            return -Errno.EINVAL;
+        lock (Space.Lock)
+        {
+            if (List.Find(address) is not { IsShared: true, MayWrite: true, File: { } file } area)
+                return -Errno.EINVAL;
+            for (var end = area.End; end < address + length;)
+            {
+                if (List.Find(end) is not { } next || next.File != file || next.Protection != area.Protection || next.Traits != area.Traits)
+                    return -Errno.EINVAL;
+                end = next.End;
             }
 
-            var result = Install((ulong)address, length, protection, shared, file, offset, name, (flags & MapFlags.NoReserve) != 0);
-            memory?.Release();
-            return result < 0 ? result : address;
+            if (page > ulong.MaxValue / Page)
+                return -Errno.EOVERFLOW;
+            var flags = MapFlags.Shared | MapFlags.Fixed | MapFlags.Populate;
+            if (nonBlocking)
+                flags |= MapFlags.NonBlocking;
+            if (area.IsLocked)
+                flags |= MapFlags.Locked;
+            var result = Map(address, length, area.Protection, flags, file, page * Page, area.Name, rights);
+            return result < 0 ? result : 0;
         }
     }
 
     /// <summary>munmap.</summary>
     public long Unmap(ulong address, ulong length)
     {
-        if ((address & (Page - 1)) != 0 || length == 0 || !InWindow(address, length))
+        if ((address & (Page - 1)) != 0 || length == 0 || address > TaskSize || length > TaskSize - address)
             return -Errno.EINVAL;
         lock (Space.Lock)
         {
@@ -108,270 +113,283 @@ public sealed unsafe partial class ProcessMemory
         }
     }
 
-    /// <summary>mprotect.</summary>
-    public long Protect(ulong address, ulong length, PagePermission protection)
+    /// <summary>mprotect. Areas before the first that refuses are changed, as the kernel does.</summary>
+    /// <param name="address">First address.</param>
+    /// <param name="length">Bytes; rounded up to pages.</param>
+    /// <param name="protection">Read, write, execute.</param>
+    /// <param name="growsDown">PROT_GROWSDOWN: from the beginning of the stack area on.</param>
+    /// <param name="growsUp">PROT_GROWSUP, which no area of this processor has.</param>
+    public long Protect(ulong address, ulong length, PagePermission protection, bool growsDown = false, bool growsUp = false)
     {
-        if ((address & (Page - 1)) != 0)
+        if ((growsDown && growsUp) || (address & (Page - 1)) != 0)
             return -Errno.EINVAL;
         if (length == 0)
             return 0;
-        if (!InWindow(address, length))
+        var end = address + RoundUp(length);
+        if (end <= address)
             return -Errno.ENOMEM;
-        length = RoundUp(length);
         lock (Space.Lock)
         {
-            if (!IsCovered(address, address + length))
+            var i = List.IndexOf(address);
+            if (i == List.Count || List[i].Start >= end || (!growsDown && List[i].Start > address))
                 return -Errno.ENOMEM;
-            foreach (var area in AreasIn(address, address + length))
-                if (area.IsShared && (protection & PagePermission.Write) != 0 && !IsWritable(area.File!))
-                    return -Errno.EACCES;
-            var pieces = Cut(address, address + length);
-            if ((protection & PagePermission.Write) != 0 && !TryCommit(pieces))
+            if (growsUp || (growsDown && (List[i].Traits & AreaTraits.GrowsDown) == 0))
+                return -Errno.EINVAL;
+            if (growsDown)
+                address = List[i].Start;
+            while (address < end)
             {
-                pieces.ForEach(Enter);
-                return -Errno.ENOMEM;
+                if (List.Find(address) is not { } area)
+                    return -Errno.ENOMEM;
+                var pieceEnd = Math.Min(area.End, end);
+                var error = area.Protection == protection ? 0 : Protect(area, address, pieceEnd, protection);
+                if (error < 0)
+                    return error;
+                address = pieceEnd;
             }
 
-            foreach (var piece in pieces)
-            {
-                var committed = piece.Committed || (!piece.IsShared && (protection & PagePermission.Write) != 0);
-                Enter(piece with { Protection = protection, Committed = committed });
-            }
-
-            Space.Protect(address, length, protection);
             return 0;
         }
     }
 
-    /// <summary>mremap.</summary>
-    /// <param name="old">Old address.</param>
-    /// <param name="oldLength">Old length.</param>
-    /// <param name="newLength">New length.</param>
-    /// <param name="flags">MREMAP_MAYMOVE 1, MREMAP_FIXED 2, MREMAP_DONTUNMAP 4 (refused).</param>
-    /// <param name="target">New address, with MREMAP_FIXED.</param>
-    public long Remap(ulong old, ulong oldLength, ulong newLength, int flags, ulong target)
-    {
-        oldLength = RoundUp(oldLength);
-        if ((old & (Page - 1)) != 0 || newLength == 0 || (flags & ~3) != 0 || flags == 2 || newLength > Space.WindowSize)
-            return -Errno.EINVAL;
-        newLength = RoundUp(newLength);
-        lock (Space.Lock)
-        {
-            var area = FindArea(old);
-            if (area == null || !InWindow(old, oldLength) || (oldLength != 0 && !IsCovered(old, old + oldLength)))
-                return -Errno.EFAULT;
-            if (oldLength == 0 || area.End < old + oldLength)
-                return oldLength == 0 ? -Errno.EINVAL : -Errno.EFAULT;
-            if ((flags & 2) != 0)
-            {
-                if ((target & (Page - 1)) != 0 || !InWindow(target, newLength) || (target < old + oldLength && old < target + newLength))
-                    return -Errno.EINVAL;
-                Remove(target, newLength);
-                return Move(old, oldLength, newLength, target);
-            }
-
-            if (newLength <= oldLength)
-            {
-                if (newLength < oldLength)
-                    Remove(old + newLength, oldLength - newLength);
-                return (long)old;
-            }
-
-            if (TotalLength + (newLength - oldLength) > AddressLimit)
-                return -Errno.ENOMEM;
-            if (area.End == old + oldLength && InWindow(old, newLength) && IsFree(area.End, old + newLength))
-            {
-                var result = Install(
-                    area.End, newLength - oldLength, area.Protection, area.IsShared, area.File, area.Offset + area.Length, area.Name, false);
-                return result < 0 ? result : (long)old;
-            }
-
-            if ((flags & 1) == 0)
-                return -Errno.ENOMEM;
-            var place = FindGap(newLength, LowestAddress, MapEnd);
-            return place == 0 ? -Errno.ENOMEM : Move(old, oldLength, newLength, place);
-        }
-    }
-
-    /// <summary>madvise. Advice that only concerns speed is accepted and ignored.</summary>
-    public long Advise(ulong address, ulong length, int advice)
-    {
-        const int DontNeed = 4, Free = 8, Remove = 9, WipeOnFork = 18, KeepOnFork = 19;
-        if ((address & (Page - 1)) != 0)
-            return -Errno.EINVAL;
-        length = RoundUp(length);
-        if (length == 0)
-            return 0;
-        if (!InWindow(address, length))
-            return -Errno.ENOMEM;
-        lock (Space.Lock)
-        {
-            if (!IsCovered(address, address + length))
-                return -Errno.ENOMEM;
-            switch (advice)
-            {
-                case DontNeed or Free:
-                    Meter?.BeforeUnmap(length);
-                    Space.PrepareWrite(address, length);
-                    return HostCalls.Call(HostSys.Madvise, (nint)(Space.Base + address), (long)length, DontNeed);
-                case Remove:
-                    Space.PrepareWrite(address, length);
-                    return HostCalls.Call(HostSys.Madvise, (nint)(Space.Base + address), (long)length, Remove);
-                case WipeOnFork or KeepOnFork:
-                    return -Errno.EINVAL;
-                default:
-                    return advice is >= 0 and <= 25 ? 0 : -Errno.EINVAL;
-            }
-        }
-    }
-
-    /// <summary>True when every page of a range is mapped.</summary>
-    public bool IsMapped(ulong address, ulong length)
-    {
-        lock (Space.Lock)
-            return length == 0 || (InWindow(address, length) && IsCovered(address, address + length));
-    }
-
-    /// <summary>Rounds up to whole pages.</summary>
+    /// <summary>Rounds up to whole pages; what wraps around gives 0.</summary>
     public static ulong RoundUp(ulong length) => (length + Page - 1) & ~(Page - 1);
 
-    // Puts pages in place; the range may hold mappings, which go. The file gets a reference of its own.
-    private long Install(
-        ulong address, ulong length, PagePermission protection, bool shared, OpenFile? file, ulong offset, string name, bool noReserve)
+    /// <summary>True when an area may become locked as it says (EAGAIN).</summary>
+    internal bool MayLock(MemoryArea area, ulong lockLimit) =>
+        !area.IsLocked || lockLimit == ulong.MaxValue || List.LengthOf(static a => a.IsLocked) + area.Length <= lockLimit;
+
+    /// <summary>True when the limits allow more memory (ENOMEM).</summary>
+    /// <param name="length">Bytes to come.</param>
+    /// <param name="isData">True when they count as data.</param>
+    /// <param name="replaced">Bytes that go.</param>
+    internal bool MayGrow(ulong length, bool isData, ulong replaced = 0)
     {
-        var writable = file == null || !shared || IsWritable(file);
-        if (!writable && (protection & PagePermission.Write) != 0)
-            return -Errno.EACCES;
-        var committed = !shared && (!noReserve || Commit is { IsStrict: true }) && (protection & PagePermission.Write) != 0;
-        if (committed && Commit?.TryTake(length) == false)
-            return -Errno.ENOMEM;
-        Remove(address, length);
-        if (file != null)
+        if (AddressLimit != ulong.MaxValue && List.TotalLength - replaced + length > AddressLimit)
+            return false;
+        return !isData || MayHaveData(length);
+    }
+
+    /// <summary>Puts an area in place; what is there goes. The file gets a reference of its own.</summary>
+    /// <param name="area">The area.</param>
+    /// <param name="source">A mapping of the host made for it, which moves there, or 0.</param>
+    /// <returns>0 or a negative error number.</returns>
+    internal long Install(MemoryArea area, nint source = 0)
+    {
+        if (area.Committed && Commit?.TryTake(area.Length) == false)
+            return Refuse(area, source);
+        Remove(area.Start, area.Length);
+        var at = Space.Base + area.Start;
+        var error = source != 0 ? HostMapping.Place(source, at, area.Length) : area.File != null ? HostMapping.Put(at, area, area.Start, area.End) : 0;
+        if (error < 0)
         {
-            var failure = PutFile(Space.Base + address, length, shared && writable, file, offset);
-            if (failure < 0)
-            {
-                Space.Unmap(address, length);
-                if (committed)
-                    Commit?.Give(length);
-                return failure;
-            }
+            Space.Unmap(area.Start, area.Length);
+            if (area.Committed)
+                Commit?.Give(area.Length);
+            return error;
         }
 
-        Space.MapInPlace(address, length, protection);
-        file?.AddReference();
-        Enter(new MemoryArea(address, address + length, protection, shared, file, offset, name) { Committed = committed });
+        EnterNew(area);
         return 0;
     }
 
-    // A shared mapping of a file that is not open for writing becomes a private one of the host: the host's pages stay writable (see
-    // AddressSpace), and nobody can tell, because the guest cannot write to it.
-    private static long PutFile(byte* at, ulong length, bool shared, OpenFile file, ulong offset)
+    /// <summary>Enters an area whose host pages are in place.</summary>
+    internal void EnterNew(MemoryArea area)
     {
-        var flags = (shared ? HostShared : HostPrivate) | HostFixed | HostNoReserve;
-        var result = HostCalls.Call(HostSys.Mmap, (nint)at, (long)length, HostReadWrite, flags, file.HostFd, (long)offset);
-        return result is < 0 and > -4096 ? result : 0;
+        PermitNew(area, HostMapping.FileEnd(area));
+        area.File?.AddReference();
+        List.Enter(area);
+        if (area.IsLocked)
+            MemoryLocks.HoldInHost(this, area, area.Start, area.End);
     }
 
-    private long Place(ulong hint, ulong length, MapFlags flags)
+    /// <summary>Takes areas, or parts of areas, away.</summary>
+    internal void Remove(ulong address, ulong length)
     {
-        if ((flags & (MapFlags.Fixed | MapFlags.FixedNoReplace)) != 0)
-        {
-            if ((hint & (Page - 1)) != 0)
-                return -Errno.EINVAL;
-            if (!InWindow(hint, length))
-                return -Errno.ENOMEM;
-            if (hint < LowestAddress)
-                return -Errno.EPERM;
-            if ((flags & MapFlags.FixedNoReplace) != 0 && !IsFree(hint, hint + length))
-                return -Errno.EEXIST;
-            return (long)hint;
-        }
-
-        hint &= ~(Page - 1);
-        var top = (flags & MapFlags.Below2G) != 0 ? Math.Min(MapEnd, 1UL << 31) : MapEnd;
-        if (hint >= LowestAddress && InWindow(hint, length) && hint + length <= top && IsFree(hint, hint + length))
-            return (long)hint;
-        var place = FindGap(length, LowestAddress, top);
-        return place == 0 ? -Errno.ENOMEM : (long)place;
-    }
-
-    private long Move(ulong old, ulong oldLength, ulong newLength, ulong target)
-    {
-        var area = FindArea(old)!;
-        var kept = Math.Min(oldLength, newLength);
-        var offset = area.File == null ? 0 : area.Offset + (old - area.Start);
-        var result = Install(target, newLength, area.Protection, area.IsShared, area.File, offset, area.Name, !area.Committed);
-        if (result < 0)
-            return result;
-        if (area.File == null || !area.IsShared)
-        {
-            // The host moves its pages when its mapping is in one piece, else they are copied.
-            const int MayMoveFixed = 3;
-            var from = (nint)(Space.Base + old);
-            var to = (nint)(Space.Base + target);
-            Space.PrepareWrite(old, kept);
-            if (HostCalls.Call(HostSys.Mremap, from, (long)kept, (long)kept, MayMoveFixed, to) < 0)
-                Buffer.MemoryCopy((void*)from, (void*)to, kept, kept);
-        }
-
-        Remove(old, oldLength);
-        return (long)target;
-    }
-
-    private void Remove(ulong address, ulong length)
-    {
-        var pieces = Cut(address, address + length);
-        if (pieces.Count == 0)
+        if (length == 0)
             return;
         Meter?.BeforeUnmap(length);
+        var pieces = List.Cut(address, address + length);
+        for (var i = 0; i < pieces.Count; i++)
+        {
+            var start = pieces[i].Start;
+            while (i + 1 < pieces.Count && pieces[i + 1].Start == pieces[i].End)
+                i++;
+            Space.Unmap(start, pieces[i].End - start);
+        }
+
         foreach (var piece in pieces)
         {
             if (piece.Committed)
                 Commit?.Give(piece.Length);
             piece.File?.Release();
         }
-
-        Space.Unmap(address, length);
     }
 
-    private bool TryCommit(List<MemoryArea> pieces)
+    /// <summary>Replaces areas, or parts of areas, by what they become.</summary>
+    internal void Change(ulong start, ulong end, Func<MemoryArea, MemoryArea> change)
     {
-        ulong bytes = 0;
-        foreach (var piece in pieces)
-            if (!piece.Committed && !piece.IsShared)
-                bytes += piece.Length;
-        return Commit == null || Commit.TryTake(bytes);
+        foreach (var piece in List.Cut(start, end))
+            List.Enter(change(piece));
     }
 
-    private IEnumerable<MemoryArea> AreasIn(ulong start, ulong end)
+    /// <summary>An address for a mapping, or a negative error number.</summary>
+    internal long Place(ulong hint, ulong length, MapFlags flags, MapRights rights)
     {
-        for (var i = IndexOf(start); i < _areas.Count && _areas[i].Start < end; i++)
-            yield return _areas[i];
-    }
-
-    private bool InWindow(ulong address, ulong length) => address < Space.WindowSize && length <= Space.WindowSize - address;
-
-    private static bool IsWritable(OpenFile file)
-    {
-        const int FGetFl = 3, AccessMode = 3, ReadWrite = 2;
-        return (HostCalls.Call(HostSys.Fcntl, file.HostFd, FGetFl) & AccessMode) == ReadWrite;
-    }
-
-    private static (OpenFile? File, int Error) CreateShared(ulong length)
-    {
-        const int Cloexec = 1;
-        fixed (byte* name = "guest"u8)
+        if (length > TaskSize)
+            return -Errno.ENOMEM;
+        if ((flags & (MapFlags.Fixed | MapFlags.FixedNoReplace)) != 0)
         {
-            var fd = HostDescriptors.Claim(HostCalls.Call(HostSys.MemfdCreate, (nint)name, Cloexec));
-            if (fd < 0)
-                return (null, (int)-fd);
-            var file = new OpenFile((int)fd);
-            var error = HostCalls.Call(HostSys.Ftruncate, fd, (long)length);
-            if (error == 0)
-                return (file, 0);
-            file.Release();
-            return (null, (int)-error);
+            if (hint > TaskSize - length)
+                return -Errno.ENOMEM;
+            if ((hint & (Page - 1)) != 0)
+                return -Errno.EINVAL;
+            if (hint < rights.Lowest)
+                return -Errno.EPERM;
+            if (hint > Space.WindowSize || length > Space.WindowSize - hint)
+                return -Errno.ENOMEM;
+            if ((flags & MapFlags.FixedNoReplace) != 0 && !List.IsFree(hint, hint + length))
+                return -Errno.EEXIST;
+            return (long)hint;
         }
+
+        const ulong Lowest = MapRights.DefaultLowest;
+        hint &= ~(Page - 1);
+        if (hint != 0)
+            hint = Math.Max(hint, Lowest);
+        var below2G = (flags & MapFlags.Below2G) != 0 && !Space.Is32Bit;
+        var top = below2G ? High32 : Math.Min(MapEnd, rights.Highest);
+        if (hint != 0 && hint <= top && length <= top - hint && IsFreeForHint(hint, hint + length))
+            return (long)hint;
+        var place = below2G ? List.FindLowestGap(length, Low32, High32) : List.FindGap(length, Lowest, top);
+        return place == 0 ? -Errno.ENOMEM : (long)place;
+    }
+
+    /// <summary>Gives the pages of a new area their permissions: behind the end of its file they have none.</summary>
+    internal void PermitNew(MemoryArea area, ulong fileEnd)
+    {
+        Space.MapInPlace(area.Start, fileEnd - area.Start, area.Granted);
+        Space.MapInPlace(fileEnd, area.End - fileEnd, PagePermission.None);
+    }
+
+    private bool MayHaveData(ulong length) => DataLimit == ulong.MaxValue || List.LengthOf(static a => a.IsData) + length <= DataLimit;
+
+    // An area that grows wants its distance kept.
+    private bool IsFreeForHint(ulong start, ulong end)
+    {
+        if (!List.IsFree(start, end))
+            return false;
+        var i = List.IndexOf(start);
+        return i == List.Count || end <= AreaList.Floor(List[i]);
+    }
+
+    private static long Refuse(MemoryArea area, nint source)
+    {
+        HostMapping.Drop(source, area.Length);
+        return -Errno.ENOMEM;
+    }
+
+    private long PrepareAnonymous(ref MemoryArea area, MapFlags flags, out nint source)
+    {
+        source = 0;
+        var grows = (flags & MapFlags.GrowsDown) != 0;
+        switch (flags & MapFlags.TypeMask)
+        {
+            case MapFlags.Shared:
+                return grows ? -Errno.EINVAL : MakeShared(ref area, "/dev/zero (deleted)", flags);
+            case MapFlags.Droppable:
+                if (grows || area.IsLocked)
+                    return -Errno.EINVAL;
+                area = area with { Traits = AreaTraits.WipedByFork };
+                return 0;
+            case MapFlags.Private:
+                if (grows)
+                    area = area with { Traits = area.Traits | AreaTraits.GrowsDown };
+                return 0;
+            default:
+                return -Errno.EINVAL;
+        }
+    }
+
+    private long MakeShared(ref MemoryArea area, string name, MapFlags flags)
+    {
+        var (memory, error) = HostMapping.CreateShared(area.Length);
+        if (error != 0)
+            return -error;
+        if (Commit != null && ((flags & MapFlags.NoReserve) == 0 || Commit.IsStrict))
+        {
+            memory!.Tag = Commit.TryCharge(area.Length);
+            if (memory.Tag == null)
+            {
+                memory.Release();
+                return -Errno.ENOMEM;
+            }
+        }
+
+        area = area with { File = memory, Offset = 0, Name = name };
+        return 0;
+    }
+
+    private long PrepareFile(ref MemoryArea area, MapFlags flags, out nint source)
+    {
+        source = 0;
+        switch (flags & MapFlags.TypeMask)
+        {
+            case MapFlags.SharedValidate when (flags & ~MapFlags.Known) != 0:
+                return -Errno.EOPNOTSUPP;
+            case MapFlags.Shared or MapFlags.SharedValidate or MapFlags.Private:
+                break;
+            default:
+                return -Errno.EINVAL;
+        }
+
+        var result = HostMapping.Make(area, (flags & MapFlags.Synchronous) != 0, out var mayWrite);
+        if (HostMapping.IsError(result))
+            return result;
+        area = area with { MayWrite = mayWrite };
+        var isZero = area.IsShared && HostFiles.Status(area.File!.HostFd, out var status) == 0 && HostFiles.IsZeroDevice(status);
+        if ((flags & MapFlags.GrowsDown) != 0 || isZero)
+        {
+            // Shared memory of /dev/zero is anonymous.
+            HostMapping.Drop((nint)result, area.Length);
+            return isZero ? MakeShared(ref area, area.Name, flags) : -Errno.EINVAL;
+        }
+
+        source = (nint)result;
+        return 0;
+    }
+
+    private void Populate(MemoryArea area)
+    {
+        const int PopulateRead = 22, PopulateWrite = 23;
+        if (area.Protection == PagePermission.None)
+            return;
+        var writes = !area.IsShared && (area.Protection & PagePermission.Write) != 0;
+        HostCalls.Call(
+            HostSys.Madvise, (nint)(Space.Base + area.Start), (long)(HostMapping.FileEnd(area) - area.Start), writes ? PopulateWrite : PopulateRead);
+    }
+
+    // Changes one area's part.
+    private long Protect(MemoryArea area, ulong start, ulong end, PagePermission protection)
+    {
+        var writes = (protection & PagePermission.Write) != 0;
+        var executes = (protection & PagePermission.Execute) != 0;
+        if (writes && !area.MayWrite)
+            return -Errno.EACCES;
+        if (executes && (area.Protection & PagePermission.Execute) == 0 && area.File != null && !HostMapping.MayExecute(area.File))
+            return -Errno.EACCES;
+        if (!area.IsData && (area with { Protection = protection }).IsData && !MayHaveData(end - start))
+            return -Errno.ENOMEM;
+        var commits = writes && !area.IsShared && !area.Committed;
+        if (commits && Commit?.TryTake(end - start) == false)
+            return -Errno.ENOMEM;
+        Change(start, end, piece => piece with { Protection = protection, Committed = piece.Committed || commits });
+        var fileEnd = Math.Clamp(HostMapping.FileEnd(area), start, end);
+        var granted = (area with { Protection = protection }).Granted;
+        if (fileEnd > start)
+            Space.Protect(start, fileEnd - start, granted);
+        if (end > fileEnd)
+            Space.Protect(fileEnd, end - fileEnd, PagePermission.None);
+        return 0;
     }
 }

@@ -18,7 +18,7 @@ public sealed partial class ProcessMemory
     /// <exception cref="OutOfMemoryException">The host has no room for it.</exception>
     public ProcessMemory(bool is32Bit, ITranslator? translator, int windowBits = UsualWindowBits)
     {
-        Space = new AddressSpace(is32Bit ? 32 : windowBits, is32Bit);
+        Space = new AddressSpace(is32Bit ? 32 : windowBits, is32Bit) { PagesMissing = BringIn };
         try
         {
             Cache = new BlockCache(Space, translator);
@@ -30,6 +30,7 @@ public sealed partial class ProcessMemory
         }
 
         MapEnd = is32Bit ? 0xF7FF_E000 : Space.WindowSize - (64UL << 20);
+        TaskSize = is32Bit ? 0xFFFF_E000UL : 0x7FFF_FFFF_F000;
     }
 
     /// <summary>The address space.</summary>
@@ -41,8 +42,66 @@ public sealed partial class ProcessMemory
     /// <summary>Checked access for system calls.</summary>
     public UserMemory User => new(Space);
 
+    /// <summary>Where mmap's search begins, from above.</summary>
+    public ulong MapEnd { get; set; }
+
+    /// <summary>End of the addresses that a program may name (the kernel's TASK_SIZE); beyond the window nothing can be mapped.</summary>
+    public ulong TaskSize { get; }
+
+    /// <summary>Most bytes that mappings may have together (RLIMIT_AS).</summary>
+    public ulong AddressLimit { get; set; } = ulong.MaxValue;
+
+    /// <summary>Most bytes of private writable memory (RLIMIT_DATA).</summary>
+    public ulong DataLimit { get; set; } = ulong.MaxValue;
+
+    /// <summary>Most bytes of a stack that grows (RLIMIT_STACK).</summary>
+    public ulong StackLimit { get; set; } = ulong.MaxValue;
+
+    /// <summary>What mlockall asked for mappings to come.</summary>
+    public AreaTraits LockFuture { get; set; }
+
+    /// <summary>The bound on memory of all guests, or null.</summary>
+    public CommitLimit? Commit { get; init; }
+
+    /// <summary>Bytes of all mappings together.</summary>
+    public ulong TotalLength
+    {
+        get
+        {
+            lock (Space.Lock)
+                return List.TotalLength;
+        }
+    }
+
+    /// <summary>Bytes that are locked in memory.</summary>
+    public ulong LockedLength
+    {
+        get
+        {
+            lock (Space.Lock)
+                return List.LengthOf(static area => area.IsLocked);
+        }
+    }
+
     /// <summary>Guest address of the page of <see cref="Signals.SigreturnPage"/>, or 0. Under the lock of <see cref="Space"/>.</summary>
     internal ulong SigreturnPage { get; set; }
+
+    /// <summary>The mappings. Under the address space's lock.</summary>
+    internal AreaList List { get; } = new();
+
+    /// <summary>A copy of the list of mappings, in address order (/proc/self/maps).</summary>
+    public MemoryArea[] Areas()
+    {
+        lock (Space.Lock)
+            return List.ToArray();
+    }
+
+    /// <summary>The area that holds an address, or null.</summary>
+    public MemoryArea? FindArea(ulong address)
+    {
+        lock (Space.Lock)
+            return List.Find(address);
+    }
 
     /// <summary>One more process uses this memory.</summary>
     public void AddUser() => Interlocked.Increment(ref _users);
@@ -56,15 +115,8 @@ public sealed partial class ProcessMemory
         Meter?.Remove(this);
         lock (Space.Lock)
         {
-            foreach (var area in _areas)
-            {
-                if (area.Committed)
-                    Commit?.Give(area.Length);
-                area.File?.Release();
-            }
-
-            _areas.Clear();
-            TotalLength = 0;
+            Commit?.Give(List.LengthOf(static area => area.Committed));
+            List.Clear();
         }
 
         Cache.Dispose();

@@ -26,6 +26,8 @@ public sealed unsafe partial class GuestThread
     {
         var old = Vcpu;
         Vcpu = vcpu;
+        if (_busFaults != null)
+            _busFaults->ExitRequest = &vcpu.State->ExitRequest;
         if (IsInterrupted)
             vcpu.RequestExit();
         Process.Kernel.Dispose(old);

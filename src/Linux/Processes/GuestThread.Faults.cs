@@ -1,6 +1,8 @@
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Linux.Memory;
 using DynaTrans.Linux.Signals;
+using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 using Iced.Intel;
@@ -10,7 +12,10 @@ namespace DynaTrans.Linux.Processes;
 /// <summary>Exceptions of guest code as signals (Linux arch/x86/kernel/traps.c, mm/fault.c).</summary>
 public sealed unsafe partial class GuestThread
 {
-    private const int SegvMapError = 1, SegvAccessError = 2, BusAlignment = 1, TrapTrace = 2, TrapBreakpoint = 1, IllegalOperand = 2;
+    // All three ways into the kernel have two bytes.
+    private const ulong SystemCallLength = 2;
+
+    private const int SegvMapError = 1, SegvAccessError = 2, BusAlignment = 1, BusAddress = 2, TrapTrace = 2, TrapBreakpoint = 1, IllegalOperand = 2;
 
     private const uint PresentFault = 1, WriteFault = 2, UserFault = 4;
 
@@ -36,6 +41,11 @@ public sealed unsafe partial class GuestThread
             return;
         }
 
+        var kind = s->ExceptionVector == ExceptionVector.PageFault
+            ? Process.Memory.Judge(s->FaultAddress, AccessOf(s->ExceptionError))
+            : FaultKind.NotAllowed;
+        if (kind == FaultKind.Gone)
+            return;
         TrapNumber = s->ExceptionVector;
         TrapError = s->ExceptionError;
 
@@ -49,7 +59,7 @@ public sealed unsafe partial class GuestThread
             ExceptionVector.Breakpoint => SignalInfo.Fault(Signal.Trap, SignalInfo.FromKernel, 0),
             ExceptionVector.InvalidOpcode => SignalInfo.Fault(Signal.Ill, IllegalOperand, rip),
             ExceptionVector.SegmentNotPresent or ExceptionVector.StackFault => SignalInfo.Fault(Signal.Bus, SignalInfo.FromKernel, 0),
-            ExceptionVector.PageFault => PageFault(s->FaultAddress, s->ExceptionError),
+            ExceptionVector.PageFault => PageFault(s->FaultAddress, s->ExceptionError, kind),
             ExceptionVector.FloatingPoint => SignalInfo.Fault(Signal.Fpe, FloatingCode(s->Fsw & ~s->Fcw), rip),
             ExceptionVector.SimdFloatingPoint => SignalInfo.Fault(Signal.Fpe, FloatingCode((int)s->Mxcsr & ~((int)s->Mxcsr >> 7)), rip),
             ExceptionVector.AlignmentCheck => SignalInfo.Fault(Signal.Bus, BusAlignment, 0),
@@ -96,7 +106,7 @@ public sealed unsafe partial class GuestThread
         Process.Force(this, SignalInfo.Fault(Signal.Segv, SignalInfo.FromKernel, 0));
     }
 
-    private SignalInfo PageFault(ulong address, uint error)
+    private SignalInfo PageFault(ulong address, uint error, FaultKind kind)
     {
         TrapAddress = address;
         if ((error & WriteFault) != 0 && IsStoreByKernel())
@@ -113,6 +123,8 @@ public sealed unsafe partial class GuestThread
         // What is mapped beyond user space is not told: it is always said to be present.
         if (address >= EndOfUserSpace)
             TrapError |= PresentFault;
+        if (kind == FaultKind.BehindFile)
+            return SignalInfo.Fault(Signal.Bus, BusAddress, address);
         return SignalInfo.Fault(Signal.Segv, mapped ? SegvAccessError : SegvMapError, address);
     }
 
@@ -123,6 +135,36 @@ public sealed unsafe partial class GuestThread
         var length = Process.Memory.Space.Read(State->Slots[Slot.Rip], bytes);
         var decoder = Decoder.Create(Process.Is32 ? 32 : 64, new ByteArrayCodeReader(bytes[..length].ToArray()));
         return decoder.Decode().Mnemonic is Mnemonic.Sgdt or Mnemonic.Sidt or Mnemonic.Sldt or Mnemonic.Str or Mnemonic.Smsw;
+    }
+
+    private static PagePermission AccessOf(uint error) =>
+        (error & 16) != 0 ? PagePermission.Execute : (error & 2) != 0 ? PagePermission.Write : PagePermission.Read;
+
+    // The host met the end of a file in the middle of guest code, which has gone on to where it could be left: the signal comes there. A
+    // system call that it got to is not made before the handler has returned.
+    private ExitCause RaiseBusFault(ExitCause cause)
+    {
+        if (!TakeBusFault(out var address))
+            return cause;
+        if (cause is ExitCause.Syscall or ExitCause.Sysenter || (cause == ExitCause.SoftwareInterrupt && State->ExitDetail == 0x80))
+            State->Slots[Slot.Rip] -= SystemCallLength;
+        TrapNumber = ExceptionVector.PageFault;
+        TrapError = 4;
+        TrapAddress = address;
+        Process.Force(this, SignalInfo.Fault(Signal.Bus, BusAddress, address));
+        return ExitCause.Requested;
+    }
+
+    // False when the address is none of this guest's.
+    private bool TakeBusFault(out ulong address)
+    {
+        var space = Process.Memory.Space;
+        address = (ulong)_busFaults->Address - (ulong)space.Base;
+        _busFaults->Address = 0;
+        if (address >= space.WindowSize)
+            return false;
+        Process.Memory.RepairAt(address);
+        return true;
     }
 
     // Exception bits: invalid, denormal, divide, overflow, underflow, precision (SDM Vol. 1, 8.1.3 and 10.2.3).

@@ -1,4 +1,5 @@
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Syscalls;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.State;
@@ -57,6 +58,8 @@ public sealed unsafe partial class GuestThread
         // What fails here would end the host process, and with it every other guest.
         try
         {
+            BusFaults.Detach(_busFaults);
+            _busFaults = null;
             Leave();
         }
         catch (Exception e) when (Report(e))
@@ -80,6 +83,8 @@ public sealed unsafe partial class GuestThread
         while (true)
         {
             var cause = Vcpu.Run();
+            if (_busFaults != null && _busFaults->Address != 0)
+                cause = RaiseBusFault(cause);
             switch (cause)
             {
                 case ExitCause.Syscall:
@@ -165,6 +170,8 @@ public sealed unsafe partial class GuestThread
         var result = entry == null ? Process.Kernel.UnknownCalls.Note(abi, number) : entry.Invoke(context);
         strace?.Leave(context, number, entry, result);
         times?.Enter(VcpuActivity.Other);
+        if (_busFaults != null && _busFaults->Address != 0)
+            TakeBusFault(out _);
         if (_keepRegisters)
             return;
 

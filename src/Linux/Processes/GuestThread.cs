@@ -19,6 +19,7 @@ public sealed unsafe partial class GuestThread
     private int _hostThread;
     private bool _hasEnded;
     private uint _cpuClock;
+    private BusFaults.Slot* _busFaults;
     private CpuUsage _usage;
 
     // Kinds of CPU time (kernel, posix-timers.h): user and system time as sampled, user time as sampled, the scheduler's.
@@ -157,6 +158,7 @@ public sealed unsafe partial class GuestThread
         // CPUCLOCK of one thread: ~tid << 3 | per-thread | kind (kernel, posix-timers.h).
         _cpuClock = (uint)((~host << 3) | 4);
         Volatile.Write(ref _hostThread, host);
+        _busFaults = BusFaults.Attach(&State->ExitRequest);
     }
 
     private static int* NewWords() => (int*)NativeMemory.AllocZeroed(2, sizeof(int));

@@ -153,6 +153,26 @@ public sealed class LinuxKernel
         return true;
     }
 
+    /// <summary>A guest may have made a file shorter: pages behind its end are no memory any more, in whatever process it is mapped.</summary>
+    internal void FileMayBeShorter(int hostFd)
+    {
+        if (Files.FileIdentity.Of(hostFd) is not { } file)
+            return;
+        var memories = new List<ProcessMemory>();
+        lock (Gate)
+        {
+            foreach (var process in _processes.Values)
+                if (process.Memory.TryAddUser())
+                    memories.Add(process.Memory);
+        }
+
+        foreach (var memory in memories)
+        {
+            memory.CutOff(file);
+            memory.RemoveUser();
+        }
+    }
+
     internal Vcpu CreateVcpu(ProcessMemory memory)
     {
         var vcpu = new Vcpu(memory.Cache) { ChecksAlignment = true };

@@ -29,6 +29,9 @@ public sealed class ResourceLimits
     /// <summary>RLIMIT_NOFILE.</summary>
     public const int Files = 7;
 
+    /// <summary>RLIMIT_MEMLOCK.</summary>
+    public const int LockedMemory = 8;
+
     /// <summary>RLIMIT_AS.</summary>
     public const int AddressSpace = 9;
 

@@ -246,6 +246,8 @@ internal static unsafe class DescriptorCalls
         error = PathResolver.Open(c.Asker(), directory, text, flags, mode & ~c.Process.FileSystem.Umask, resolve, call, out var file);
         if (error < 0)
             return error == -Errno.EMFILE ? -Errno.ENFILE : error;
+        if ((flags & OpenFlags.Truncate) != 0 && file!.Tag == null)
+            c.Process.Kernel.FileMayBeShorter(file.HostFd);
         if (c.Is32 && (flags & (OpenFlags.LargeFile | OpenFlags.PathOnly)) == 0 && file!.Tag == null
             && HostFiles.Status(file.HostFd, out var status) == 0 && status.Size > int.MaxValue && (status.Mode & 0xf000) == 0x8000)
         {

@@ -165,7 +165,14 @@ internal static unsafe class FileIo
         var offset = c.Offset(c.A2, c.A3);
         var length = c.Is32 ? c.Offset(c.A4, c.A5) : c.Offset(c.A3, c.A4);
         var error = (c.I1 & KeepsSize) != 0 || offset < 0 || length < 0 ? 0 : FileSizeLimit.Check(c, Saturated(offset, length));
-        return error < 0 ? error : HostCalls.Call(HostSys.Fallocate, file.HostFd, c.I1, offset, length);
+        if (error < 0)
+            return error;
+        var result = HostCalls.Call(HostSys.Fallocate, file.HostFd, c.I1, offset, length);
+
+        // Mode 0 only makes the file longer; others may cut a piece out.
+        if (result == 0 && c.I1 != 0)
+            c.Process.Kernel.FileMayBeShorter(file.HostFd);
+        return result;
     }
 
     /// <summary>fadvise64(fd, offset, length, advice); the length has the size of a long.</summary>
@@ -261,7 +268,10 @@ internal static unsafe class FileIo
         if (error < 0)
             return error;
         fixed (byte* p = HostCalls.Path(HostFiles.Reopening(target.HostFd)))
-            return HostCalls.Call(HostSys.Truncate, (nint)p, length);
+            error = (int)HostCalls.Call(HostSys.Truncate, (nint)p, length);
+        if (error == 0)
+            c.Process.Kernel.FileMayBeShorter(target.HostFd);
+        return error;
     }
 
     // What is not a ProcOpenFile has the host's contents (a file of the host that is shown), or none: a directory, or only a place.
@@ -308,8 +318,18 @@ internal static unsafe class FileIo
         // A file of /proc has no length: its contents stay.
         if (file.File.Tag is ProcOpenFile { MayWrite: true })
             return length < 0 ? -Errno.EINVAL : 0;
+        return SetLength(c, file.HostFd, length);
+    }
+
+    private static long SetLength(in SyscallContext c, int hostFd, long length)
+    {
         var error = FileSizeLimit.Check(c, length);
-        return error < 0 ? error : HostCalls.Call(HostSys.Ftruncate, file.HostFd, length);
+        if (error < 0)
+            return error;
+        var result = HostCalls.Call(HostSys.Ftruncate, hostFd, length);
+        if (result == 0)
+            c.Process.Kernel.FileMayBeShorter(hostFd);
+        return result;
     }
 
     private static long Saturated(long a, long b) => a > long.MaxValue - b ? long.MaxValue : a + b;

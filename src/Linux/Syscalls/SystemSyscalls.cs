@@ -171,6 +171,9 @@ internal static unsafe class SystemSyscalls
             case ResourceLimits.Data:
                 target.Memory.DataLimit = soft;
                 break;
+            case ResourceLimits.Stack:
+                target.Memory.StackLimit = soft;
+                break;
         }
 
         return 0;

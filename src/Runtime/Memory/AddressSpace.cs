@@ -72,6 +72,12 @@ public sealed unsafe class AddressSpace : IDisposable
     /// <summary>Called, under <see cref="Lock"/>, after permissions of pages have changed: vCPUs may go on for a while by those they have seen.</summary>
     public Action? PermissionsChanged { get; set; }
 
+    /// <summary>
+    /// Asked, without <see cref="Lock"/>, when pages do not grant what the host needs, (address, length): true when the pages have come into
+    /// being, so that the question may be asked again.
+    /// </summary>
+    public Func<ulong, ulong, bool>? PagesMissing { get; init; }
+
     /// <summary>True to send every store through the slow path, where it can be logged. Set before anything is mapped.</summary>
     public bool WatchWrites { get; set; }
 
@@ -107,6 +113,9 @@ public sealed unsafe class AddressSpace : IDisposable
             MappedPages += length / PageSize;
         }
     }
+
+    /// <summary>Gives pages of the window new zeroed memory. The caller holds <see cref="Lock"/>.</summary>
+    public void MakeZero(ulong address, ulong length) => HostMemory.MakeZero(Base + address, (nuint)length);
 
     /// <summary>Unmaps pages and gives their memory back to the host. Pages not mapped are skipped.</summary>
     public void Unmap(ulong address, ulong length)
@@ -172,7 +181,7 @@ public sealed unsafe class AddressSpace : IDisposable
         pointer = null;
         if (length == 0)
             return true;
-        if (!Allows(address, length, access))
+        if (!Allows(address, length, access) && (PagesMissing?.Invoke(address, length) != true || !Allows(address, length, access)))
             return false;
         if (InWindow(address, length))
         {

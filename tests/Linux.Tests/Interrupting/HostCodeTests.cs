@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using DynaTrans.Linux.Host;
 using Iced.Intel;
 
@@ -29,13 +30,25 @@ public sealed class HostCodeTests
                 "lea rcx,[25h]", "mov [rdx+0A8h],rcx", "ret",
             ],
             Listing(Interruption.Code, Interruption.KickAt, 10));
+    }
+
+    [Fact]
+    public void TheBusErrorHandlerMapsAPageAndTellsTheThread()
+    {
         Assert.Equal(
             [
-                "cmp dword ptr [rsi+8],2", "jne short 95h", "mov rdi,[rsi+10h]", "and rdi,0FFFFFFFFFFFFF000h", "mov esi,1000h", "mov edx,3",
-                "mov r10d,32h", "mov r8,0FFFFFFFFFFFFFFFFh", "xor r9d,r9d", "mov eax,9", "syscall", "ret", "mov eax,0E7h", "mov edi,87h",
-                "syscall",
+                "cmp dword ptr [rsi+8],2", "jne short 75h", "push rsi", "mov rdi,[rsi+10h]", "and rdi,0FFFFFFFFFFFFF000h", "mov esi,1000h",
+                "mov edx,3", "mov r10d,32h", "mov r8,0FFFFFFFFFFFFFFFFh", "xor r9d,r9d", "mov eax,9", "syscall",
+                "cmp rax,0FFFFFFFFFFFFF001h", "jae short 75h", "mov eax,0BAh", "syscall", "pop rsi", "mov rcx,0", "mov rdx,[rcx]",
+                "add rcx,20h", "cmp rcx,rdx", "jae short 74h", "cmp [rcx],eax", "jne short 50h", "cmp qword ptr [rcx+8],0", "jne short 74h",
+                "mov rax,[rsi+10h]", "mov [rcx+8],rax", "mov rcx,[rcx+10h]", "lock or dword ptr [rcx],1", "ret", "mov eax,0E7h",
+                "mov edi,87h", "syscall",
             ],
-            Listing(Interruption.Code, Interruption.BusAt, 15));
+            Listing(BusFaults.Code, 0, 34));
+        Assert.Equal((0, 8, 16, 32), (
+            (int)Marshal.OffsetOf<BusFaults.Slot>(nameof(BusFaults.Slot.Thread)), (int)Marshal.OffsetOf<BusFaults.Slot>(nameof(BusFaults.Slot.Address)),
+            (int)Marshal.OffsetOf<BusFaults.Slot>(nameof(BusFaults.Slot.ExitRequest)), Marshal.SizeOf<BusFaults.Slot>()));
+        Assert.Equal(0xB9, BusFaults.Code[BusFaults.TableAt - 1]);
     }
 
     // The interruptible call: cmp at 1Ch, syscall at 22h, its exit at 25h are what the kick's handler compares with.

@@ -39,7 +39,9 @@ public sealed class ProcessMemoryTests
         Assert.Equal(first - (long)Page, second);
         m.Unmap((ulong)first, Page);
         Assert.Equal(first, m.Map(0, Page, ReadWrite, Anonymous, null, 0));
-        Assert.True(m.Map(0, Page, ReadWrite, Anonymous | MapFlags.Below2G, null, 0) < 1L << 31);
+
+        // MAP_32BIT is for 64-bit programs.
+        Assert.True(m.Map(0, Page, ReadWrite, Anonymous | MapFlags.Below2G, null, 0) > 1L << 31);
         Assert.Equal(-Errno.ENOMEM, m.Map(0, 1UL << 32, ReadWrite, Anonymous, null, 0));
     }
 
@@ -72,14 +74,14 @@ public sealed class ProcessMemoryTests
         m.Map(0, Page, ReadWrite, Anonymous, null, 0);
         var at = (ulong)m.Map(0, 2 * Page, ReadWrite, Anonymous, null, 0);
         m.User.TryWrite(at + Page, 7);
-        var moved = m.Remap(at, 2 * Page, 16 * Page, flags: 1, 0);
+        var moved = Remap(m, at, 2 * Page, 16 * Page, 1);
         Assert.True(moved > 0 && (ulong)moved != at);
         Assert.True(m.User.TryRead((ulong)moved + Page, out int value));
         Assert.Equal(7, value);
         Assert.False(m.User.TryRead(at, out int _));
         Assert.True(m.User.TryRead((ulong)moved + (15 * Page), out value));
         Assert.Equal(0, value);
-        Assert.Equal(moved, m.Remap((ulong)moved, 16 * Page, Page, 0, 0));
+        Assert.Equal(moved, Remap(m, (ulong)moved, 16 * Page, Page, 0));
         Assert.False(m.User.TryRead((ulong)moved + Page, out int _));
     }
 
@@ -94,6 +96,12 @@ public sealed class ProcessMemoryTests
         Assert.Equal(0x204000UL, m.SetBreak(0x204000));
         Assert.Equal(0x204000UL, m.SetBreak(0x304000));
         Assert.Equal(0x200001UL, m.SetBreak(0x200001));
+    }
+
+    private static long Remap(ProcessMemory memory, ulong old, ulong oldLength, ulong newLength, ulong flags, ulong target = 0)
+    {
+        lock (memory.Space.Lock)
+            return new Remapping(memory, MapRights.Loader).Remap(old, oldLength, newLength, flags, target);
     }
 
     private sealed class Owner : IDisposable

@@ -33,7 +33,8 @@ internal static class MemoryMaps
             foreach (var (bit, letters) in new[] { (PagePermission.Read, " rd"), (PagePermission.Write, " wr"), (PagePermission.Execute, " ex") })
                 if ((area.Protection & bit) != 0)
                     text.Append(letters);
-            text.Append(area.IsShared ? " sh mr mw me ms \n" : " mr mw me \n");
+            text.Append(area.IsShared ? " sh mr mw me ms" : " mr mw me");
+            text.Append((area.Traits & AreaTraits.GrowsDown) != 0 ? " gd" : string.Empty).Append(area.IsLocked ? " lo \n" : " \n");
         }
 
         return text.ToString();
@@ -80,7 +81,7 @@ internal static class MemoryMaps
             Append(name, 0);
         Append("Swap", use.Swapped);
         Append("SwapPss", use.Swapped);
-        Append("Locked", 0);
+        Append("Locked", use.Locked);
 
         void Append(string name, ulong pages) =>
             text.Append((name + ":").PadRight(16)).Append(CultureInfo.InvariantCulture, $"{pages * AddressSpace.PageSize / KiB,8} kB\n");

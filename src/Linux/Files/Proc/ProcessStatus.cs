@@ -179,7 +179,7 @@ internal static class ProcessStatus
         var resident = process.Memory.Space.MappedPages * PageKiB;
         foreach (var (name, kib) in new[]
         {
-            ("VmPeak", resident), ("VmSize", resident), ("VmLck", 0UL), ("VmPin", 0UL), ("VmHWM", resident), ("VmRSS", resident),
+            ("VmPeak", resident), ("VmSize", resident), ("VmLck", process.Memory.LockedLength / 1024), ("VmPin", 0UL), ("VmHWM", resident), ("VmRSS", resident),
             ("RssAnon", resident), ("RssFile", 0UL), ("RssShmem", 0UL), ("VmData", data), ("VmStk", stack), ("VmExe", code),
             ("VmLib", libraries), ("VmPTE", resident / 512), ("VmSwap", 0UL), ("HugetlbPages", 0UL),
         })
