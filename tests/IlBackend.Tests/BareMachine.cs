@@ -35,7 +35,8 @@ internal sealed unsafe class BareMachine : IDisposable
 
     private readonly Translator? _translator;
 
-    public BareMachine(Engine engine, bool is64 = true, long sizeLimit = 256L << 20, Func<Region, nint>? heatCounter = null, int maxWeight = RegionBuilder.MaxWeight)
+    public BareMachine(Engine engine, bool is64 = true, long sizeLimit = 256L << 20, Func<Region, nint>? heatCounter = null, int maxWeight = RegionBuilder.MaxWeight,
+        bool countInstructions = false)
     {
         Space = new AddressSpace(is64 ? 39 : 32);
         Space.Map(Code, 0x8000, PagePermission.Read | PagePermission.Write | PagePermission.Execute);
@@ -44,9 +45,9 @@ internal sealed unsafe class BareMachine : IDisposable
         _translator = engine switch
         {
             Engine.Interpreter => null,
-            Engine.Jit => new Translator(new TranslatorOptions(0, false)),
-            Engine.Warm => new Translator(new TranslatorOptions(10, false, MaxWeight: maxWeight, HeatCounter: heatCounter)),
-            _ => new Translator(new TranslatorOptions(10, MaxWeight: maxWeight, HeatCounter: heatCounter)),
+            Engine.Jit => new Translator(new TranslatorOptions(0, false, countInstructions)),
+            Engine.Warm => new Translator(new TranslatorOptions(10, false, countInstructions, MaxWeight: maxWeight, HeatCounter: heatCounter)),
+            _ => new Translator(new TranslatorOptions(10, CountInstructions: countInstructions, MaxWeight: maxWeight, HeatCounter: heatCounter)),
         };
         Cache = new BlockCache(Space, _translator) { SizeLimit = sizeLimit };
         Cpu = NewCpu(is64);

@@ -25,6 +25,48 @@ public sealed unsafe class RegionTests
         Assert.Equal(rdx, m.State->Slots[Slot.Rdx]);
     }
 
+    // A jump through a register goes in its later half to a block of its own region that it never went to before.
+    [Theory]
+    [InlineData(Engine.Jit)]
+    [InlineData(Engine.Warm)]
+    [InlineData(Engine.Background)]
+    public void EveryInstructionIsCountedOnce(Engine engine)
+    {
+        const int Rounds = 2_000_000;
+        using var expected = new BareMachine(Engine.Interpreter);
+        using var m = new BareMachine(engine, countInstructions: true);
+        var a = new Assembler(64);
+        var (loop, first, second, join) = (a.CreateLabel(), a.CreateLabel(), a.CreateLabel(), a.CreateLabel());
+        a.mov(ecx, Rounds);
+        a.Label(ref loop);
+        a.lea(rax, __[first]);
+        a.lea(rdx, __[second]);
+        a.test(ecx, 1);
+        a.cmovne(rax, rdx);
+        a.lea(rdx, __[join]);
+        a.cmp(ecx, Rounds / 2);
+        a.cmovb(rax, rdx);
+        a.jmp(rax);
+        a.Label(ref first);
+        a.add(rbx, 1);
+        a.jmp(join);
+        a.Label(ref second);
+        a.add(rbx, 2);
+        a.Label(ref join);
+        a.add(rbx, 4);
+        a.dec(ecx);
+        a.jne(loop);
+        a.int3();
+        foreach (var machine in (BareMachine[])[expected, m])
+        {
+            machine.Assemble(a);
+            Assert.Equal(ExitCause.SoftwareInterrupt, machine.Cpu.Run());
+        }
+
+        Assert.Equal(expected.State->Slots[Slot.Rbx], m.State->Slots[Slot.Rbx]);
+        Assert.Equal(expected.State->InstructionCount, m.State->InstructionCount);
+    }
+
     [Theory]
     [MemberData(nameof(Engines))]
     public void RewrittenTargetOfAJumpTableIsSeen(Engine engine)

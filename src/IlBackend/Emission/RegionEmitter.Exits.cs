@@ -90,6 +90,7 @@ public sealed unsafe partial class RegionEmitter
                 StoreSite(ExitCause.Exception);
                 break;
             case WayOut.Reenter:
+                ClearCount();
                 _il.EmitBranch(OpCodes.Br, _entrySwitch);
                 return;
             case WayOut.Chain:
@@ -147,6 +148,14 @@ public sealed unsafe partial class RegionEmitter
             LdLoc(_vectorLocal[i]);
             _il.EmitType(OpCodes.Stobj, VectorType);
         }
+    }
+
+    private void ClearCount()
+    {
+        if (!_options.CountInstructions)
+            return;
+        Ldc(0L);
+        StLoc(_count);
     }
 
     private void StoreCounts()

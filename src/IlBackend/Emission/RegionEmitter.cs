@@ -202,12 +202,7 @@ public sealed unsafe partial class RegionEmitter
         StLoc(_memory);
         LoadRegisters();
         LoadVectors();
-        if (_options.CountInstructions)
-        {
-            Ldc(0L);
-            StLoc(_count);
-        }
-
+        ClearCount();
         CountEntry();
         if (_options.RegionNumber == 0)
             CheckRequest(_region.Blocks[0].Start);
