@@ -33,6 +33,9 @@ internal sealed class PathWalk(Asker who, bool follow, ulong resolve)
     private int _depth = NoDepth;
     private FileRef _top;
     private bool _inPrefix;
+
+    // The next start at the guest's root is at the host's.
+    private bool _leavesPrefix;
     private int _links;
     private string? _missing;
 
@@ -128,6 +131,20 @@ internal sealed class PathWalk(Asker who, bool follow, ulong resolve)
         caller == null ? HostFiles.Open(directory, path, flags, mode, 0) : caller.Open(directory, path, flags, mode, 0);
 
     private long Walk(in FileRef start, string path, bool mayMiss)
+    {
+        var error = WalkFrom(start, path, mayMiss);
+        if (error != -Errno.ENOENT || _confined || path[0] != '/' || who.Process.Kernel.Roots.Prefix == null)
+            return error;
+
+        // A link below the root prefix that leads nowhere does not hide what the host has by that name.
+        Forget();
+        _rest.Clear();
+        _links = 0;
+        _leavesPrefix = true;
+        return WalkFrom(start, path, mayMiss);
+    }
+
+    private long WalkFrom(in FileRef start, string path, bool mayMiss)
     {
         Push(path);
         if (_confined)
@@ -342,7 +359,9 @@ internal sealed class PathWalk(Asker who, bool follow, ulong resolve)
         _inPrefix = false;
         _depth = NoDepth;
         var roots = who.Process.Kernel.Roots;
-        if (roots.Prefix is { } prefix && _rest.Count > 0 && PathResolver.ExistsIn(prefix, "/" + string.Join('/', _rest)))
+        var leavesPrefix = _leavesPrefix;
+        _leavesPrefix = false;
+        if (!leavesPrefix && roots.Prefix is { } prefix && _rest.Count > 0 && PathResolver.ExistsIn(prefix, "/" + string.Join('/', _rest)))
         {
             _fd = prefix;
             _inPrefix = true;

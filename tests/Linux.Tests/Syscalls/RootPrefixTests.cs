@@ -73,6 +73,19 @@ public sealed class RootPrefixTests : IDisposable
     }
 
     [Theory, InlineData(true), InlineData(false)]
+    public void ALinkThatLeadsNowhereDoesNotHideTheHostsFile(bool is32)
+    {
+        Directory.CreateDirectory(_root + _host);
+        File.CreateSymbolicLink(_root + _host + "/outside", "nowhere");
+        using var g = new TestGuest(is32, _root);
+        var fd = (ulong)g.Open(_host + "/outside", 0);
+        Assert.Equal(7, g.Call("read", fd, Buffer, 100));
+        Assert.Equal(0, g.Call("stat", g.Put(_host + "/outside"), Buffer));
+        Assert.Equal(0, g.Call("access", g.Put(_host + "/outside"), 4));
+        Assert.Equal("nowhere".Length, g.Call("readlink", g.Put(_host + "/outside"), Buffer, 100));
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
     public void ProcIsListed(bool is32)
     {
         using var g = new TestGuest(is32, _root);
