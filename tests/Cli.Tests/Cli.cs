@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using DynaTrans.Cli.Tests.Tools;
 
 namespace DynaTrans.Cli.Tests;
 
@@ -22,7 +23,7 @@ internal static class Cli
     internal static Result RunFor(TimeSpan patience, string? input, params string[] arguments)
     {
         var info = new ProcessStartInfo("dotnet") { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        info.ArgumentList.Add(Path.Join(AppContext.BaseDirectory, "dynatrans.dll"));
+        info.ArgumentList.Add(ShippedCommand.Library);
         foreach (var argument in arguments)
             info.ArgumentList.Add(argument);
         using var process = Process.Start(info)!;

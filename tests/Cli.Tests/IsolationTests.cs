@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using DynaTrans.Cli.Guests;
+using DynaTrans.Cli.Tests.Tools;
 
 namespace DynaTrans.Cli.Tests;
 
@@ -73,7 +74,7 @@ public sealed class IsolationTests : IDisposable
         // 200 descriptors for all: the guest's limit is lower, exact, and its error its own; the host goes on.
         const string script = "ulimit -n 200; exec \"$@\"";
         var info = Start("/bin/sh", []);
-        foreach (var argument in (string[])["-c", script, "sh", "dotnet", Command(".dll"), "run", "/bin/sh", "-c", "ulimit -n; ulimit -Hn; /bin/true; echo $?"])
+        foreach (var argument in (string[])["-c", script, "sh", "dotnet", ShippedCommand.Library, "run", "/bin/sh", "-c", "ulimit -n; ulimit -Hn; /bin/true; echo $?"])
             info.ArgumentList.Add(argument);
         var (status, output, error) = Finish(info);
         Assert.Equal((0, ""), (status, error));
@@ -84,13 +85,11 @@ public sealed class IsolationTests : IDisposable
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
-    private static string Command(string extension) => Path.Join(AppContext.BaseDirectory, "dynatrans" + extension);
-
     private (int Status, string Output, string Error) Run(bool ownHost, string[] settings, params string[] arguments)
     {
-        var info = Start(ownHost ? Command(string.Empty) : "dotnet", settings);
+        var info = Start(ownHost ? ShippedCommand.Program : "dotnet", settings);
         if (!ownHost)
-            info.ArgumentList.Add(Command(".dll"));
+            info.ArgumentList.Add(ShippedCommand.Library);
         foreach (var argument in arguments)
             info.ArgumentList.Add(argument);
         return Finish(info);

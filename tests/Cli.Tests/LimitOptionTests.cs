@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using DynaTrans.Cli.Commands;
 using DynaTrans.Cli.Guests;
+using DynaTrans.Cli.Tests.Tools;
 
 namespace DynaTrans.Cli.Tests;
 
@@ -121,28 +122,14 @@ public sealed class LimitOptionTests
     public void DynaTransRunsUnderDynaTrans()
     {
         using var guest = new DemoGuest("demo-x86_64");
-        var result = Cli.Run("run", "--timeout", "170", Shipped, "run", guest.Path);
+        var result = Cli.Run("run", "--timeout", "170", ShippedCommand.Program, "run", guest.Path);
         Assert.True(result is { Status: 0, Error: "" }, result.ToString());
         Assert.Contains("median of the sorted 7f88db03", result.Output);
     }
 
-    // The command as it is built for users, precompiled: beside the tests lies a copy that is not.
-    private static string Shipped
-    {
-        get
-        {
-            var directory = new DirectoryInfo(AppContext.BaseDirectory);
-            var output = Path.Join("bin", directory.Parent!.Name, directory.Name, "dynatrans");
-            while (directory != null && !File.Exists(Path.Join(directory.FullName, "DynaTrans.sln")))
-                directory = directory.Parent;
-            var shipped = Path.Join(directory?.FullName, "src", "Cli", output);
-            return File.Exists(shipped) ? shipped : throw new FileNotFoundException("the built command is missing", shipped);
-        }
-    }
-
     private static Cli.Result Shell(string script, string guest)
     {
-        var info = new ProcessStartInfo("/bin/sh", ["-c", script, Shipped, guest]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var info = new ProcessStartInfo("/bin/sh", ["-c", script, ShippedCommand.Program, guest]) { RedirectStandardOutput = true, RedirectStandardError = true };
         using var process = Process.Start(info)!;
         var error = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEnd();

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using DynaTrans.Cli.Tests.Tools;
 
 namespace DynaTrans.Cli.Tests;
 
@@ -25,7 +26,7 @@ public sealed class SharedResourceTests : IDisposable
         var compiler = Run("gcc", architecture, "-O1", "-static", Path.Join(AppContext.BaseDirectory, "Guests/isolation.c"), "-o", guest, "-lpthread");
         Skip.If(compiler is not (0, _, _), $"no gcc for {architecture}");
         var result = Run(
-            "/bin/sh", "-c", "ulimit -n 300; exec \"$@\"", "sh", "dotnet", Path.Join(AppContext.BaseDirectory, "dynatrans.dll"), "run", guest, what);
+            "/bin/sh", "-c", "ulimit -n 300; exec \"$@\"", "sh", "dotnet", ShippedCommand.Library, "run", guest, what);
         Assert.NotNull(result);
         Assert.Equal((0, ""), (result.Value.Status, result.Value.Error));
         Assert.Matches(expected, result.Value.Output.TrimEnd());

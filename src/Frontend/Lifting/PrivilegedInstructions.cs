@@ -21,11 +21,13 @@ internal static unsafe class PrivilegedInstructions
         Mnemonic[] privileged =
         [
             Mnemonic.Clts, Mnemonic.Lmsw, Mnemonic.Lgdt, Mnemonic.Lidt, Mnemonic.Invd, Mnemonic.Wbinvd, Mnemonic.Invlpg,
-            Mnemonic.Rdmsr, Mnemonic.Wrmsr, Mnemonic.Rdpmc, Mnemonic.Sysexit, Mnemonic.Sysexitq, Mnemonic.Sysret, Mnemonic.Sysretq,
+            Mnemonic.Rdmsr, Mnemonic.Wrmsr, Mnemonic.Rdpmc, Mnemonic.Sysexit, Mnemonic.Sysexitq,
             Mnemonic.Swapgs, Mnemonic.Wbnoinvd,
         ];
         foreach (var m in privileged)
             table[(int)m] = &Privileged;
+        table[(int)Mnemonic.Sysret] = &ReturnFromSyscall;
+        table[(int)Mnemonic.Sysretq] = &ReturnFromSyscall;
         table[(int)Mnemonic.Lldt] = &PrivilegedProtected;
         table[(int)Mnemonic.Ltr] = &PrivilegedProtected;
         table[(int)Mnemonic.Sldt] = &Table;
@@ -45,6 +47,15 @@ internal static unsafe class PrivilegedInstructions
     // Not recognised in real-address mode.
     private static void PrivilegedProtected(LiftContext c) =>
         c.Raise(c.IsUser && !c.IsReal ? ExceptionVector.GeneralProtection : ExceptionVector.InvalidOpcode);
+
+    // Not recognised outside 64-bit code (SDM Vol. 2, SYSRET).
+    private static void ReturnFromSyscall(LiftContext c)
+    {
+        if (c.Is64)
+            Privileged(c);
+        else
+            c.Raise(ExceptionVector.InvalidOpcode);
+    }
 
     private static void Hlt(LiftContext c)
     {

@@ -22,7 +22,7 @@ public sealed class EscapeTests : IDisposable
     {
         var program = Compile(machine, asNobody);
         var native = Run(asNobody, program, Scratch("native"));
-        var guest = Run(asNobody, Command(), "run", program, Scratch("native"));
+        var guest = Run(asNobody, ShippedCommand.Program, "run", program, Scratch("native"));
         Assert.Equal(0, native.Status);
         Assert.DoesNotContain("FOREIGN", native.Output);
         Assert.True(native.Output.Count(c => c == '\n') >= LeastWays);
@@ -35,7 +35,7 @@ public sealed class EscapeTests : IDisposable
     public void TheHostDoesNotShow(string machine, bool asNobody)
     {
         var program = Compile(machine, asNobody);
-        var guest = Run(asNobody, Command(), "run", program, Scratch("hidden"), "hidden");
+        var guest = Run(asNobody, ShippedCommand.Program, "run", program, Scratch("hidden"), "hidden");
         Assert.Equal((0, string.Empty), (guest.Status, guest.Error));
         Assert.DoesNotContain("FOREIGN", guest.Output);
         Assert.Contains("other processes by number", guest.Output);
@@ -49,7 +49,7 @@ public sealed class EscapeTests : IDisposable
         var program = Compile(machine, asNobody, "paths.c");
         var native = Run(asNobody, program, Scratch("paths"));
         Directory.Delete(Scratch("paths"), true);
-        Assert.Equal(native, Run(asNobody, Command(), "run", program, Scratch("paths")));
+        Assert.Equal(native, Run(asNobody, ShippedCommand.Program, "run", program, Scratch("paths")));
         Assert.Equal(0, native.Status);
     }
 
@@ -63,7 +63,7 @@ public sealed class EscapeTests : IDisposable
         var native = Run(asNobody, "env", "--default-signal=PIPE", program);
         Assert.Equal(0, native.Status);
         foreach (var engine in new[] { "auto", "interp", "jit" })
-            Assert.Equal(Comparable(native), Comparable(Run(asNobody, Command(), "run", "--engine", engine, program)));
+            Assert.Equal(Comparable(native), Comparable(Run(asNobody, ShippedCommand.Program, "run", "--engine", engine, program)));
     }
 
     // A guest's limit of descriptors lies below the host's.
@@ -92,7 +92,7 @@ public sealed class EscapeTests : IDisposable
         string[] start = ["--mount", "/bin/sh", "-c", Script, "sh", scratch, .. user];
         var native = Run(false, "unshare", [.. start, program, scratch, "mounts"]);
         Assert.DoesNotContain("FOREIGN", native.Output);
-        Assert.Equal(native, Run(false, "unshare", [.. start, Command(), "run", program, scratch, "mounts"]));
+        Assert.Equal(native, Run(false, "unshare", [.. start, ShippedCommand.Program, "run", program, scratch, "mounts"]));
     }
 
     [SkippableTheory]
@@ -102,7 +102,7 @@ public sealed class EscapeTests : IDisposable
         // The shell opens its own files, then becomes the command: natively they would be the program's own.
         var program = Compile(machine, asNobody, "inherited.c");
         var script = "exec 5</proc/self/maps 6</proc/self 7<>/proc/self/mem 8</proc/self/status 9</proc/version; exec \"$@\"";
-        var guest = Run(asNobody, "/bin/sh", "-c", script, "sh", Command(), "run", program);
+        var guest = Run(asNobody, "/bin/sh", "-c", script, "sh", ShippedCommand.Program, "run", program);
         Assert.Equal(("maps own\ndirectory own\nmem own\nstatus own\nversion own\n", string.Empty, 0), (guest.Output, guest.Error, guest.Status));
     }
 
@@ -112,12 +112,6 @@ public sealed class EscapeTests : IDisposable
     private static Cli.Result Run(bool asNobody, string command, params string[] arguments) => asNobody
         ? Tools.Command.Run(null, null, "setpriv", ["--reuid", Nobody, "--regid", Nobody, "--clear-groups", command, .. arguments])
         : Tools.Command.Run(null, null, command, arguments);
-
-    private static string Command()
-    {
-        var path = Repository.At("src", "Cli", "bin", "Release", "net10.0", "dynatrans");
-        return File.Exists(path) ? path : Path.Join(AppContext.BaseDirectory, "dynatrans");
-    }
 
     private string Scratch(string name)
     {
@@ -133,7 +127,7 @@ public sealed class EscapeTests : IDisposable
         Skip.If(asNobody && (Environment.UserName != "root" || !Tools.Command.Exist("setpriv")), "another user takes root and setpriv");
         File.SetUnixFileMode(_folder, (UnixFileMode)0x1ED);
         if (asNobody)
-            Skip.IfNot(Run(true, Command(), "--version").Status == 0, "the other user may not run the command");
+            Skip.IfNot(Run(true, ShippedCommand.Program, "--version").Status == 0, "the other user may not run the command");
         var program = Path.Join(_folder, "escape");
         var file = Repository.At("tests", "Cli.Tests", "Isolation", source);
         var compiled = Tools.Command.Run(null, null, "gcc", "-O1", "-w", machine, "-D_FILE_OFFSET_BITS=64", "-o", program, file, "-lpthread");

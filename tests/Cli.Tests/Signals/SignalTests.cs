@@ -38,19 +38,13 @@ public sealed class SignalTests : IDisposable
     /// <inheritdoc/>
     public void Dispose() => Directory.Delete(_folder, true);
 
-    private static string DynaTrans()
-    {
-        var path = Repository.At("src", "Cli", "bin", "Release", "net10.0", "dynatrans");
-        return File.Exists(path) ? path : Path.Join(AppContext.BaseDirectory, "dynatrans");
-    }
-
     private void AssertSame(string program, string[] engines, params string[] arguments)
     {
         var native = Command.Run(null, _folder, program, arguments);
         Assert.Equal(0, native.Status);
         foreach (var engine in engines)
         {
-            var guest = Command.Run(null, _folder, DynaTrans(), ["run", "--engine", engine, program, .. arguments]);
+            var guest = Command.Run(null, _folder, ShippedCommand.Program, ["run", "--engine", engine, program, .. arguments]);
             Assert.Equal((native.Status, native.Output), (guest.Status, guest.Output));
         }
     }

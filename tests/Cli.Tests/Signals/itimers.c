@@ -122,7 +122,8 @@ int main()
         printf("child val %ld\n", (long)o.it_value.tv_usec);
         _exit(0);
     }
-    wait(0);
+    while (wait(0) == -1)
+        ;
     while (!n)
         sleep_ms(1);
     printf("parent n %d\n", n);
