@@ -24,6 +24,7 @@ internal static class DemoCommand
         using var demo = new DemoGuest("demo-i386");
         AnsiConsole.WriteLine("A 32-bit Linux program (src/Cli/Guests/demo.c), as it runs here:");
         var hot = new HotRegions();
+        JitSession.Connect();
         var status = LinuxHost.Run(new LinuxOptions
         {
             Program = demo.Path,
