@@ -21,6 +21,7 @@ internal static class RunCommand
     /// <exception cref="CommandException">The settings are wrong.</exception>
     public static int Run(RunSettings settings)
     {
+        ExecutorPreparation.Start();
         var root = settings.CheckedRoot();
         var statistics = new RunStatistics();
         var linux = new LinuxOptions

@@ -80,9 +80,13 @@ public static class CpuModel
     public static uint Word(uint leaf, CpuidRegister register, bool is64)
     {
         var word = 0u;
-        foreach (var feature in Features)
+        for (var i = 0; i < Features.Count; i++)
+        {
+            var feature = Features[i];
             if (feature.Leaf == leaf && feature.Register == register && feature.IsPresent && (is64 || feature.Name != SyscallName))
                 word |= 1u << feature.Bit;
+        }
+
         return word;
     }
 }

@@ -54,6 +54,12 @@ internal sealed unsafe class RequestQueue
 
     private void Choose(int count)
     {
+        if (count == 1)
+        {
+            ChooseOne();
+            return;
+        }
+
         // The least urgent of the chosen on top; of equals those that came first are kept.
         var best = new PriorityQueue<int, (long Urgency, int Order)>(count + 1);
         for (var i = 0; i < _waiting.Count; i++)
@@ -73,6 +79,18 @@ internal sealed unsafe class RequestQueue
         taken.Sort();
         for (var i = taken.Count - 1; i >= 0; i--)
             _waiting.RemoveAt(taken[i]);
+    }
+
+    private void ChooseOne()
+    {
+        if (_waiting.Count == 0)
+            return;
+        var best = 0;
+        for (var i = 1; i < _waiting.Count; i++)
+            if (Urgency(_waiting[i]) > Urgency(_waiting[best]))
+                best = i;
+        _chosen.Add(_waiting[best]);
+        _waiting.RemoveAt(best);
     }
 
     private readonly record struct Request(nint Block, bool Grow);

@@ -155,8 +155,15 @@ public sealed class FdTable
     /// <summary>The numbers in use, in order.</summary>
     public int[] Numbers()
     {
+        var numbers = new List<int>();
         lock (_lock)
-            return Enumerable.Range(0, _slots.Length).Where(fd => _slots[fd].File != null).ToArray();
+        {
+            for (var fd = 0; fd < _slots.Length; fd++)
+                if (_slots[fd].File != null)
+                    numbers.Add(fd);
+        }
+
+        return [.. numbers];
     }
 
     private void CloseWhere(Func<int, Slot, bool> chosen)

@@ -17,7 +17,7 @@ public readonly record struct CpuUsage(long User, long System)
     /// </summary>
     public static CpuUsage Divide(long total, CpuUsage sampled, CpuUsage before)
     {
-        var system = sampled.Total == 0 ? 0 : (long)((Int128)total * sampled.System / sampled.Total);
+        var system = sampled.Total == 0 ? 0 : (long)((double)total * sampled.System / sampled.Total);
         system = Math.Max(system, before.System);
         var user = Math.Max(total - system, before.User);
         return new CpuUsage(user, Math.Max(total - user, before.System));

@@ -77,22 +77,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         if (cache.Translator is { Verifies: true })
             _lockStep = new LockStep(this);
         cache.Add(this);
-        PrepareExecutors();
-    }
-
-    // What runs under the guest's MXCSR in every case.
-    private static void PrepareExecutors()
-    {
-        const System.Reflection.BindingFlags Any =
-            System.Reflection.BindingFlags.Static | System.Reflection.BindingFlags.Public | System.Reflection.BindingFlags.NonPublic;
-        Preparation.Prepare(typeof(Interpreter).GetMethod(nameof(Interpreter.Run), Any)!);
-
-        // The loop is so large that the compiler ahead of time stops taking in what it calls, and these it does not make on their own.
-        Preparation.Prepare(typeof(IntegerOps).GetMethod(nameof(IntegerOps.A), Any)!.MakeGenericMethod(typeof(byte)));
-        Preparation.Prepare(typeof(EntryCell).GetMethod(nameof(EntryCell.Enter), Any)!);
-        Preparation.Prepare(typeof(EntryCell).GetMethod(nameof(EntryCell.ReturnToDispatcher), Any)!);
-        foreach (var name in (string[])[nameof(HostMxcsr.Enter), nameof(HostMxcsr.Leave), nameof(HostMxcsr.Suspend), nameof(HostMxcsr.Resume)])
-            Preparation.Prepare(typeof(HostMxcsr).GetMethod(name, Any)!);
+        ExecutorPreparation.Ensure();
     }
 
     /// <summary>The state.</summary>

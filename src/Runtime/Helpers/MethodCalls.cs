@@ -18,6 +18,9 @@ internal static class MethodCalls
         var typeArguments = method.DeclaringType is { IsGenericType: true } type ? type.GetGenericArguments() : null;
         var methodArguments = method.IsGenericMethod ? method.GetGenericArguments() : null;
         Type? receiver = null;
+
+        // To resolve a token costs microseconds, and the interpreter's loop names the same few again and again.
+        var seen = new HashSet<int>();
         for (var at = 0; at < il.Length;)
         {
             int opcode = il[at++];
@@ -28,12 +31,14 @@ internal static class MethodCalls
             switch (opcode)
             {
                 case Call or CallVirtual or NewObject or (TwoBytes << 8 | LoadFunction):
+                    if (receiver == null && !seen.Add(token))
+                        break;
                     var called = method.Module.ResolveMethod(token, typeArguments, methodArguments)!;
                     yield return receiver != null ? Implementation(receiver, called) : called;
                     receiver = null;
                     break;
                 case >= LoadStatic and <= StoreStatic:
-                    if (method.Module.ResolveField(token, typeArguments, methodArguments)?.DeclaringType is { } owner)
+                    if (seen.Add(token) && method.Module.ResolveField(token, typeArguments, methodArguments)?.DeclaringType is { } owner)
                         yield return owner;
                     break;
                 case TwoBytes << 8 | Constrained:

@@ -26,8 +26,8 @@ public static class Preparation
     // Methods looked through, and whether they were compiled too.
     private static readonly Dictionary<MethodBase, bool> Done = [];
     private static readonly HashSet<Type> Initialised = [];
+    private static readonly Dictionary<Module, bool> Modules = [];
     private static readonly bool IsBuildPrecompiled = FindWhetherPrecompiled();
-
     /// <summary>Prepares a method. Not while guest code runs.</summary>
     public static void Prepare(MethodBase method)
     {
@@ -50,7 +50,7 @@ public static class Preparation
         var compiled = JitInfo.GetCompiledMethodCount(currentThread: true);
         if (isCalled)
             Compile(method);
-        if (method.IsDefined(typeof(UnderHostMxcsrAttribute)))
+        if (isOurs && method.IsDefined(typeof(UnderHostMxcsrAttribute)))
             return;
 
         // Code compiled ahead of time has taken in what is marked for it, and instances of generic methods lie beside it or are part of it;
@@ -95,7 +95,12 @@ public static class Preparation
             RuntimeHelpers.RunClassConstructor(type.TypeHandle);
     }
 
-    private static bool IsOurs(MemberInfo member) => member.Module.Name.StartsWith("DynaTrans.", StringComparison.Ordinal);
+    private static bool IsOurs(MemberInfo member)
+    {
+        if (!Modules.TryGetValue(member.Module, out var isOurs))
+            Modules[member.Module] = isOurs = member.Module.Name.StartsWith("DynaTrans.", StringComparison.Ordinal);
+        return isOurs;
+    }
 
     private static bool IsInlined(MethodBase method) => (method.MethodImplementationFlags & MethodImplAttributes.AggressiveInlining) != 0;
 

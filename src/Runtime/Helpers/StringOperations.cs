@@ -132,34 +132,20 @@ internal static unsafe class StringOperations
             Put(to + offset, size, Get(from + offset, size));
     }
 
-    // Short runs by loops of our own: Span.Fill is vector code that has to be compiled first.
-    private const int ShortRun = 64;
-
-    private static void FillBytes(byte* to, int n, byte value)
+    // The first run by a loop, the rest by copies of what is there: Span.Fill is vector code that has to be compiled first, for each size.
+    private static void Fill(byte* to, int count, int size, ulong value)
     {
-        if (n > ShortRun)
-            new Span<byte>(to, n).Fill(value);
-        else
-            for (var i = 0; i < n; i++)
-                to[i] = value;
-    }
-
-    private static void FillDoublewords(uint* to, int n, uint value)
-    {
-        if (n > ShortRun)
-            new Span<uint>(to, n).Fill(value);
-        else
-            for (var i = 0; i < n; i++)
-                to[i] = value;
-    }
-
-    private static void FillQuadwords(ulong* to, int n, ulong value)
-    {
-        if (n > ShortRun)
-            new Span<ulong>(to, n).Fill(value);
-        else
-            for (var i = 0; i < n; i++)
-                to[i] = value;
+        const int FirstRun = 16, LargestCopy = 4096;
+        var first = Math.Min(count, FirstRun);
+        for (var i = 0; i < first; i++)
+            Put(to + (i * size), size, value);
+        long total = (long)count * size;
+        for (long done = first * size; done < total;)
+        {
+            var length = Math.Min(Math.Min(done, LargestCopy), total - done);
+            Buffer.MemoryCopy(to, to + done, length, length);
+            done += length;
+        }
     }
 
     private static Outcome Stos(CpuState* s, in Repetition rep)
@@ -169,14 +155,7 @@ internal static unsafe class StringOperations
         var to = n == 0 ? null : GuestMemory.PointerForWrite(s, rep.Lowest(s, Slot.Rdi, n), n * rep.Size);
         if (to != null)
         {
-            switch (rep.Size)
-            {
-                case 1: FillBytes(to, n, (byte)value); break;
-                case 2: new Span<ushort>(to, n).Fill((ushort)value); break;
-                case 4: FillDoublewords((uint*)to, n, (uint)value); break;
-                default: FillQuadwords((ulong*)to, n, value); break;
-            }
-
+            Fill(to, n, rep.Size, value);
             return rep.Advance(s, n, Slot.Rdi);
         }
 

@@ -39,8 +39,8 @@ public sealed unsafe class NativeArena(int chunkSize)
     /// <summary>Gives everything back; the arena can be used again.</summary>
     public void Clear()
     {
-        foreach (var chunk in _chunks)
-            HostMemory.Release((byte*)chunk, (nuint)chunkSize);
+        for (var i = 0; i < _chunks.Count; i++)
+            HostMemory.Release((byte*)_chunks[i], (nuint)chunkSize);
         _chunks.Clear();
         _next = _end = null;
     }
