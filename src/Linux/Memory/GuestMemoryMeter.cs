@@ -5,17 +5,21 @@ namespace DynaTrans.Linux.Memory;
 
 /// <summary>
 /// Measures the resident memory of all guests of a run together. It can shrink only when memory is given back: so it is looked at right
-/// before that, when a memory ends (always) and when a large mapping goes (unless that would cost more than a twentieth of the time).
-/// Thread-safe.
+/// before that, when a memory ends (always) and when a large mapping goes (unless looking has cost more than a twentieth
+/// of the time). Thread-safe.
 /// </summary>
 public sealed class GuestMemoryMeter
 {
     private const ulong Large = 1 << 20;
     private const int Patience = 20;
 
+    // A run that is just starting may look, too: its first hundredth of a second of looking is free.
+    private static readonly long s_grace = Stopwatch.Frequency / 100 * Patience;
+
     private readonly Lock _gate = new();
     private readonly HashSet<ProcessMemory> _memories = [];
-    private long _next;
+    private readonly long _start = Stopwatch.GetTimestamp();
+    private long _spent;
 
     /// <summary>Bytes that were resident when it was last looked at: at the end of the run, those of the last program.</summary>
     public ulong Resident { get; private set; }
@@ -42,7 +46,7 @@ public sealed class GuestMemoryMeter
     /// <summary>A mapping is about to go. The caller may hold its memory's lock, and no other.</summary>
     internal void BeforeUnmap(ulong length)
     {
-        if (length < Large || Stopwatch.GetTimestamp() < Interlocked.Read(ref _next) || !_gate.TryEnter())
+        if (length < Large || Interlocked.Read(ref _spent) * Patience > Stopwatch.GetTimestamp() - _start + s_grace || !_gate.TryEnter())
             return;
         try
         {
@@ -62,7 +66,6 @@ public sealed class GuestMemoryMeter
             pages += ResidentPages.Of(memory);
         Resident = pages * AddressSpace.PageSize;
         Peak = Math.Max(Peak, Resident);
-        var end = Stopwatch.GetTimestamp();
-        Interlocked.Exchange(ref _next, end + ((end - start) * Patience));
+        Interlocked.Add(ref _spent, Stopwatch.GetTimestamp() - start);
     }
 }
