@@ -1,4 +1,5 @@
 using DynaTrans.Cli.Tests.Tools;
+using Xunit.Abstractions;
 
 namespace DynaTrans.Cli.Tests.Signals;
 
@@ -6,8 +7,11 @@ namespace DynaTrans.Cli.Tests.Signals;
 /// Programs about signals, timers and interrupted calls, which print the same whenever they run natively: a guest must print that, in both
 /// interfaces and by both executors. The command is the one that the build leaves for users.
 /// </summary>
-public sealed class SignalTests : IDisposable
+public sealed class SignalTests(ITestOutputHelper output) : IDisposable
 {
+    // Some programs wait a while for another thread or process to come to a place; on a loaded machine it may come later.
+    private const int Attempts = 3;
+
     private readonly string _folder = Directory.CreateTempSubdirectory("signals").FullName;
 
     public static TheoryData<string, string> Programs
@@ -44,8 +48,18 @@ public sealed class SignalTests : IDisposable
         Assert.Equal(0, native.Status);
         foreach (var engine in engines)
         {
-            var guest = Command.Run(null, _folder, ShippedCommand.Program, ["run", "--engine", engine, program, .. arguments]);
-            Assert.Equal((native.Status, native.Output), (guest.Status, guest.Output));
+            for (var attempt = 1; ; attempt++)
+            {
+                var guest = Command.Run(null, _folder, ShippedCommand.Program, ["run", "--engine", engine, program, .. arguments]);
+                if (attempt == Attempts || (guest.Status, guest.Output) == (native.Status, native.Output))
+                {
+                    Assert.Equal((native.Status, native.Output), (guest.Status, guest.Output));
+                    break;
+                }
+
+                output.WriteLine($"{Path.GetFileName(program)}, {engine}, attempt {attempt} differs, status {guest.Status}:\n{guest.Output}");
+                native = Command.Run(null, _folder, program, arguments);
+            }
         }
     }
 
