@@ -60,6 +60,7 @@ internal static class ConformanceReport
         private readonly long[] _mismatches = new long[engines];
         private int _forms;
         private long _cases;
+        private int _repeated;
 
         internal bool AnyMismatch => _mismatches.Any(m => m > 0);
 
@@ -70,11 +71,13 @@ internal static class ConformanceReport
             for (var x = 0; x < engines; x++)
             {
                 _mismatches[x] += result.Mismatches[x];
+                _repeated += result.Repeated[x];
                 if (result.Mismatches[x] > 0) _badForms[x]++;
             }
         }
 
         internal string Text(IReadOnlyList<string> names) =>
-            $"{_forms} forms, {_cases} cases; " + string.Join("; ", names.Select((n, x) => $"{n}: {_mismatches[x]} mismatches in {_badForms[x]} forms"));
+            $"{_forms} forms, {_cases} cases; " + string.Join("; ", names.Select((n, x) => $"{n}: {_mismatches[x]} mismatches in {_badForms[x]} forms"))
+                + (_repeated == 0 ? string.Empty : $"; {_repeated} run again");
     }
 }
