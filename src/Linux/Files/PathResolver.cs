@@ -274,9 +274,8 @@ public static class PathResolver
     // A descriptor of its own, of a target whose own may be somebody else's.
     private static int Take(PathTarget target)
     {
-        const int DuplicateCloseOnExec = 1030;
         using (target)
-            return (int)HostCalls.Call(HostSys.Fcntl, target.HostFd, DuplicateCloseOnExec);
+            return HostCalls.Duplicate(target.HostFd);
     }
 }
 

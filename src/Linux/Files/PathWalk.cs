@@ -111,14 +111,13 @@ internal sealed class PathWalk(Asker who, bool follow, ulong resolve)
 
     private long Reopen(int flags, int mode, OpenCall? caller)
     {
-        const int DuplicateCloseOnExec = 1030;
         var isLink = HostFiles.Status(_fd, out var status) == 0 && HostFiles.IsLink(status);
         if ((flags & OpenFlags.PathOnly) != 0)
         {
             if ((flags & OpenFlags.Directory) != 0 && !HostFiles.IsDirectory(status))
                 return -Errno.ENOTDIR;
             return _owned
-                ? HostCalls.Call(HostSys.Fcntl, _fd, DuplicateCloseOnExec)
+                ? HostCalls.Duplicate(_fd)
                 : HostFiles.Open(PathResolver.AtWorkingDirectory, HostFiles.Reopening(_fd), flags & ~OpenFlags.NoFollow, 0, 0);
         }
 
@@ -432,8 +431,7 @@ internal sealed class PathWalk(Asker who, bool follow, ulong resolve)
             return PathTarget.Of(_held);
 
         // Somebody else's descriptor, of which the caller needs his own.
-        const int DuplicateCloseOnExec = 1030;
-        return PathTarget.Owned((int)HostCalls.Call(HostSys.Fcntl, _fd, DuplicateCloseOnExec));
+        return PathTarget.Owned(HostCalls.Duplicate(_fd));
     }
 
     private void ReleasePlace()

@@ -148,6 +148,14 @@ public static unsafe class HostCalls
         return fd >= 0;
     }
 
+    /// <summary>Another descriptor of the same open file, which is closed at execve (F_DUPFD_CLOEXEC of fcntl(2)).</summary>
+    /// <returns>The descriptor, or a negative error number.</returns>
+    public static int Duplicate(int fd)
+    {
+        const int DuplicateCloseOnExec = 1030;
+        return (int)Call(HostSys.Fcntl, fd, DuplicateCloseOnExec);
+    }
+
     /// <summary>close(2).</summary>
     public static int Close(int fd) => (int)Call(HostSys.Close, fd);
 
