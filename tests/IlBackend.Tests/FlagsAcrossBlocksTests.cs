@@ -91,7 +91,7 @@ public sealed unsafe class FlagsAcrossBlocksTests(ITestOutputHelper output)
         result[17] = m.State->Slots[Slot.Rip];
 
         // A page fault, or a quotient that did not fit.
-        result[18] = (ulong)m.State->ExceptionVector;
+        result[18] = (ulong)m.State->Execution.ExceptionVector;
         return result;
     }
 

@@ -1,7 +1,7 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
-using DynaTrans.IlBackend.Export;
 using DynaTrans.IlBackend.Regions;
+using DynaTrans.Inspection.Text;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.Translation;
 

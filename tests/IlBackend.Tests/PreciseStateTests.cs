@@ -31,8 +31,8 @@ public sealed unsafe class PreciseStateTests
         a.jmp(loop);
         m.Assemble(a);
         Assert.Equal(ExitCause.Exception, m.Cpu.Run());
-        Assert.Equal(ExceptionVector.PageFault, m.State->ExceptionVector);
-        Assert.Equal(BareMachine.Data + 0x8000, m.State->FaultAddress);
+        Assert.Equal(ExceptionVector.PageFault, m.State->Execution.ExceptionVector);
+        Assert.Equal(BareMachine.Data + 0x8000, m.State->Execution.FaultAddress);
         Assert.Equal(BareMachine.Data + 0x8000, m.State->Slots[Slot.Rbx]);
         const ulong Rounds = (0x8000 / 8) + 1;
         Assert.Equal(3 * Rounds, m.State->Slots[Slot.R8]);
@@ -51,7 +51,7 @@ public sealed unsafe class PreciseStateTests
         a.mov(__qword_ptr[rbx], rax);
         m.Assemble(a);
         Assert.Equal(ExitCause.Exception, m.Cpu.Run());
-        Assert.Equal(BareMachine.Data + 0x8000, m.State->FaultAddress);
+        Assert.Equal(BareMachine.Data + 0x8000, m.State->Execution.FaultAddress);
         var bytes = new byte[4];
         m.Space.Read(BareMachine.Data + 0x8000 - 4, bytes);
         Assert.All(bytes, b => Assert.Equal(0, b));
@@ -120,7 +120,7 @@ public sealed unsafe class PreciseStateTests
         a.jmp(loop);
         m.Assemble(a);
         Assert.Equal(ExitCause.Budget, m.Cpu.Run(42));
-        Assert.Equal(42UL, m.State->InstructionCount);
+        Assert.Equal(42UL, m.State->Execution.InstructionCount);
         Assert.Equal(11UL, m.State->Slots[Slot.Rax]);
         Assert.Equal(11UL, m.State->Slots[Slot.Rbx]);
         Assert.Equal(10UL, m.State->Slots[Slot.Rcx]);

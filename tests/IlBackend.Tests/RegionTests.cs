@@ -64,7 +64,7 @@ public sealed unsafe class RegionTests
         }
 
         Assert.Equal(expected.State->Slots[Slot.Rbx], m.State->Slots[Slot.Rbx]);
-        Assert.Equal(expected.State->InstructionCount, m.State->InstructionCount);
+        Assert.Equal(expected.State->Execution.InstructionCount, m.State->Execution.InstructionCount);
     }
 
     [Theory]

@@ -35,10 +35,10 @@ public sealed unsafe class SharedCheckTests
                 Assert.True(expected.State->Slots[i] == actual.State->Slots[i], $"{Slot.Name(i)}, seed {seed}");
             Assert.True(expected.State->Slots[Slot.Rip] == actual.State->Slots[Slot.Rip], $"rip, seed {seed}");
             Assert.True(CpuAccess.GetEflags(expected.State) == CpuAccess.GetEflags(actual.State), $"flags, seed {seed}");
-            Assert.True(expected.State->ExceptionVector == actual.State->ExceptionVector, $"exception, seed {seed}");
+            Assert.True(expected.State->Execution.ExceptionVector == actual.State->Execution.ExceptionVector, $"exception, seed {seed}");
             if (cause == ExitCause.Exception)
                 Assert.True(
-                    (expected.State->FaultAddress, expected.State->ExceptionError) == (actual.State->FaultAddress, actual.State->ExceptionError),
+                    (expected.State->Execution.FaultAddress, expected.State->Execution.ExceptionError) == (actual.State->Execution.FaultAddress, actual.State->Execution.ExceptionError),
                     $"fault, seed {seed}");
             Assert.True(Memory(expected).SequenceEqual(Memory(actual)), $"memory, seed {seed}");
             rounds += expected.State->Slots[Slot.Rsi];
@@ -72,8 +72,8 @@ public sealed unsafe class SharedCheckTests
         // 0x28 bytes are left when the frames have come down: the second push of the last frame goes below the mapping.
         m.State->Slots[Slot.Rsp] = 0x38000 + (56 * 500) + 8;
         Assert.Equal(ExitCause.Exception, m.Cpu.Run());
-        Assert.Equal(ExceptionVector.PageFault, m.State->ExceptionVector);
-        Assert.Equal(0x38000UL - 8, m.State->FaultAddress);
+        Assert.Equal(ExceptionVector.PageFault, m.State->Execution.ExceptionVector);
+        Assert.Equal(0x38000UL - 8, m.State->Execution.FaultAddress);
         Assert.Equal(0x38000UL, m.State->Slots[Slot.Rsp]);
         Assert.Equal(500UL, m.State->Slots[Slot.Rcx]);
     }
@@ -164,7 +164,7 @@ public sealed unsafe class SharedCheckTests
         m.Assemble(a);
         using var timer = new Timer(_ => m.Space.Protect(BareMachine.Data, 0x1000, PagePermission.Read), null, 100, Timeout.Infinite);
         Assert.Equal(ExitCause.Exception, m.Cpu.Run());
-        Assert.Equal(BareMachine.Data + 8, m.State->FaultAddress);
+        Assert.Equal(BareMachine.Data + 8, m.State->Execution.FaultAddress);
         var last = new byte[8];
         m.Space.Read(BareMachine.Data + 8, last);
         Assert.Equal(m.State->Slots[Slot.Rcx], BitConverter.ToUInt64(last) + 1);

@@ -3,6 +3,8 @@ using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Helpers.X87;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.SoftFloat;
+using DynaTrans.Runtime.State;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
 using ExitCause = DynaTrans.Frontend.Ir.ExitCause;
@@ -59,7 +61,7 @@ public sealed unsafe class X87ExecutionTests
         m.Assemble(a);
         // The pending exception comes before the page fault of the operand.
         Assert.Equal(ExitCause.Exception, m.Cpu.Run());
-        Assert.Equal(ExceptionVector.FloatingPoint, m.State->ExceptionVector);
+        Assert.Equal(ExceptionVector.FloatingPoint, m.State->Execution.ExceptionVector);
         Assert.Equal(7u, m.State->Slots[Slot.Rbx]);
         Assert.Equal(X87Bits.ZE | X87Bits.ES | X87Bits.Busy | 6u << 11, m.State->Slots[Slot.Rax] & 0xFFFF);
         Assert.Equal(0xC0, m.State->FpuValid);
@@ -67,8 +69,8 @@ public sealed unsafe class X87ExecutionTests
         // The handler clears it, and the instruction runs.
         X87Environment.ClearExceptions(&m.State->X87);
         Assert.Equal(ExitCause.Exception, m.Cpu.Run());
-        Assert.Equal(ExceptionVector.PageFault, m.State->ExceptionVector);
-        Assert.Equal(0x10u, m.State->FaultAddress);
+        Assert.Equal(ExceptionVector.PageFault, m.State->Execution.ExceptionVector);
+        Assert.Equal(0x10u, m.State->Execution.FaultAddress);
     }
 
     [Theory]
@@ -87,7 +89,7 @@ public sealed unsafe class X87ExecutionTests
         a.mov(ebx, 2);
         m.Assemble(a);
         Assert.Equal(ExitCause.Exception, m.Cpu.Run());
-        Assert.Equal(ExceptionVector.FloatingPoint, m.State->ExceptionVector);
+        Assert.Equal(ExceptionVector.FloatingPoint, m.State->Execution.ExceptionVector);
         Assert.Equal(1u, m.State->Slots[Slot.Rbx]);
     }
 
@@ -103,7 +105,7 @@ public sealed unsafe class X87ExecutionTests
         m.Assemble(a);
         m.State->X87.Guard = X87State.GuardInstructions;
         Assert.Equal(ExitCause.Exception, m.Cpu.Run());
-        Assert.Equal(ExceptionVector.DeviceNotAvailable, m.State->ExceptionVector);
+        Assert.Equal(ExceptionVector.DeviceNotAvailable, m.State->Execution.ExceptionVector);
         Assert.Equal(1u, m.State->Slots[Slot.Rbx]);
     }
 
@@ -118,7 +120,7 @@ public sealed unsafe class X87ExecutionTests
         a.fstp(__qword_ptr[rbx]);
         m.Assemble(a);
         Assert.Equal(ExitCause.Exception, m.Cpu.Run());
-        Assert.Equal(ExceptionVector.PageFault, m.State->ExceptionVector);
+        Assert.Equal(ExceptionVector.PageFault, m.State->Execution.ExceptionVector);
         Assert.Equal(7 << 11, m.State->Fsw);
         Assert.Equal(0x80, m.State->FpuValid);
         Assert.Equal(0u, Read(m, BareMachine.Data + 0x8000 - 4, 4));

@@ -93,8 +93,8 @@ public sealed unsafe class X87RegionTests
             a.jmp(again);
             m.Assemble(a);
             Assert.Equal(ExitCause.Exception, m.Cpu.Run());
-            Assert.Equal(ExceptionVector.PageFault, m.State->ExceptionVector);
-            Assert.Equal(Data + 0x8000, m.State->FaultAddress);
+            Assert.Equal(ExceptionVector.PageFault, m.State->Execution.ExceptionVector);
+            Assert.Equal(Data + 0x8000, m.State->Execution.FaultAddress);
             return Describe(m);
         }
 
@@ -128,7 +128,7 @@ public sealed unsafe class X87RegionTests
             a.hlt();
             m.Assemble(a);
             m.Cpu.Run();
-            Assert.Equal(ExceptionVector.FloatingPoint, m.State->ExceptionVector);
+            Assert.Equal(ExceptionVector.FloatingPoint, m.State->Execution.ExceptionVector);
             return Describe(m);
         }
 
@@ -268,7 +268,7 @@ public sealed unsafe class X87RegionTests
         var registers = string.Join(
             ' ', Enumerable.Range(0, 8).Select(i => $"{((ushort*)&s->X87)[(i * 8) + 4]:x4}{((ulong*)&s->X87)[i * 2]:x16}"));
         return $"rip {s->Slots[Slot.Rip]:x} eax {s->Slots[Slot.Rax]:x} ebp {s->Slots[Slot.Rbp]:x} ecx {s->Slots[Slot.Rcx]:x} "
-            + $"esi {s->Slots[Slot.Rsi]:x} ebx {s->Slots[Slot.Rbx]:x} vector {s->ExceptionVector} fcw {s->Fcw:x} fsw {s->Fsw:x} valid {s->FpuValid:x} "
+            + $"esi {s->Slots[Slot.Rsi]:x} ebx {s->Slots[Slot.Rbx]:x} vector {s->Execution.ExceptionVector} fcw {s->Fcw:x} fsw {s->Fsw:x} valid {s->FpuValid:x} "
             + $"last {s->X87.Last:x} fdp {s->X87.Fdp:x} {registers}";
     }
 }

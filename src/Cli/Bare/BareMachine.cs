@@ -110,16 +110,16 @@ internal sealed unsafe class BareMachine : IDisposable
     private ExecResult Execute(ExecCase c, ulong limit)
     {
         var s = _vcpu.State;
-        var start = s->InstructionCount;
+        var start = s->Execution.InstructionCount;
         var result = new ExecResult();
 
         // An exception that is delivered uses up one instruction of the limit too: a handler that faults at once never executes one.
         var delivered = 0UL;
         while (true)
         {
-            var done = s->InstructionCount - start;
+            var done = s->Execution.InstructionCount - start;
             var cause = done + delivered >= limit ? ExitCause.Budget : _vcpu.Run(limit == ulong.MaxValue ? limit : limit - done - delivered);
-            result.Instructions = s->InstructionCount - start;
+            result.Instructions = s->Execution.InstructionCount - start;
             if (cause == ExitCause.Requested && _isOver)
             {
                 result.Stop = "timeout";
@@ -131,7 +131,7 @@ internal sealed unsafe class BareMachine : IDisposable
             if (_mode == BareMode.Real && cause is ExitCause.Exception or ExitCause.SoftwareInterrupt)
             {
                 delivered += cause == ExitCause.Exception ? 1UL : 0;
-                if (RealModeInterrupts.Deliver(s, cause == ExitCause.Exception ? s->ExceptionVector : (int)s->ExitDetail))
+                if (RealModeInterrupts.Deliver(s, cause == ExitCause.Exception ? s->Execution.ExceptionVector : (int)s->Execution.ExitDetail))
                     continue;
                 result.Stop = "shutdown";
                 return result;
@@ -156,12 +156,12 @@ internal sealed unsafe class BareMachine : IDisposable
             _ => throw new InvalidOperationException($"the processor stopped with {cause}"),
         };
         if (cause == ExitCause.SoftwareInterrupt)
-            result.Interrupt = (int)s->ExitDetail;
+            result.Interrupt = (int)s->Execution.ExitDetail;
         if (cause != ExitCause.Exception)
             return;
-        var isPageFault = s->ExceptionVector == ExceptionVector.PageFault;
-        var error = isPageFault && ring == 0 ? s->ExceptionError & ~UserAccess : s->ExceptionError;
-        result.Exception = (s->ExceptionVector, error, isPageFault ? s->FaultAddress : null);
+        var isPageFault = s->Execution.ExceptionVector == ExceptionVector.PageFault;
+        var error = isPageFault && ring == 0 ? s->Execution.ExceptionError & ~UserAccess : s->Execution.ExceptionError;
+        result.Exception = (s->Execution.ExceptionVector, error, isPageFault ? s->Execution.FaultAddress : null);
     }
 }
 

@@ -2,6 +2,7 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Helpers.X87;
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Cli.Bare;

@@ -1,7 +1,8 @@
 using System.CommandLine;
-using DynaTrans.Cli.Dumping;
 using DynaTrans.Cli.Guests;
-using DynaTrans.IlBackend.Export;
+using DynaTrans.Inspection;
+using DynaTrans.Inspection.HostCode;
+using DynaTrans.Inspection.Text;
 using DynaTrans.Linux;
 using Spectre.Console;
 

@@ -1,9 +1,13 @@
 using System.CommandLine;
 using System.Globalization;
-using DynaTrans.Cli.Dumping;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.IlBackend.Emission;
-using DynaTrans.IlBackend.Export;
+using DynaTrans.Inspection;
+using DynaTrans.Inspection.Assemblies;
+using DynaTrans.Inspection.CSharp;
+using DynaTrans.Inspection.HostCode;
+using DynaTrans.Inspection.Html;
+using DynaTrans.Inspection.Text;
 using DynaTrans.Linux;
 using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Loading;

@@ -42,7 +42,7 @@ internal sealed unsafe class RunStatistics
     {
         lock (_gate)
         {
-            _instructions += vcpu.State->InstructionCount;
+            _instructions += vcpu.State->Execution.InstructionCount;
             Add(ref _exits, vcpu.Exits);
             if (vcpu.Times is not { } times)
                 return;

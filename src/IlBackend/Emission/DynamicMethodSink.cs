@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Reflection.Emit;
 using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Host;
 
 namespace DynaTrans.IlBackend.Emission;
 

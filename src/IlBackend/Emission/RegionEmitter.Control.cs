@@ -42,17 +42,17 @@ public sealed unsafe partial class RegionEmitter
                 break;
             case IrOpcode.Exit:
                 StoreRipAndFlags(_block.Next);
-                FieldAddress(FieldOffset(nameof(CpuState.ExitDetail)));
+                FieldAddress(FieldOffset(nameof(ExecutionState.ExitDetail)));
                 Ldc(op.Imm);
                 _il.Emit(OpCodes.Stind_I8);
                 SetCause((ExitCause)op.Sub);
                 GoOut(WayOut.Return);
                 break;
             default:
-                FieldAddress(FieldOffset(nameof(CpuState.ExceptionVector)));
+                FieldAddress(FieldOffset(nameof(ExecutionState.ExceptionVector)));
                 Ldc4(op.Sub);
                 _il.Emit(OpCodes.Stind_I4);
-                FieldAddress(FieldOffset(nameof(CpuState.ExceptionError)));
+                FieldAddress(FieldOffset(nameof(ExecutionState.ExceptionError)));
                 Push(op.A, 4);
                 _il.Emit(OpCodes.Stind_I4);
                 Leave(LeaveSite());
@@ -145,7 +145,7 @@ public sealed unsafe partial class RegionEmitter
     // another thread would never end).
     private void PushRequest()
     {
-        FieldAddress(FieldOffset(nameof(CpuState.ExitRequest)));
+        FieldAddress(FieldOffset(nameof(ExecutionState.ExitRequest)));
         _il.Emit(OpCodes.Volatile);
         _il.Emit(OpCodes.Ldind_I4);
     }
@@ -160,7 +160,7 @@ public sealed unsafe partial class RegionEmitter
         }
 
         StoreParts(_flags);
-        FieldAddress(FieldOffset(nameof(CpuState.FaultSite)));
+        FieldAddress(FieldOffset(nameof(ExecutionState.FaultSite)));
         _il.EmitFaultSite(NewSite(rip, InState(_flags), 0));
         _il.Emit(OpCodes.Conv_I);
         _il.Emit(OpCodes.Stind_I);
@@ -211,7 +211,7 @@ public sealed unsafe partial class RegionEmitter
     // Finds the cell of the target in _slow in the vCPU's entry cache (line = cache + index * 16, { rip, cell }); the flags are in the state.
     private void EmitLookup()
     {
-        LoadField(nameof(CpuState.EntryCache), OpCodes.Ldind_I);
+        LoadField(nameof(ExecutionState.EntryCache), OpCodes.Ldind_I);
         LdLoc(_slow);
         Ldc((long)(EntryCacheLine.Count - 1));
         _il.Emit(OpCodes.And);
@@ -306,7 +306,7 @@ public sealed unsafe partial class RegionEmitter
 
     private void SetCause(ExitCause cause)
     {
-        FieldAddress(FieldOffset(nameof(CpuState.ExitCauseValue)));
+        FieldAddress(FieldOffset(nameof(ExecutionState.ExitCauseValue)));
         Ldc4((int)cause);
         _il.Emit(OpCodes.Stind_I4);
     }

@@ -103,7 +103,7 @@ public sealed unsafe partial class RegionEmitter
 
     private void StoreSite(ExitCause cause)
     {
-        FieldAddress(FieldOffset(nameof(CpuState.FaultSite)));
+        FieldAddress(FieldOffset(nameof(ExecutionState.FaultSite)));
         LdLoc(_site);
         _il.Emit(OpCodes.Conv_I);
         _il.Emit(OpCodes.Stind_I);
@@ -162,8 +162,8 @@ public sealed unsafe partial class RegionEmitter
     {
         if (!_options.CountInstructions)
             return;
-        FieldAddress(FieldOffset(nameof(CpuState.InstructionCount)));
-        LoadField(nameof(CpuState.InstructionCount), OpCodes.Ldind_I8);
+        FieldAddress(FieldOffset(nameof(ExecutionState.InstructionCount)));
+        LoadField(nameof(ExecutionState.InstructionCount), OpCodes.Ldind_I8);
         LdLoc(_count);
         _il.Emit(OpCodes.Add);
         _il.Emit(OpCodes.Stind_I8);

@@ -170,7 +170,7 @@ public sealed unsafe partial class RegionEmitter
             if (_options.WindowPages != 0)
                 Ldc((long)_options.WindowPages);
             else
-                LoadField(nameof(CpuState.WindowPages), OpCodes.Ldind_I8);
+                LoadField(nameof(ExecutionState.WindowPages), OpCodes.Ldind_I8);
             _il.EmitBranch(OpCodes.Bge_Un, slow);
             BeginPermission();
             LdLoc(_page);
@@ -197,7 +197,7 @@ public sealed unsafe partial class RegionEmitter
             LdLoc(_ea);
             Ldc4(12);
             _il.Emit(OpCodes.Shr_Un);
-            LoadField(nameof(CpuState.WindowPages), OpCodes.Ldind_I8);
+            LoadField(nameof(ExecutionState.WindowPages), OpCodes.Ldind_I8);
             _il.EmitBranch(OpCodes.Bge_Un, slow);
         }
 
@@ -219,7 +219,7 @@ public sealed unsafe partial class RegionEmitter
         if (_options.PermissionsOffset != 0)
             LdLoc(_memory);
         else
-            LoadField(nameof(CpuState.Permissions), OpCodes.Ldind_I);
+            LoadField(nameof(ExecutionState.Permissions), OpCodes.Ldind_I);
     }
 
     private void EndPermission()
@@ -472,7 +472,7 @@ public sealed unsafe partial class RegionEmitter
     private void LeaveIfPending(nint site)
     {
         var none = _il.DefineLabel();
-        LoadField(nameof(CpuState.ExceptionVector), OpCodes.Ldind_I4);
+        LoadField(nameof(ExecutionState.ExceptionVector), OpCodes.Ldind_I4);
         Ldc4(0);
         _il.EmitBranch(OpCodes.Blt, none);
         Leave(site);

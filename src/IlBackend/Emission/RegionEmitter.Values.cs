@@ -47,7 +47,8 @@ public sealed unsafe partial class RegionEmitter
 
     private void FieldAddress(int offset) => _il.EmitStateAddress(offset);
 
-    private static int FieldOffset(string name) => (int)Marshal.OffsetOf<CpuState>(name);
+    // Of a field of the execution part.
+    private static int FieldOffset(string name) => CpuState.ExecutionOffset + (int)Marshal.OffsetOf<ExecutionState>(name);
 
     private void LoadField(string name, OpCode load)
     {

@@ -254,7 +254,7 @@ public sealed unsafe partial class RegionEmitter
         if ((effects & HelperEffects.MayFault) != 0)
         {
             var fail = _il.DefineLabel();
-            LoadField(nameof(CpuState.ExceptionVector), OpCodes.Ldind_I4);
+            LoadField(nameof(ExecutionState.ExceptionVector), OpCodes.Ldind_I4);
             Ldc4(0);
             _il.EmitBranch(OpCodes.Bge, fail);
             Cold(() =>

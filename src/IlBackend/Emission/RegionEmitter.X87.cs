@@ -4,6 +4,7 @@ using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Helpers.X87;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.SoftFloat;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 
@@ -262,7 +263,7 @@ public sealed unsafe partial class RegionEmitter
         RegisterAddress(register, 0);
         _il.EmitCall(helper);
         var fail = _il.DefineLabel();
-        LoadField(nameof(CpuState.ExceptionVector), OpCodes.Ldind_I4);
+        LoadField(nameof(ExecutionState.ExceptionVector), OpCodes.Ldind_I4);
         Ldc4(0);
         _il.EmitBranch(OpCodes.Bge, fail);
         Cold(() =>

@@ -198,7 +198,7 @@ public sealed unsafe partial class RegionEmitter
     private void EmitEntry()
     {
         _il.BeginGlue("entry");
-        LoadField(nameof(CpuState.MemoryBase), OpCodes.Ldind_I);
+        LoadField(nameof(ExecutionState.MemoryBase), OpCodes.Ldind_I);
         StLoc(_memory);
         LoadRegisters();
         LoadVectors();
@@ -286,7 +286,7 @@ public sealed unsafe partial class RegionEmitter
         if (_options.RegionNumber == 0)
             return;
         var hot = _il.DefineLabel();
-        var offset = FieldOffset(nameof(CpuState.EntriesToSample));
+        var offset = FieldOffset(nameof(ExecutionState.EntriesToSample));
         FieldAddress(offset);
         FieldAddress(offset);
         _il.Emit(OpCodes.Ldind_I4);

@@ -1,4 +1,5 @@
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.State;
 
 namespace DynaTrans.IlBackend.Regions;
 
@@ -22,7 +23,7 @@ public readonly record struct X87Stack(int Top, int Valid)
 {
     private const int Forms = HelperId.X87MultiplyTop - HelperId.X87AddTop;
 
-    /// <summary>From the word of the state (Runtime.Helpers.X87.X87State.Stack).</summary>
+    /// <summary>From the word of the state (Runtime.X87State.Stack).</summary>
     public static X87Stack FromWord(uint word) => new((int)(word >> 16) & 7, (int)word & 0xFF);
 
     /// <summary>The word of the state; nothing forbids x87 instructions.</summary>

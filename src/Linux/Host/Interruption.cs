@@ -1,4 +1,5 @@
 using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Host;
 
 namespace DynaTrans.Linux.Host;
 

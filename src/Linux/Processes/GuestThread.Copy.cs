@@ -27,7 +27,7 @@ public sealed unsafe partial class GuestThread
         var old = Vcpu;
         Vcpu = vcpu;
         if (_busFaults != null)
-            _busFaults->ExitRequest = &vcpu.State->ExitRequest;
+            _busFaults->ExitRequest = &vcpu.State->Execution.ExitRequest;
         if (IsInterrupted)
             vcpu.RequestExit();
         Process.Kernel.Dispose(old);
@@ -46,17 +46,8 @@ public sealed unsafe partial class GuestThread
             WakeFutex(clear, 1);
     }
 
-    private static void CopyGuestState(CpuState* from, CpuState* to)
-    {
-        // Everything up to the memory fields, which belong to the new address space; then segments and modes.
-        Buffer.MemoryCopy(from, to, CpuState.SizeInBytes, CpuState.X87Offset + 64);
-        to->Mode = from->Mode;
-        for (var i = 0; i < 6; i++)
-            *CpuAccess.Segment(to, i) = *CpuAccess.Segment(from, i);
-        for (var i = 0; i < CpuState.TlsEntryCount; i++)
-            to->TlsDescriptors[i] = from->TlsDescriptors[i];
-        to->Selectors = from->Selectors;
-    }
+    private static void CopyGuestState(CpuState* from, CpuState* to) =>
+        Buffer.MemoryCopy(from, to, CpuState.ExecutionOffset, CpuState.ExecutionOffset);
 
     private void WakeFutex(ulong address, int count)
     {

@@ -35,31 +35,31 @@ public sealed unsafe partial class GuestThread
     {
         var s = State;
         var rip = s->Slots[Slot.Rip];
-        if (s->ExceptionVector == ExceptionVector.PageFault && s->FaultAddress == rip && !Process.Is32 && Vsyscall.Contains(rip))
+        if (s->Execution.ExceptionVector == ExceptionVector.PageFault && s->Execution.FaultAddress == rip && !Process.Is32 && Vsyscall.Contains(rip))
         {
             Vsyscall.Serve(this);
             return;
         }
 
-        var kind = s->ExceptionVector == ExceptionVector.PageFault
-            ? Process.Memory.Judge(s->FaultAddress, AccessOf(s->ExceptionError))
+        var kind = s->Execution.ExceptionVector == ExceptionVector.PageFault
+            ? Process.Memory.Judge(s->Execution.FaultAddress, AccessOf(s->Execution.ExceptionError))
             : FaultKind.NotAllowed;
         if (kind == FaultKind.Gone)
             return;
-        TrapNumber = s->ExceptionVector;
-        TrapError = s->ExceptionError;
+        TrapNumber = s->Execution.ExceptionVector;
+        TrapError = s->Execution.ExceptionError;
 
         // A fault pushes RF, a trap does not (SDM Vol. 3, 18.3.1.1). Building the signal frame clears it again.
-        if (s->ExceptionVector is not (ExceptionVector.Debug or ExceptionVector.Breakpoint or ExceptionVector.Overflow))
+        if (s->Execution.ExceptionVector is not (ExceptionVector.Debug or ExceptionVector.Breakpoint or ExceptionVector.Overflow))
             s->Slots[Slot.Eflags] |= Eflags.RF;
-        var info = s->ExceptionVector switch
+        var info = s->Execution.ExceptionVector switch
         {
             ExceptionVector.DivideError => SignalInfo.Fault(Signal.Fpe, 1, rip),
             ExceptionVector.Debug => SignalInfo.Fault(Signal.Trap, TrapTrace, rip),
             ExceptionVector.Breakpoint => SignalInfo.Fault(Signal.Trap, SignalInfo.FromKernel, 0),
             ExceptionVector.InvalidOpcode => SignalInfo.Fault(Signal.Ill, IllegalOperand, rip),
             ExceptionVector.SegmentNotPresent or ExceptionVector.StackFault => SignalInfo.Fault(Signal.Bus, SignalInfo.FromKernel, 0),
-            ExceptionVector.PageFault => PageFault(s->FaultAddress, s->ExceptionError, kind),
+            ExceptionVector.PageFault => PageFault(s->Execution.FaultAddress, s->Execution.ExceptionError, kind),
             ExceptionVector.FloatingPoint => SignalInfo.Fault(Signal.Fpe, FloatingCode(s->Fsw & ~s->Fcw), rip),
             ExceptionVector.SimdFloatingPoint => SignalInfo.Fault(Signal.Fpe, FloatingCode((int)s->Mxcsr & ~((int)s->Mxcsr >> 7)), rip),
             ExceptionVector.AlignmentCheck => SignalInfo.Fault(Signal.Bus, BusAlignment, 0),
@@ -146,7 +146,7 @@ public sealed unsafe partial class GuestThread
     {
         if (!TakeBusFault(out var address))
             return cause;
-        if (cause is ExitCause.Syscall or ExitCause.Sysenter || (cause == ExitCause.SoftwareInterrupt && State->ExitDetail == 0x80))
+        if (cause is ExitCause.Syscall or ExitCause.Sysenter || (cause == ExitCause.SoftwareInterrupt && State->Execution.ExitDetail == 0x80))
             State->Slots[Slot.Rip] -= SystemCallLength;
         TrapNumber = ExceptionVector.PageFault;
         TrapError = 4;

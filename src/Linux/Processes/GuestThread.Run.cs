@@ -90,14 +90,14 @@ public sealed unsafe partial class GuestThread
                 case ExitCause.Syscall:
                     ServeSyscall64();
                     break;
-                case ExitCause.SoftwareInterrupt when State->ExitDetail == 0x80:
+                case ExitCause.SoftwareInterrupt when State->Execution.ExitDetail == 0x80:
                     ServeSyscall32();
                     break;
                 case ExitCause.Sysenter:
                     ServeSysenter();
                     break;
                 case ExitCause.SoftwareInterrupt:
-                    RaiseSoftwareInterrupt((int)State->ExitDetail);
+                    RaiseSoftwareInterrupt((int)State->Execution.ExitDetail);
                     break;
                 case ExitCause.Exception:
                     RaiseException();

@@ -158,7 +158,7 @@ public sealed unsafe partial class GuestThread
         // CPUCLOCK of one thread: ~tid << 3 | per-thread | kind (kernel, posix-timers.h).
         _cpuClock = (uint)((~host << 3) | 4);
         Volatile.Write(ref _hostThread, host);
-        _busFaults = BusFaults.Attach(&State->ExitRequest);
+        _busFaults = BusFaults.Attach(&State->Execution.ExitRequest);
     }
 
     private static int* NewWords() => (int*)NativeMemory.AllocZeroed(2, sizeof(int));

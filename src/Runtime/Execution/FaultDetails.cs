@@ -3,6 +3,7 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 using Iced.Intel;
@@ -28,18 +29,18 @@ internal static unsafe class FaultDetails
     public static void Refine(Vcpu vcpu)
     {
         var s = vcpu.State;
-        if (s->ExceptionVector == ExceptionVector.Overflow)
+        if (s->Execution.ExceptionVector == ExceptionVector.Overflow)
         {
             // A trap, which only into raises: it has completed, and its helper kept the address of the next instruction.
-            s->Slots[Slot.Rip] = s->ExitDetail;
-            s->InstructionCount++;
+            s->Slots[Slot.Rip] = s->Execution.ExitDetail;
+            s->Execution.InstructionCount++;
             return;
         }
 
         var mode = (GuestMode)s->Mode;
-        var isRead = s->ExceptionVector == ExceptionVector.PageFault && (s->ExceptionError & (WriteAccess | Fetch)) == 0;
-        var mayBeStack = s->ExceptionVector == ExceptionVector.GeneralProtection && mode.Is64();
-        var isSimd = s->ExceptionVector == ExceptionVector.SimdFloatingPoint && s->ExceptionError == HostMxcsr.InexactIsOpen;
+        var isRead = s->Execution.ExceptionVector == ExceptionVector.PageFault && (s->Execution.ExceptionError & (WriteAccess | Fetch)) == 0;
+        var mayBeStack = s->Execution.ExceptionVector == ExceptionVector.GeneralProtection && mode.Is64();
+        var isSimd = s->Execution.ExceptionVector == ExceptionVector.SimdFloatingPoint && s->Execution.ExceptionError == HostMxcsr.InexactIsOpen;
         if (!isRead && !mayBeStack && !isSimd)
             return;
         var bytes = new byte[MaxLength];
@@ -69,14 +70,14 @@ internal static unsafe class FaultDetails
             if (mayBeStack && (!IsCanonical(address) || !IsCanonical(last)))
             {
                 if (memory.Segment == Register.SS && !IsMisaligned(instruction, memory.MemorySize, address))
-                    s->ExceptionVector = ExceptionVector.StackFault;
+                    s->Execution.ExceptionVector = ExceptionVector.StackFault;
                 return;
             }
 
             // arpl reads first, and writes only what it changes.
             if (isRead && instruction.Mnemonic != Mnemonic.Arpl && memory.Access is OpAccess.ReadWrite or OpAccess.ReadCondWrite
-                && (IsBitString(instruction) || Covers(address, memory.MemorySize, s->FaultAddress)))
-                ReportWrite(vcpu, Covers(address, memory.MemorySize, s->FaultAddress) ? address : s->FaultAddress);
+                && (IsBitString(instruction) || Covers(address, memory.MemorySize, s->Execution.FaultAddress)))
+                ReportWrite(vcpu, Covers(address, memory.MemorySize, s->Execution.FaultAddress) ? address : s->Execution.FaultAddress);
         }
     }
 
@@ -84,11 +85,11 @@ internal static unsafe class FaultDetails
     private static void ReportWrite(Vcpu vcpu, ulong address)
     {
         var s = vcpu.State;
-        s->ExceptionError |= WriteAccess;
+        s->Execution.ExceptionError |= WriteAccess;
         if ((vcpu.Cache.Memory.Query(address) & (PagePermission.Mapped | PagePermission.Write)) != PagePermission.Mapped)
             return;
-        s->ExceptionError |= Present;
-        s->FaultAddress = address;
+        s->Execution.ExceptionError |= Present;
+        s->Execution.FaultAddress = address;
     }
 
     private static bool IsCanonical(ulong address) => (long)(address << 16) >> 16 == (long)address;
@@ -105,7 +106,7 @@ internal static unsafe class FaultDetails
     private static void RefineSimd(Vcpu vcpu, in Instruction instruction)
     {
         var s = vcpu.State;
-        s->ExceptionError = 0;
+        s->Execution.ExceptionError = 0;
         Vector128<byte> second = default;
         if (instruction.Op1Kind == OpKind.Register)
             second = *CpuAccess.Vector(s, Registers.Xmm(instruction.Op1Register));

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
@@ -132,7 +133,7 @@ internal sealed unsafe class LockStep : IDisposable
     private void Restore(CpuState* from)
     {
         var s = _vcpu.State;
-        var offset = (int)((byte*)&s->ExitRequest - (byte*)s);
+        var offset = (int)((byte*)&s->Execution.ExitRequest - (byte*)s);
         Buffer.MemoryCopy(from, s, offset, offset);
         offset += sizeof(int);
         Buffer.MemoryCopy((byte*)from + offset, (byte*)s + offset, CpuState.SizeInBytes - offset, CpuState.SizeInBytes - offset);

@@ -23,10 +23,10 @@ public static unsafe class RealModeInterrupts
     /// <returns>False when the double fault could not be delivered either: the CPU shuts down. The state is then unchanged.</returns>
     public static bool Deliver(CpuState* s, int vector)
     {
-        s->ExceptionVector = -1;
+        s->Execution.ExceptionVector = -1;
         if (TryDeliver(s, vector) || TryDeliver(s, ExceptionVector.DoubleFault))
             return true;
-        s->ExceptionVector = -1;
+        s->Execution.ExceptionVector = -1;
         return false;
     }
 
@@ -38,7 +38,7 @@ public static unsafe class RealModeInterrupts
         DropCodeUnderStack(s);
         if (!GuestStack.TryPush(s, 2, [flags, s->Cs.Selector, s->Slots[Slot.Rip]]))
             return false;
-        s->ExceptionVector = -1;
+        s->Execution.ExceptionVector = -1;
         s->Slots[Slot.Eflags] &= ~(ulong)(Eflags.IF | Eflags.TF | Eflags.AC | Eflags.RF);
         SegmentHelpers.LoadReal(s, 1, (ushort)(entry >> 16));
         s->Slots[Slot.Rip] = (ushort)entry;

@@ -1,6 +1,7 @@
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Helpers.Vector;
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.State;
 using Iced.Intel;
 using V = System.Runtime.Intrinsics.Vector128<byte>;

@@ -38,7 +38,7 @@ internal static unsafe class StateComparison
         Add("x87 operand pointer", x87A->Fdp, x87B->Fdp);
         Add("mxcsr", a->Mxcsr, b->Mxcsr);
         Add("mode", a->Mode, b->Mode);
-        Add("instructions", a->InstructionCount, b->InstructionCount);
+        Add("instructions", a->Execution.InstructionCount, b->Execution.InstructionCount);
         for (var i = 0; i < SegmentNames.Length; i++)
             Add(SegmentNames[i], CpuAccess.Segment(a, i)->Selector, CpuAccess.Segment(b, i)->Selector);
         if (causeA == causeB)
@@ -48,13 +48,13 @@ internal static unsafe class StateComparison
         void CompareCause(ExitCause cause)
         {
             if (cause == ExitCause.SoftwareInterrupt)
-                Add("interrupt", a->ExitDetail, b->ExitDetail);
+                Add("interrupt", a->Execution.ExitDetail, b->Execution.ExitDetail);
             if (cause != ExitCause.Exception)
                 return;
-            Add("exception", (uint)a->ExceptionVector, (uint)b->ExceptionVector);
-            Add("error code", a->ExceptionError, b->ExceptionError);
-            if (a->ExceptionVector == ExceptionVector.PageFault)
-                Add("fault address", a->FaultAddress, b->FaultAddress);
+            Add("exception", (uint)a->Execution.ExceptionVector, (uint)b->Execution.ExceptionVector);
+            Add("error code", a->Execution.ExceptionError, b->Execution.ExceptionError);
+            if (a->Execution.ExceptionVector == ExceptionVector.PageFault)
+                Add("fault address", a->Execution.FaultAddress, b->Execution.FaultAddress);
         }
 
         void Add(string name, ulong x, ulong y)

@@ -145,7 +145,7 @@ public sealed unsafe partial class Vcpu
         }
 
         var present = (Cache.Memory.Query(address) & PagePermission.Mapped) != 0 ? 1u : 0;
-        State->FaultAddress = address;
+        State->Execution.FaultAddress = address;
         CpuAccess.Raise(State, ExceptionVector.PageFault, 0x14 | present);
         return false;
     }

@@ -3,6 +3,7 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
@@ -58,19 +59,19 @@ public sealed unsafe partial class Vcpu : IDisposable
         State = (CpuState*)NativeMemory.AlignedAlloc(CpuState.SizeInBytes, 64);
         new Span<byte>(State, CpuState.SizeInBytes).Clear();
         _handle = GCHandle.Alloc(this, GCHandleType.Weak);
-        State->VcpuHandle = GCHandle.ToIntPtr(_handle);
-        State->MemoryBase = cache.Memory.Base;
-        State->Permissions = cache.Memory.Permissions;
-        State->WindowPages = cache.Memory.WindowSize / AddressSpace.PageSize;
-        State->EntriesToSample = EntriesPerSample;
-        State->ExceptionVector = -1;
-        State->InstructionLimit = ulong.MaxValue;
+        State->Execution.VcpuHandle = GCHandle.ToIntPtr(_handle);
+        State->Execution.MemoryBase = cache.Memory.Base;
+        State->Execution.Permissions = cache.Memory.Permissions;
+        State->Execution.WindowPages = cache.Memory.WindowSize / AddressSpace.PageSize;
+        State->Execution.EntriesToSample = EntriesPerSample;
+        State->Execution.ExceptionVector = -1;
+        State->Execution.InstructionLimit = ulong.MaxValue;
         State->Fcw = 0x37F;
         State->Mxcsr = 0x1F80;
         State->Slots[Slot.Eflags] = Eflags.IF | 2;
         _jumpCache = (Block**)NativeMemory.AllocZeroed(JumpCacheSize, (nuint)sizeof(Block*));
         _entryCache = (EntryCacheLine*)NativeMemory.AllocZeroed(EntryCacheLine.Count, (nuint)sizeof(EntryCacheLine));
-        State->EntryCache = (nint)_entryCache;
+        State->Execution.EntryCache = (nint)_entryCache;
         ForgetBlocks();
         if (cache.Translator != null)
             HeatThreshold = Math.Max(1, cache.Translator.Threshold);
@@ -115,10 +116,10 @@ public sealed unsafe partial class Vcpu : IDisposable
     }
 
     /// <summary>True when no translated code that it runs goes by permissions from before the last change.</summary>
-    internal bool KnowsPermissions => IsOutside || (Volatile.Read(ref State->ExitRequest) & (int)ExitRequests.Permissions) == 0;
+    internal bool KnowsPermissions => IsOutside || (Volatile.Read(ref State->Execution.ExitRequest) & (int)ExitRequests.Permissions) == 0;
 
     /// <summary>The vCPU that owns a state.</summary>
-    public static Vcpu Of(CpuState* s) => (Vcpu)GCHandle.FromIntPtr(s->VcpuHandle).Target!;
+    public static Vcpu Of(CpuState* s) => (Vcpu)GCHandle.FromIntPtr(s->Execution.VcpuHandle).Target!;
 
     /// <summary>Makes <see cref="Run"/> return <see cref="ExitCause.Requested"/> soon; pending until it has.</summary>
     public void RequestExit() => Request(ExitRequests.Host);
@@ -131,10 +132,10 @@ public sealed unsafe partial class Vcpu : IDisposable
     public ExitCause Run(ulong maxInstructions = ulong.MaxValue)
     {
         var s = State;
-        s->ExceptionVector = -1;
+        s->Execution.ExceptionVector = -1;
         _aloneCompilations = 0;
         _invalidationsBefore = Cache.Statistics.Invalidations;
-        s->InstructionLimit = maxInstructions > ulong.MaxValue - s->InstructionCount ? ulong.MaxValue : s->InstructionCount + maxInstructions;
+        s->Execution.InstructionLimit = maxInstructions > ulong.MaxValue - s->Execution.InstructionCount ? ulong.MaxValue : s->Execution.InstructionCount + maxInstructions;
         Times?.EnterOnThread(VcpuActivity.Dispatching);
         EnterCache();
         try
@@ -159,7 +160,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         }
     }
 
-    internal void Request(ExitRequests bit) => Interlocked.Or(ref State->ExitRequest, (int)bit);
+    internal void Request(ExitRequests bit) => Interlocked.Or(ref State->Execution.ExitRequest, (int)bit);
 
     /// <summary>The valid block at an offset in the present code segment and mode, by the jump cache first; null when there is none.</summary>
     internal Block* FindCached(ulong rip)
@@ -204,9 +205,9 @@ public sealed unsafe partial class Vcpu : IDisposable
     private ExitCause Step()
     {
         var s = State;
-        if (s->ExitRequest != 0)
+        if (s->Execution.ExitRequest != 0)
         {
-            var requests = (ExitRequests)Interlocked.Exchange(ref s->ExitRequest, 0);
+            var requests = (ExitRequests)Interlocked.Exchange(ref s->Execution.ExitRequest, 0);
             if ((requests & ExitRequests.Flush) != 0)
             {
                 LeaveCache();
@@ -217,7 +218,7 @@ public sealed unsafe partial class Vcpu : IDisposable
                 return ExitCause.Requested;
         }
 
-        if (s->InstructionCount >= s->InstructionLimit)
+        if (s->Execution.InstructionCount >= s->Execution.InstructionLimit)
             return ExitCause.Budget;
         var flags = (uint)s->Slots[Slot.Eflags];
         var aligned = (flags & Eflags.AC) != 0 && ChecksAlignment;
@@ -241,11 +242,11 @@ public sealed unsafe partial class Vcpu : IDisposable
         var translator = Cache.Translator;
         if (aligned)
             return InterpretAligned(block);
-        if (_lockStep != null && s->InstructionLimit == ulong.MaxValue)
+        if (_lockStep != null && s->Execution.InstructionLimit == ulong.MaxValue)
             return RunLockStep(translator!, block);
         if (translator != null)
         {
-            if (s->InstructionLimit != ulong.MaxValue)
+            if (s->Execution.InstructionLimit != ulong.MaxValue)
             {
                 // Regions do not stop at a budget: one block at a time, or the interpreter, which must not leave because of heat.
                 if (translator.Threshold == 0)
@@ -296,7 +297,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         var line = &_entryCache[EntryCacheLine.IndexOf(start)];
         line->Cell = cell;
         line->Rip = start;
-        s->ExitCauseValue = (int)ExitCause.Continue;
+        s->Execution.ExitCauseValue = (int)ExitCause.Continue;
         Times?.Enter(VcpuActivity.Translated);
         HostMxcsr.Enter(s);
         EntryCell.Enter(s, cell);
@@ -309,7 +310,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     private ExitCause RunTranslatedAlone(ITranslator translator, Block* block)
     {
         var s = State;
-        var left = s->InstructionLimit - s->InstructionCount;
+        var left = s->Execution.InstructionLimit - s->Execution.InstructionCount;
         if (left < block->InstructionCount)
         {
             block = LiftAlone((int)left);
@@ -330,7 +331,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     private void CallAlone(nint code)
     {
         var s = State;
-        s->ExitCauseValue = (int)ExitCause.Continue;
+        s->Execution.ExitCauseValue = (int)ExitCause.Continue;
         Times?.Enter(VcpuActivity.Translated);
         HostMxcsr.Enter(s);
         ((delegate*<CpuState*, EntryCell*, nint, void>)code)(s, null, 0);
@@ -364,25 +365,25 @@ public sealed unsafe partial class Vcpu : IDisposable
     private ExitCause LeaveTranslated()
     {
         var s = State;
-        var site = (FaultSite*)s->FaultSite;
+        var site = (FaultSite*)s->Execution.FaultSite;
         if (site != null)
             FaultSite.Repair(s);
-        var cause = (ExitCause)s->ExitCauseValue;
+        var cause = (ExitCause)s->Execution.ExitCauseValue;
         Times?.CountLeave((int)cause);
         if (cause == ExitCause.SlowAccess)
             return InterpretSlowAccess(site);
         if (cause == ExitCause.HotEntry)
         {
-            s->EntriesToSample = EntriesPerSample;
+            s->Execution.EntriesToSample = EntriesPerSample;
             Times?.Enter(VcpuActivity.CompileWait);
             Cache.Translator!.NoteHotEntry(Cache, s->Slots[Slot.Rip], (GuestMode)s->Mode, TopOfStack());
             Times?.Enter(VcpuActivity.Dispatching);
             return ExitCause.Continue;
         }
 
-        if (cause != ExitCause.Exception || s->ExceptionVector != CpuState.RestartAlone)
+        if (cause != ExitCause.Exception || s->Execution.ExceptionVector != ExecutionState.RestartAlone)
             return cause;
-        s->ExceptionVector = -1;
+        s->Execution.ExceptionVector = -1;
         return ExitCause.SingleStep;
     }
 
@@ -429,7 +430,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         {
             ExitCause.Requested => ExitCause.Continue,
             ExitCause.SingleStep => RunAlone(1),
-            ExitCause.Budget => RunAlone((int)(State->InstructionLimit - State->InstructionCount)),
+            ExitCause.Budget => RunAlone((int)(State->Execution.InstructionLimit - State->Execution.InstructionCount)),
             _ => cause,
         };
     }
@@ -437,7 +438,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     // One block: no heat, for it is not to be compiled.
     private ExitCause InterpretAligned(Block* block)
     {
-        var left = State->InstructionLimit - State->InstructionCount;
+        var left = State->Execution.InstructionLimit - State->Execution.InstructionCount;
         if (left < block->InstructionCount)
             return RunAlone((int)left);
         var cause = RunInterpreter(block, alone: true);
@@ -460,8 +461,8 @@ public sealed unsafe partial class Vcpu : IDisposable
         var memory = Cache.Memory;
         if (on && memory.Is32Bit && s_noPermissions == null)
             s_noPermissions = (byte*)NativeMemory.AllocZeroed((nuint)(memory.WindowSize / AddressSpace.PageSize) + 1);
-        State->Permissions = on && memory.Is32Bit ? s_noPermissions : memory.Permissions;
-        State->WindowPages = on ? 0 : memory.WindowSize / AddressSpace.PageSize;
+        State->Execution.Permissions = on && memory.Is32Bit ? s_noPermissions : memory.Permissions;
+        State->Execution.WindowPages = on ? 0 : memory.WindowSize / AddressSpace.PageSize;
         State->Mode = (ushort)(on ? State->Mode | (int)GuestMode.AlignmentChecked : State->Mode & ~(int)GuestMode.AlignmentChecked);
         _alignedNow = on;
     }

@@ -1,5 +1,6 @@
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 using Iced.Intel;
@@ -101,7 +102,7 @@ internal static unsafe class Atomics
         var expected = (r[Slot.Rdx] << 32) | (uint)r[Slot.Rax];
         var value = (r[Slot.Rcx] << 32) | (uint)r[Slot.Rbx];
         var old = locked == 0 && IsSplit(linear, 8) ? SwapPlain(s, linear, expected, value, 8) : Swap(s, linear, expected, value, 8);
-        if (s->ExceptionVector >= 0)
+        if (s->Execution.ExceptionVector >= 0)
             return 0;
         if (old == expected)
             return 1;

@@ -96,7 +96,7 @@ internal static unsafe class FarTransferHelpers
 
         // Makes the dispatcher look at TF before the next instruction.
         if ((values[2] & Eflags.TF) != 0)
-            Interlocked.Or(ref s->ExitRequest, (int)ExitRequests.Invalidation);
+            Interlocked.Or(ref s->Execution.ExitRequest, (int)ExitRequests.Invalidation);
         return values[0];
     }
 

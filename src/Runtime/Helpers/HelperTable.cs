@@ -3,6 +3,7 @@ using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Helpers.Vector;
 using DynaTrans.Runtime.Helpers.X87;
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Helpers;

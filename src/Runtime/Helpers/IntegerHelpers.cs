@@ -221,7 +221,7 @@ internal static unsafe class IntegerHelpers
     {
         if (FlagsRecord.Holds(s, Condition.O))
         {
-            s->ExitDetail = next;
+            s->Execution.ExitDetail = next;
             CpuAccess.Raise(s, ExceptionVector.Overflow);
         }
 

@@ -1,9 +1,10 @@
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Helpers;
 
-/// <summary>I/O ports. Without a bus (see <see cref="CpuState.PortReader"/>) reads give ones and writes are ignored.</summary>
+/// <summary>I/O ports. Without a bus (see <see cref="ExecutionState.PortReader"/>) reads give ones and writes are ignored.</summary>
 public static unsafe class Ports
 {
     internal static void RegisterHelpers()
@@ -16,13 +17,13 @@ public static unsafe class Ports
     public static ulong Read(CpuState* s, ushort port, int size)
     {
         var mask = ulong.MaxValue >> (64 - (size * 8));
-        return s->PortReader == null ? mask : FromBus(s, port, size) & mask;
+        return s->Execution.PortReader == null ? mask : FromBus(s, port, size) & mask;
     }
 
     /// <summary>Writes 1, 2 or 4 bytes to a port.</summary>
     public static void Write(CpuState* s, ushort port, int size, ulong value)
     {
-        if (s->PortWriter != null)
+        if (s->Execution.PortWriter != null)
             ToBus(s, port, size, value);
     }
 
@@ -31,7 +32,7 @@ public static unsafe class Ports
     private static ulong FromBus(CpuState* s, ushort port, int size)
     {
         var mxcsr = HostMxcsr.Suspend();
-        var value = s->PortReader(s, port, size);
+        var value = s->Execution.PortReader(s, port, size);
         HostMxcsr.Resume(mxcsr);
         return value;
     }
@@ -40,7 +41,7 @@ public static unsafe class Ports
     private static void ToBus(CpuState* s, ushort port, int size, ulong value)
     {
         var mxcsr = HostMxcsr.Suspend();
-        s->PortWriter(s, port, size, (uint)value);
+        s->Execution.PortWriter(s, port, size, (uint)value);
         HostMxcsr.Resume(mxcsr);
     }
 

@@ -210,9 +210,9 @@ public static unsafe class SegmentHelpers
         s->Mode = (ushort)(mode & ~(int)GuestMode.AlignmentChecked);
         GuestMemory.TryWrite(s, linear, new ReadOnlySpan<byte>(bytes, (int)size));
         s->Mode = mode;
-        if (((GuestMode)mode).IsUser() && s->ExceptionVector is ExceptionVector.PageFault or ExceptionVector.GeneralProtection)
+        if (((GuestMode)mode).IsUser() && s->Execution.ExceptionVector is ExceptionVector.PageFault or ExceptionVector.GeneralProtection)
         {
-            s->FaultAddress = linear;
+            s->Execution.FaultAddress = linear;
             CpuAccess.Raise(s, ExceptionVector.PageFault, UserWrite);
         }
 

@@ -58,7 +58,7 @@ internal static unsafe class StringOperations
         {
             if (!first && rep.IsStepped)
                 return Unfinished(s);
-            if (first || s->ExitRequest == 0)
+            if (first || s->Execution.ExitRequest == 0)
             {
                 var outcome = step(s, rep);
                 if (outcome == Outcome.More)
@@ -78,9 +78,9 @@ internal static unsafe class StringOperations
     // The instruction is counted when it completes, not now. (Translated code may not count at all.)
     private static ulong Unfinished(CpuState* s)
     {
-        s->ExceptionVector = -1;
-        if (s->InstructionCount != 0)
-            s->InstructionCount--;
+        s->Execution.ExceptionVector = -1;
+        if (s->Execution.InstructionCount != 0)
+            s->Execution.InstructionCount--;
         return 1;
     }
 

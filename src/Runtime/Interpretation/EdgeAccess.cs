@@ -11,14 +11,14 @@ internal static unsafe class EdgeAccess
     private static bool Grants(CpuState* s, ulong ea, int size, PagePermission bit)
     {
         var last = ea + (uint)size - 1;
-        return last >> 12 < s->WindowPages && ea <= last && (s->Permissions[ea >> 12] & s->Permissions[last >> 12] & (byte)bit) != 0;
+        return last >> 12 < s->Execution.WindowPages && ea <= last && (s->Execution.Permissions[ea >> 12] & s->Execution.Permissions[last >> 12] & (byte)bit) != 0;
     }
 
     public static StoreResult Store(CpuState* s, ulong ea, int size, ulong value)
     {
         if (!Grants(s, ea, size, PagePermission.PlainWrite))
             return GuestMemory.StoreSlow(s, ea, size, value);
-        var p = s->MemoryBase + ea;
+        var p = s->Execution.MemoryBase + ea;
         switch (size)
         {
             case 1: *p = (byte)value; break;
@@ -34,7 +34,7 @@ internal static unsafe class EdgeAccess
     {
         if (!Grants(s, ea, size, PagePermission.Read))
             return GuestMemory.LoadSlow(s, ea, size);
-        var p = s->MemoryBase + ea;
+        var p = s->Execution.MemoryBase + ea;
         return size switch
         {
             1 => *p,

@@ -27,9 +27,9 @@ internal static unsafe class Interpreter
     {
         var s = vcpu.State;
         var r = s->Slots;
-        var memory = s->MemoryBase;
-        var permissions = s->Permissions;
-        var windowPages = s->WindowPages;
+        var memory = s->Execution.MemoryBase;
+        var permissions = s->Execution.Permissions;
+        var windowPages = s->Execution.WindowPages;
         var threshold = vcpu.HeatThreshold;
         ulong ea;
         IrOp* op;
@@ -37,15 +37,15 @@ internal static unsafe class Interpreter
     enter:
         if (!alone)
         {
-            if (s->ExitRequest != 0)
+            if (s->Execution.ExitRequest != 0)
                 return Leave(s, block->Start, ExitCause.Requested);
             if (++block->Heat >= threshold)
                 return Leave(s, block->Start, ExitCause.Continue);
-            if (s->InstructionCount + block->InstructionCount > s->InstructionLimit)
+            if (s->Execution.InstructionCount + block->InstructionCount > s->Execution.InstructionLimit)
                 return Leave(s, block->Start, ExitCause.Budget);
         }
 
-        s->InstructionCount += block->InstructionCount;
+        s->Execution.InstructionCount += block->InstructionCount;
         op = Block.Ops(block);
         while (true)
         {
@@ -280,7 +280,7 @@ internal static unsafe class Interpreter
                 case DispatchCode.LoadSigned:
                     ea = Addresses.Linear(r, op);
                     var loaded = EdgeAccess.Load(s, ea, op->Size);
-                    if (s->ExceptionVector >= 0)
+                    if (s->Execution.ExceptionVector >= 0)
                         goto fault;
                     r[op->Dst] = Truncate(RareOps.SignExtend(loaded, op->Size), op->Sub);
                     break;
@@ -408,7 +408,7 @@ internal static unsafe class Interpreter
                 case >= DispatchCode.VMov and <= DispatchCode.VFromIntImm: VectorOps.Execute(s, op); break;
                 case DispatchCode.Call:
                     r[op->Dst] = HelperTable.Pointer(op->Sub)(s, r[op->A], r[op->B] + (ulong)op->Imm, r[op->C]);
-                    if (s->ExceptionVector >= 0)
+                    if (s->Execution.ExceptionVector >= 0)
                         goto fault;
                     break;
                 case DispatchCode.Jump: goto taken;
@@ -424,7 +424,7 @@ internal static unsafe class Interpreter
                     block = next;
                     goto enter;
                 case DispatchCode.Exit:
-                    s->ExitDetail = (ulong)op->Imm;
+                    s->Execution.ExitDetail = (ulong)op->Imm;
                     return Leave(s, block->Next, (ExitCause)op->Sub);
                 case DispatchCode.Raise:
                     CpuAccess.Raise(s, op->Sub, (uint)r[op->A]);
@@ -493,7 +493,7 @@ internal static unsafe class Interpreter
 
         slowLoad:
             var value = EdgeAccess.Load(s, ea, op->Size);
-            if (s->ExceptionVector >= 0)
+            if (s->Execution.ExceptionVector >= 0)
                 goto fault;
             r[op->Dst] = value;
             op++;
@@ -535,17 +535,17 @@ internal static unsafe class Interpreter
         goto enter;
 
     fault:
-        if (s->ExceptionVector == CpuState.RestartAlone)
+        if (s->Execution.ExceptionVector == ExecutionState.RestartAlone)
         {
-            s->ExceptionVector = -1;
+            s->Execution.ExceptionVector = -1;
             goto hitsCode;
         }
 
-        s->InstructionCount -= (ulong)(block->InstructionCount - op->Insn);
+        s->Execution.InstructionCount -= (ulong)(block->InstructionCount - op->Insn);
         return Leave(s, Block.AddressOf(block, op->Insn), ExitCause.Exception);
 
     hitsCode:
-        s->InstructionCount -= (ulong)(block->InstructionCount - op->Insn);
+        s->Execution.InstructionCount -= (ulong)(block->InstructionCount - op->Insn);
         return Leave(s, Block.AddressOf(block, op->Insn), ExitCause.SingleStep);
     }
 

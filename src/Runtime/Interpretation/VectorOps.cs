@@ -21,9 +21,9 @@ internal static unsafe class VectorOps
         }
 
         Vector128<byte> value = default;
-        if (ea >> 12 < s->WindowPages && (s->Permissions[ea >> 12] & (byte)PagePermission.FastRead) != 0)
+        if (ea >> 12 < s->Execution.WindowPages && (s->Execution.Permissions[ea >> 12] & (byte)PagePermission.FastRead) != 0)
         {
-            var p = s->MemoryBase + ea;
+            var p = s->Execution.MemoryBase + ea;
             value = op->Size switch
             {
                 4 => Vector128.CreateScalar(*(uint*)p).AsByte(),
@@ -49,9 +49,9 @@ internal static unsafe class VectorOps
         }
 
         var value = CpuAccess.Vector(s, op->C);
-        if (ea >> 12 >= s->WindowPages || (s->Permissions[ea >> 12] & (byte)PagePermission.FastWrite) == 0)
+        if (ea >> 12 >= s->Execution.WindowPages || (s->Execution.Permissions[ea >> 12] & (byte)PagePermission.FastWrite) == 0)
             return GuestMemory.WriteBytes(s, ea, (byte*)value, op->Size);
-        var p = s->MemoryBase + ea;
+        var p = s->Execution.MemoryBase + ea;
         switch (op->Size)
         {
             case 4: *(uint*)p = *(uint*)value; break;

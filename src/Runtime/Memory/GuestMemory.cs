@@ -3,6 +3,7 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Memory;
@@ -97,7 +98,7 @@ public static unsafe class GuestMemory
     }
 
     /// <summary>
-    /// Stores at most 8 bytes; false with a page fault pending, or with <see cref="CpuState.RestartAlone"/> in its place, and nothing stored: the
+    /// Stores at most 8 bytes; false with a page fault pending, or with <see cref="ExecutionState.RestartAlone"/> in its place, and nothing stored: the
     /// helper returns at once and the executor does the rest.
     /// </summary>
     public static bool TryWrite(CpuState* s, ulong linear, int size, ulong value) => Finish(s, WriteBytes(s, linear, (byte*)&value, size));
@@ -128,8 +129,8 @@ public static unsafe class GuestMemory
             return null;
         var first = linear / AddressSpace.PageSize;
         var last = (linear + (uint)length - 1) / AddressSpace.PageSize;
-        var permissions = s->Permissions;
-        var pages = s->WindowPages;
+        var permissions = s->Execution.Permissions;
+        var pages = s->Execution.WindowPages;
         if ((s->Mode & (ushort)GuestMode.AlignmentChecked) != 0)
         {
             // The vCPU has no window in this mode.
@@ -145,13 +146,13 @@ public static unsafe class GuestMemory
         for (var page = first; page <= last; page++)
             if (((PagePermission)permissions[page] & (need | mustNot)) != need)
                 return null;
-        return s->MemoryBase + linear;
+        return s->Execution.MemoryBase + linear;
     }
 
     private static bool Finish(CpuState* s, StoreResult result)
     {
         if (result == StoreResult.HitsCode)
-            s->ExceptionVector = CpuState.RestartAlone;
+            s->Execution.ExceptionVector = ExecutionState.RestartAlone;
         return result == StoreResult.Done;
     }
 
@@ -256,7 +257,7 @@ public static unsafe class GuestMemory
             return false;
         }
 
-        s->FaultAddress = address;
+        s->Execution.FaultAddress = address;
         CpuAccess.Raise(s, ExceptionVector.PageFault, error);
         return false;
     }

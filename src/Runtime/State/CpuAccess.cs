@@ -27,8 +27,8 @@ public static unsafe class CpuAccess
     /// <param name="error">Error code, 0 where the vector has none.</param>
     public static void Raise(CpuState* s, int vector, uint error = 0)
     {
-        s->ExceptionVector = vector;
-        s->ExceptionError = error;
+        s->Execution.ExceptionVector = vector;
+        s->Execution.ExceptionError = error;
     }
 
     /// <summary>The full EFLAGS image: the status flags computed from the record, and the rest.</summary>

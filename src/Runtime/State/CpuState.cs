@@ -6,7 +6,8 @@ namespace DynaTrans.Runtime.State;
 
 /// <summary>
 /// The whole state of one vCPU, in unmanaged memory; interpreter, helpers and translated code reach it by the same pointer. The layout
-/// is fixed: 64-bit slots first (<see cref="Slot"/>), then the vector file (<see cref="VSlot"/>), then the rest.
+/// is fixed: first what is the guest's, which a copy or a snapshot takes (64-bit slots, see <see cref="Slot"/>, the vector file, see
+/// <see cref="VSlot"/>, x87, modes and segments), and from <see cref="ExecutionOffset"/> on what is the executors'.
 /// </summary>
 [StructLayout(LayoutKind.Explicit, Size = CpuState.SizeInBytes)]
 public unsafe struct CpuState
@@ -20,15 +21,10 @@ public unsafe struct CpuState
     /// <summary>Offset of the x87 state that follows the vector file (its registers are the file's last eight cells).</summary>
     public const int X87Offset = VectorOffset + (VSlot.Count * 16);
 
-    /// <summary>
-    /// Stands in <see cref="ExceptionVector"/> when an instruction changed nothing and must be executed alone by the interpreter because it
-    /// stores into translated code.
-    /// </summary>
-    public const int RestartAlone = 256;
+    /// <summary>Offset of <see cref="Execution"/>: everything before it is the guest's state.</summary>
+    public const int ExecutionOffset = HostOffset + 64;
 
-    private const int MemoryOffset = X87Offset + 64;
-    private const int ControlOffset = MemoryOffset + 64;
-    private const int SegmentOffset = ControlOffset + 128;
+    private const int SegmentOffset = X87Offset + 128;
     private const int HostOffset = SegmentOffset + 128;
 
     /// <summary>Index in the GDT of the first TLS descriptor of a 32-bit Linux process.</summary>
@@ -67,70 +63,8 @@ public unsafe struct CpuState
     [FieldOffset(X87Offset + 32)]
     public uint Mxcsr;
 
-    /// <summary>Host address of guest address 0 of the flat window (see AddressSpace).</summary>
-    [FieldOffset(MemoryOffset)]
-    public byte* MemoryBase;
-
-    /// <summary>One permission byte per page of the window (see PagePermission).</summary>
-    [FieldOffset(MemoryOffset + 8)]
-    public byte* Permissions;
-
-    /// <summary>Pages in the window: a page number at or above this takes the slow path.</summary>
-    [FieldOffset(MemoryOffset + 16)]
-    public ulong WindowPages;
-
-    /// <summary>Handle of the managed Vcpu that owns this state.</summary>
-    [FieldOffset(MemoryOffset + 24)]
-    public nint VcpuHandle;
-
-    /// <summary>Not zero: leave translated code or the interpreter at the next check (block entry, loop back-edge). See ExitRequest.</summary>
-    [FieldOffset(ControlOffset)]
-    public int ExitRequest;
-
-    /// <summary>Why the executor returned.</summary>
-    [FieldOffset(ControlOffset + 4)]
-    public int ExitCauseValue;
-
-    /// <summary>Detail of the exit (interrupt vector).</summary>
-    [FieldOffset(ControlOffset + 8)]
-    public ulong ExitDetail;
-
-    /// <summary>Vector of the pending exception, -1 for none, or <see cref="RestartAlone"/>.</summary>
-    [FieldOffset(ControlOffset + 16)]
-    public int ExceptionVector;
-
-    /// <summary>Error code of the pending exception.</summary>
-    [FieldOffset(ControlOffset + 20)]
-    public uint ExceptionError;
-
-    /// <summary>Guest-virtual address of a pending page fault (what CR2 would hold).</summary>
-    [FieldOffset(ControlOffset + 24)]
-    public ulong FaultAddress;
-
-    /// <summary>Guest instructions executed (counted per block, exact when the executor has returned).</summary>
-    [FieldOffset(ControlOffset + 32)]
-    public ulong InstructionCount;
-
-    /// <summary>The executor leaves before a block that would take <see cref="InstructionCount"/> above this.</summary>
-    [FieldOffset(ControlOffset + 48)]
-    public ulong InstructionLimit;
-
-    /// <summary>Where translated code met a fault: what is needed to make the state exact (see FaultSite).</summary>
-    [FieldOffset(ControlOffset + 56)]
-    public nint FaultSite;
-
-    /// <summary>The vCPU's table from guest address to entry cell for indirect jumps of translated code (see EntryCell).</summary>
-    [FieldOffset(ControlOffset + 64)]
-    public nint EntryCache;
-
-    /// <summary>
-    /// Entries of translated code from outside until the next one is a sample: it leaves with <see cref="ExitCause.HotEntry"/>.
-    /// </summary>
-    [FieldOffset(ControlOffset + 72)]
-    public int EntriesToSample;
-
     /// <summary>The mode that code at RIP is decoded in (GuestMode).</summary>
-    [FieldOffset(ControlOffset + 40)]
+    [FieldOffset(X87Offset + 64)]
     public ushort Mode;
 
     /// <summary>Segment registers in encoding order ES CS SS DS FS GS; their bases are slots.</summary>
@@ -165,13 +99,9 @@ public unsafe struct CpuState
     [FieldOffset(HostOffset + 24)]
     public SelectorRules Selectors;
 
-    /// <summary>Reads a port: (state, port, bytes); null without a bus.</summary>
-    [FieldOffset(HostOffset + 32)]
-    public delegate*<CpuState*, ushort, int, uint> PortReader;
-
-    /// <summary>Writes a port: (state, port, bytes, value); null without a bus.</summary>
-    [FieldOffset(HostOffset + 40)]
-    public delegate*<CpuState*, ushort, int, uint, void> PortWriter;
+    /// <summary>What is not the guest's: pointers, requests and results of the executors.</summary>
+    [FieldOffset(ExecutionOffset)]
+    public ExecutionState Execution;
 }
 
 /// <summary>The visible selector and the hidden part of a segment register, except the base, which is a slot.</summary>

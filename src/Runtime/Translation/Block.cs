@@ -1,4 +1,5 @@
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Translation;
 
@@ -69,7 +70,7 @@ public unsafe struct Block
     public CompileState CompileState;
 
     /// <summary>
-    /// The x87 stack when a translation was asked for (<see cref="Helpers.X87.X87State.Stack"/>): what the translation expects. 0, the
+    /// The x87 stack when a translation was asked for (<see cref="X87State.Stack"/>): what the translation expects. 0, the
     /// empty stack, when it was not.
     /// </summary>
     public uint X87Stack;

@@ -92,10 +92,10 @@ public unsafe struct FaultSite
     /// <summary>Makes the state exact after translated code left at this site.</summary>
     public static void Repair(CpuState* s)
     {
-        var site = (FaultSite*)s->FaultSite;
-        s->FaultSite = 0;
+        var site = (FaultSite*)s->Execution.FaultSite;
+        s->Execution.FaultSite = 0;
         s->Slots[Frontend.Ir.Slot.Rip] = site->Rip;
-        s->InstructionCount -= (ulong)site->NotExecuted;
+        s->Execution.InstructionCount -= (ulong)site->NotExecuted;
         site->Flags.Apply(s);
     }
 }

@@ -29,7 +29,7 @@ public sealed class DumpCommandTests : IDisposable
         Assert.Equal((0, ""), (status, error));
         Assert.Contains("public static class Translations", text, StringComparison.Ordinal);
         Assert.Contains("int rax = *(int*)state;", text, StringComparison.Ordinal);
-        Assert.Contains("state->ExitRequest", text, StringComparison.Ordinal);
+        Assert.Contains("state->Execution.ExitRequest", text, StringComparison.Ordinal);
         Assert.DoesNotContain("tail", text, StringComparison.Ordinal);
     }
 

@@ -1,4 +1,5 @@
 using DynaTrans.Conformance.Native;
+using DynaTrans.Runtime.SoftFloat;
 using Iced.Intel;
 
 namespace DynaTrans.Conformance.Cases;

@@ -90,7 +90,7 @@ public sealed unsafe class AlignmentCheckTests
         CpuAccess.SetEflags(machine.State, 2);
         machine[Slot.Rsi] = TestMachine.Data + 1;
         machine.RunToException(ExceptionVector.AlignmentCheck);
-        Assert.Equal((TestMachine.Code + 11, 0u), (machine[Slot.Rip], machine.State->ExceptionError));
+        Assert.Equal((TestMachine.Code + 11, 0u), (machine[Slot.Rip], machine.State->Execution.ExceptionError));
         CpuAccess.SetEflags(machine.State, 2);
         Assert.Equal(-1, Run(machine));
     }
@@ -114,5 +114,5 @@ public sealed unsafe class AlignmentCheckTests
         return machine;
     }
 
-    private static int Run(TestMachine machine) => machine.Vcpu.Run(1000) == ExitCause.Exception ? machine.State->ExceptionVector : -1;
+    private static int Run(TestMachine machine) => machine.Vcpu.Run(1000) == ExitCause.Exception ? machine.State->Execution.ExceptionVector : -1;
 }

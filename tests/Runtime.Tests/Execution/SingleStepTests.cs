@@ -80,7 +80,7 @@ public sealed unsafe class SingleStepTests
         var traps = new List<ulong>();
         while (machine.Vcpu.Run(100) == ExitCause.Exception)
         {
-            Assert.Equal(ExceptionVector.Debug, machine.State->ExceptionVector);
+            Assert.Equal(ExceptionVector.Debug, machine.State->Execution.ExceptionVector);
             traps.Add(machine[Slot.Rip] - TestMachine.Code);
         }
 

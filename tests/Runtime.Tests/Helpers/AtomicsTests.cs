@@ -74,7 +74,7 @@ public sealed unsafe class AtomicsTests
         machine[Slot.Rsi] = TestMachine.Data;
         machine[Slot.Rax] = 5;
         machine.RunToException(ExceptionVector.PageFault);
-        Assert.Equal((7u, TestMachine.Data, 5UL), (machine.State->ExceptionError, machine.State->FaultAddress, machine[Slot.Rax]));
+        Assert.Equal((7u, TestMachine.Data, 5UL), (machine.State->Execution.ExceptionError, machine.State->Execution.FaultAddress, machine[Slot.Rax]));
     }
 
     [Fact]

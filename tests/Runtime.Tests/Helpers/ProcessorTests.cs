@@ -65,7 +65,7 @@ public sealed unsafe class ProcessorTests
         var cause = machine.Vcpu.Run(1);
         var runs = cause != ExitCause.Exception;
         if (!runs)
-            Assert.Equal(ExceptionVector.InvalidOpcode, machine.State->ExceptionVector);
+            Assert.Equal(ExceptionVector.InvalidOpcode, machine.State->Execution.ExceptionVector);
         Assert.Equal(runs, advertised);
     }
 

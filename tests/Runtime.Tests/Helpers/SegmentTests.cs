@@ -32,7 +32,7 @@ public sealed unsafe class SegmentTests
         using var machine = Linux32(MovGsEax);
         machine[Slot.Rax] = (ulong)selector;
         machine.RunToException(ExceptionVector.GeneralProtection);
-        Assert.Equal((error, TestMachine.Code), (machine.State->ExceptionError, machine[Slot.Rip]));
+        Assert.Equal((error, TestMachine.Code), (machine.State->Execution.ExceptionError, machine[Slot.Rip]));
     }
 
     [Theory]
@@ -44,7 +44,7 @@ public sealed unsafe class SegmentTests
         machine.State->TlsDescriptors[0] = TlsDescriptor;
         machine[Slot.Rax] = (ulong)selector;
         machine.RunToException(ExceptionVector.GeneralProtection);
-        Assert.Equal(error, machine.State->ExceptionError);
+        Assert.Equal(error, machine.State->Execution.ExceptionError);
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public sealed unsafe class SegmentTests
         // mov al, 7F; inc al; into
         using var machine = Linux32("B07F FEC0 CE CC");
         machine.RunToException(ExceptionVector.Overflow);
-        Assert.Equal((TestMachine.Code + 5, 3UL), (machine[Slot.Rip], machine.State->InstructionCount));
+        Assert.Equal((TestMachine.Code + 5, 3UL), (machine[Slot.Rip], machine.State->Execution.InstructionCount));
     }
 
     [Fact]

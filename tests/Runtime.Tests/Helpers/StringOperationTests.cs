@@ -27,12 +27,12 @@ public sealed unsafe class StringOperationTests
         machine.RunToException(ExceptionVector.PageFault);
         Assert.Equal((Left, TestMachine.DataEnd, TestMachine.Data + 6000, TestMachine.Code),
             (machine[Slot.Rcx], machine[Slot.Rdi], machine[Slot.Rsi], machine[Slot.Rip]));
-        Assert.Equal((TestMachine.DataEnd, 6u, 0UL), (machine.State->FaultAddress, machine.State->ExceptionError, machine.State->InstructionCount));
+        Assert.Equal((TestMachine.DataEnd, 6u, 0UL), (machine.State->Execution.FaultAddress, machine.State->Execution.ExceptionError, machine.State->Execution.InstructionCount));
         Assert.Equal(bytes[..6000], machine.Bytes(TestMachine.DataEnd - 6000, 6000));
 
         machine.Space.Map(TestMachine.DataEnd, AddressSpace.PageSize, PagePermission.Read | PagePermission.Write);
         Assert.Equal(ExitCause.SoftwareInterrupt, machine.Vcpu.Run(10));
-        Assert.Equal((0UL, 2UL), (machine[Slot.Rcx], machine.State->InstructionCount));
+        Assert.Equal((0UL, 2UL), (machine[Slot.Rcx], machine.State->Execution.InstructionCount));
         Assert.Equal(bytes[6000..(6000 + (int)Left)], machine.Bytes(TestMachine.DataEnd, (int)Left));
     }
 
@@ -104,7 +104,7 @@ public sealed unsafe class StringOperationTests
         }
 
         Assert.Equal(ExitCause.Budget, cause);
-        Assert.Equal((0UL, 1UL, TestMachine.Code + 2), (machine[Slot.Rcx], machine.State->InstructionCount, machine[Slot.Rip]));
+        Assert.Equal((0UL, 1UL, TestMachine.Code + 2), (machine[Slot.Rcx], machine.State->Execution.InstructionCount, machine[Slot.Rip]));
     }
 
     [Theory]

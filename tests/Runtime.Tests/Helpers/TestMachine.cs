@@ -53,7 +53,7 @@ internal sealed unsafe class TestMachine : IDisposable
     public void RunToException(int vector)
     {
         Assert.Equal(ExitCause.Exception, Vcpu.Run(1_000_000));
-        Assert.Equal(vector, State->ExceptionVector);
+        Assert.Equal(vector, State->Execution.ExceptionVector);
     }
 
     public void Dispose()

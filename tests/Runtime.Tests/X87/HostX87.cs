@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Host;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace DynaTrans.Runtime.Tests.X87;

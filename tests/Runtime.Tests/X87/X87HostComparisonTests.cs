@@ -2,9 +2,12 @@ using System.Runtime.InteropServices;
 using System.Text;
 using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Helpers.X87;
+using DynaTrans.Runtime.Host;
+using DynaTrans.Runtime.SoftFloat;
+using DynaTrans.Runtime.State;
 using Xunit;
 using Xunit.Abstractions;
-using static DynaTrans.Runtime.Helpers.X87.X87Bits;
+using static DynaTrans.Runtime.SoftFloat.X87Bits;
 
 namespace DynaTrans.Runtime.Tests.X87;
 

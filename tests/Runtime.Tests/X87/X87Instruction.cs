@@ -1,4 +1,6 @@
 using DynaTrans.Runtime.Helpers.X87;
+using DynaTrans.Runtime.SoftFloat;
+using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Tests.X87;
 

@@ -1,4 +1,5 @@
 using DynaTrans.Runtime.Helpers.X87;
+using DynaTrans.Runtime.SoftFloat;
 
 namespace DynaTrans.Runtime.Tests.X87;
 

@@ -1,3 +1,4 @@
+using DynaTrans.Runtime.Host;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
 using V = System.Runtime.Intrinsics.Vector128<byte>;

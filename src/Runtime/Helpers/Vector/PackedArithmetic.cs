@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
+using DynaTrans.Runtime.Host;
 using V = System.Runtime.Intrinsics.Vector128<byte>;
 
 namespace DynaTrans.Runtime.Helpers.Vector;

@@ -47,7 +47,7 @@ internal static unsafe class VectorHelpers
     internal static ulong MmxEnter(CpuState* s, ulong a, ulong b, ulong c)
     {
         MmxClearTop(s, 0, 0, 0);
-        if (s->ExceptionVector < 0)
+        if (s->Execution.ExceptionVector < 0)
             s->FpuValid = 0xFF;
         return 0;
     }
@@ -56,7 +56,7 @@ internal static unsafe class VectorHelpers
     internal static ulong Emms(CpuState* s, ulong a, ulong b, ulong c)
     {
         MmxEnter(s, 0, 0, 0);
-        if (s->ExceptionVector < 0)
+        if (s->Execution.ExceptionVector < 0)
             s->FpuValid = 0;
         return 0;
     }

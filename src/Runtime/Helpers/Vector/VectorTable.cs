@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Host;
 using V = System.Runtime.Intrinsics.Vector128<byte>;
 
 namespace DynaTrans.Runtime.Helpers.Vector;

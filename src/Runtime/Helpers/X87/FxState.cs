@@ -1,5 +1,6 @@
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Helpers.X87;

@@ -1,8 +1,9 @@
 using System.Runtime.CompilerServices;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.SoftFloat;
 using DynaTrans.Runtime.State;
-using static DynaTrans.Runtime.Helpers.X87.X87Bits;
+using static DynaTrans.Runtime.SoftFloat.X87Bits;
 
 namespace DynaTrans.Runtime.Helpers.X87;
 
@@ -38,9 +39,9 @@ internal static unsafe class X87Access
     public static bool Load<T>(CpuState* s, ulong linear, out T value)
         where T : unmanaged
     {
-        if (linear >> 12 < s->WindowPages && (s->Permissions[linear >> 12] & FastRead) != 0)
+        if (linear >> 12 < s->Execution.WindowPages && (s->Execution.Permissions[linear >> 12] & FastRead) != 0)
         {
-            value = *(T*)(s->MemoryBase + linear);
+            value = *(T*)(s->Execution.MemoryBase + linear);
             return true;
         }
         return LoadSlow(s, linear, out value);
@@ -50,9 +51,9 @@ internal static unsafe class X87Access
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool LoadExtended(CpuState* s, ulong linear, out Float80 value)
     {
-        if (linear >> 12 < s->WindowPages && (s->Permissions[linear >> 12] & FastRead) != 0)
+        if (linear >> 12 < s->Execution.WindowPages && (s->Execution.Permissions[linear >> 12] & FastRead) != 0)
         {
-            byte* host = s->MemoryBase + linear;
+            byte* host = s->Execution.MemoryBase + linear;
             value = new(*(ulong*)host, *(ushort*)(host + 8));
             return true;
         }
@@ -67,9 +68,9 @@ internal static unsafe class X87Access
     public static bool Store<T>(CpuState* s, ulong linear, T value)
         where T : unmanaged
     {
-        if (linear >> 12 < s->WindowPages && (s->Permissions[linear >> 12] & FastWrite) != 0)
+        if (linear >> 12 < s->Execution.WindowPages && (s->Execution.Permissions[linear >> 12] & FastWrite) != 0)
         {
-            *(T*)(s->MemoryBase + linear) = value;
+            *(T*)(s->Execution.MemoryBase + linear) = value;
             return true;
         }
         return StoreSlow(s, linear, value);
@@ -82,10 +83,10 @@ internal static unsafe class X87Access
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool StoreExtended(CpuState* s, ulong linear, ulong significand, ushort signExponent)
     {
-        if (linear >> 12 < s->WindowPages && (s->Permissions[linear >> 12] & FastWrite) != 0)
+        if (linear >> 12 < s->Execution.WindowPages && (s->Execution.Permissions[linear >> 12] & FastWrite) != 0)
         {
-            *(ulong*)(s->MemoryBase + linear) = significand;
-            *(ushort*)(s->MemoryBase + linear + 8) = signExponent;
+            *(ulong*)(s->Execution.MemoryBase + linear) = significand;
+            *(ushort*)(s->Execution.MemoryBase + linear + 8) = signExponent;
             return true;
         }
         return StoreSlow(s, linear, significand) && StoreSlow(s, linear + 8, signExponent);

@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
-using static DynaTrans.Runtime.Helpers.X87.X87Bits;
+using DynaTrans.Runtime.SoftFloat;
+using DynaTrans.Runtime.State;
+using static DynaTrans.Runtime.SoftFloat.X87Bits;
 
 namespace DynaTrans.Runtime.Helpers.X87;
 

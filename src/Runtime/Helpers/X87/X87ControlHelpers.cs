@@ -1,7 +1,8 @@
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.SoftFloat;
 using DynaTrans.Runtime.State;
-using static DynaTrans.Runtime.Helpers.X87.X87Bits;
+using static DynaTrans.Runtime.SoftFloat.X87Bits;
 
 namespace DynaTrans.Runtime.Helpers.X87;
 

@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.SoftFloat;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Helpers.X87;

@@ -1,4 +1,5 @@
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.SoftFloat;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Helpers.X87;

@@ -1,6 +1,9 @@
 using System.Runtime.InteropServices;
+using DynaTrans.Runtime.Host;
+using DynaTrans.Runtime.SoftFloat;
+using DynaTrans.Runtime.State;
 using Iced.Intel;
-using static DynaTrans.Runtime.Helpers.X87.X87Bits;
+using static DynaTrans.Runtime.SoftFloat.X87Bits;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace DynaTrans.Runtime.Helpers.X87;

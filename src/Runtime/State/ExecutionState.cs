@@ -1,0 +1,70 @@
+using System.Runtime.InteropServices;
+
+namespace DynaTrans.Runtime.State;
+
+/// <summary>
+/// The part of a vCPU's state that is the executors' and not the guest's: where memory is, what is asked of the vCPU, why it stopped, and
+/// what translated code needs at hand. It is not saved or copied with the guest's state.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct ExecutionState
+{
+    /// <summary>
+    /// Stands in <see cref="ExceptionVector"/> when an instruction changed nothing and must be executed alone by the interpreter because it
+    /// stores into translated code.
+    /// </summary>
+    public const int RestartAlone = 256;
+
+    /// <summary>Host address of guest address 0 of the flat window (see AddressSpace).</summary>
+    public byte* MemoryBase;
+
+    /// <summary>One permission byte per page of the window (see PagePermission).</summary>
+    public byte* Permissions;
+
+    /// <summary>Pages in the window: a page number at or above this takes the slow path.</summary>
+    public ulong WindowPages;
+
+    /// <summary>Handle of the managed Vcpu that owns this state.</summary>
+    public nint VcpuHandle;
+
+    /// <summary>Not zero: leave translated code or the interpreter at the next check (block entry, loop back-edge). See ExitRequest.</summary>
+    public int ExitRequest;
+
+    /// <summary>Why the executor returned.</summary>
+    public int ExitCauseValue;
+
+    /// <summary>Detail of the exit (interrupt vector).</summary>
+    public ulong ExitDetail;
+
+    /// <summary>Vector of the pending exception, -1 for none, or <see cref="RestartAlone"/>.</summary>
+    public int ExceptionVector;
+
+    /// <summary>Error code of the pending exception.</summary>
+    public uint ExceptionError;
+
+    /// <summary>Guest-virtual address of a pending page fault (what CR2 would hold).</summary>
+    public ulong FaultAddress;
+
+    /// <summary>Guest instructions executed (counted per block, exact when the executor has returned).</summary>
+    public ulong InstructionCount;
+
+    /// <summary>The executor leaves before a block that would take <see cref="InstructionCount"/> above this.</summary>
+    public ulong InstructionLimit;
+
+    /// <summary>Where translated code met a fault: what is needed to make the state exact (see FaultSite).</summary>
+    public nint FaultSite;
+
+    /// <summary>The vCPU's table from guest address to entry cell for indirect jumps of translated code (see EntryCell).</summary>
+    public nint EntryCache;
+
+    /// <summary>
+    /// Entries of translated code from outside until the next one is a sample: it leaves with <see cref="ExitCause.HotEntry"/>.
+    /// </summary>
+    public int EntriesToSample;
+
+    /// <summary>Reads a port: (state, port, bytes); null without a bus.</summary>
+    public delegate*<CpuState*, ushort, int, uint> PortReader;
+
+    /// <summary>Writes a port: (state, port, bytes, value); null without a bus.</summary>
+    public delegate*<CpuState*, ushort, int, uint, void> PortWriter;
+}
