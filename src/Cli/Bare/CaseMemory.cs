@@ -176,16 +176,16 @@ internal sealed unsafe partial class CaseMemory(AddressSpace space)
 
     private ReadOnlySpan<byte> Start(ulong page) => _start.TryGetValue(page, out var bytes) ? bytes : s_zeros;
 
-    private Span<byte> Page(ulong page) => new(page < space.WindowSize ? space.Base + page : space.OutlierPointer(page), PageSize);
+    private Span<byte> Page(ulong page) => new(space.HostAt(page), PageSize);
 
     // One byte a page, bit 0 set where the host has memory; null when that is not worth asking.
     private byte[]? Resident(ulong address, ulong length)
     {
-        if (length <= KeptBytes || address >= space.WindowSize)
+        if (length <= KeptBytes || space.ContiguousAt(address, length) < length || space.ExistingHostAt(address) is var host && host == null)
             return null;
         var pages = new byte[length / PageSize];
         fixed (byte* p = pages)
-            return MemoryInCore(space.Base + address, (nuint)length, p) == 0 ? pages : null;
+            return MemoryInCore(host, (nuint)length, p) == 0 ? pages : null;
     }
 
     [LibraryImport("libc", EntryPoint = "mincore")]

@@ -72,7 +72,7 @@ public sealed unsafe partial class ProcessMemory
     // By the host's kernel: a page of a file that ends before it is an error there, and not a signal.
     private long Copy(ulong at, byte* buffer, ulong length, bool write)
     {
-        var guest = at < Space.WindowSize ? Space.Base + at : Space.OutlierPointer(at);
+        var guest = Space.HostAt(at);
         if (guest == null)
             return -Errno.EIO;
         var local = stackalloc ulong[2] { (ulong)buffer, length };

@@ -150,7 +150,7 @@ internal sealed unsafe class LockStep : IDisposable
     }
 
     private static byte* Host(AddressSpace memory, ulong address) =>
-        address < memory.WindowSize ? memory.Base + address : memory.OutlierPointer(address);
+        memory.HostAt(address);
 
     private static CpuState* AllocateState() => (CpuState*)NativeMemory.AllocZeroed(CpuState.SizeInBytes);
 }

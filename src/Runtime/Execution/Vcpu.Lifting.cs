@@ -85,10 +85,10 @@ public sealed unsafe partial class Vcpu
                 p = (uint)p;
             if ((space.Query(p) & PagePermission.Execute) == 0)
                 break;
-            if (i == 1 && (p < page || page >= space.WindowSize))
+            if (i == 1 && (p < page || space.ContiguousAt(page, 2 * AddressSpace.PageSize) <= AddressSpace.PageSize))
                 return LiftAcross(rip, linear, available, count);
             if (i == 0)
-                code = linear < space.WindowSize ? space.Base + linear : space.OutlierPointer(linear);
+                code = space.HostAt(linear);
             available = (int)(page + (ulong)((i + 1) * AddressSpace.PageSize) - linear);
         }
 
@@ -98,11 +98,11 @@ public sealed unsafe partial class Vcpu
         return FetchFault(rip, linear, available);
     }
 
-    // The two pages are not neighbours in the host: lift from a copy of up to 15 bytes on each side of the boundary.
+    // The two pages may not be neighbours in the host: lift from a copy of up to 15 bytes on each side of the boundary.
     private bool LiftAcross(ulong rip, ulong linear, int inFirst, int count)
     {
         var space = Cache.Memory;
-        var host = linear < space.WindowSize ? space.Base + linear : space.OutlierPointer(linear);
+        var host = space.HostAt(linear);
         if (inFirst > 15)
             return _lifter.Lift(_ir, host, inFirst, rip, (GuestMode)State->Mode, count) || FetchFault(rip, linear, inFirst);
         var copy = stackalloc byte[30];
@@ -113,7 +113,7 @@ public sealed unsafe partial class Vcpu
             var address = linear + (uint)i;
             if (space.Is32Bit)
                 address = (uint)address;
-            copy[i] = *(address < space.WindowSize ? space.Base + address : space.OutlierPointer(address));
+            copy[i] = *space.HostAt(address);
         }
 
         return _lifter.Lift(_ir, copy, length, rip, (GuestMode)State->Mode, 1) || FetchFault(rip, linear, length);

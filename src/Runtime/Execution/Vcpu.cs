@@ -63,6 +63,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         State->Execution.MemoryBase = cache.Memory.Base;
         State->Execution.Permissions = cache.Memory.Permissions;
         State->Execution.WindowPages = cache.Memory.WindowSize / AddressSpace.PageSize;
+        State->Execution.Windows = (nint)cache.Memory.Windows;
         State->Execution.EntriesToSample = EntriesPerSample;
         State->Execution.ExceptionVector = -1;
         State->Execution.InstructionLimit = ulong.MaxValue;
@@ -463,6 +464,7 @@ public sealed unsafe partial class Vcpu : IDisposable
             s_noPermissions = (byte*)NativeMemory.AllocZeroed((nuint)(memory.WindowSize / AddressSpace.PageSize) + 1);
         State->Execution.Permissions = on && memory.Is32Bit ? s_noPermissions : memory.Permissions;
         State->Execution.WindowPages = on ? 0 : memory.WindowSize / AddressSpace.PageSize;
+        State->Execution.Windows = on ? 0 : (nint)memory.Windows;
         State->Mode = (ushort)(on ? State->Mode | (int)GuestMode.AlignmentChecked : State->Mode & ~(int)GuestMode.AlignmentChecked);
         _alignedNow = on;
     }

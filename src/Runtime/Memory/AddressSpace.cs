@@ -4,45 +4,75 @@ using System.Runtime.InteropServices;
 namespace DynaTrans.Runtime.Memory;
 
 /// <summary>
-/// A guest-virtual address space of a process VM (or of bare code). Guest addresses below <see cref="WindowSize"/> are one host reservation
-/// (the window): host address = <see cref="Base"/> + guest address, always mapped readable and writable in the host, so that a race with
-/// an unmap can never fault in the host; what the guest may do is in <see cref="Permissions"/>, one <see cref="PagePermission"/> byte a
-/// page. Pages beyond the window (64-bit addresses that somebody insists on) are kept in a sorted list of outlier ranges and always take
-/// the slow path. Changes are made under <see cref="Lock"/>; reads of permissions need no lock.
+/// A guest-virtual address space of a process VM (or of bare code). It is made of windows: host reservations that are always mapped readable
+/// and writable in the host, so that a race with an unmap can never fault in the host; what the guest may do is in one
+/// <see cref="PagePermission"/> byte a page. Guest addresses below <see cref="WindowSize"/> are the main window: host address =
+/// <see cref="Base"/> + guest address. 64-bit addresses have further windows of <see cref="WindowSpan"/> bytes each, made when something
+/// there is first touched; until then what is mapped there is only noted. Changes are made under <see cref="Lock"/>; reads of permissions in
+/// a window need no lock.
 /// </summary>
 public sealed unsafe class AddressSpace : IDisposable
 {
     /// <summary>Guest page size in bytes.</summary>
     public const int PageSize = 4096;
 
-    private const PagePermission ReadWrite = PagePermission.Read | PagePermission.Write;
+    /// <summary>log2 of the bytes in a window of a space that has several, and bits of an address that are looked at.</summary>
+    public const int WindowSpanBits = 39, AddressBits = 48;
 
-    private readonly SortedDictionary<ulong, nint> _outliers = [];
+    /// <summary>Bytes in a window of a space that has several.</summary>
+    public const ulong WindowSpan = 1UL << WindowSpanBits;
+
+    /// <summary>Entries of <see cref="Windows"/>; the index is bits 47:39 of an address.</summary>
+    public const int WindowCount = 1 << (AddressBits - WindowSpanBits);
+
+    // Host addresses of windows: those of one space lie as the guest's do, where there is room, and those of another space elsewhere.
+    private const ulong HostStride = 37 * WindowSpan, HostOffset = WindowSpan / 4;
+    private const int HostWindows = 240;
+
+    private static readonly Lock s_gate = new();
+    private static byte* s_noPermissions;
+    private static int s_spaces;
+
+    private readonly MemoryWindow?[] _windows;
+    private readonly PendingRanges _pending = new();
     private readonly nuint _reservation;
     private readonly nuint _tableSize;
+    private readonly ulong _hostShift;
 
     /// <summary>Reserves an address space.</summary>
-    /// <param name="addressBits">log2 of the window: 32 for 16- and 32-bit guests, up to 44 for 64-bit guests (39 is usual).</param>
+    /// <param name="addressBits">log2 of the main window: 32 for 16- and 32-bit guests, up to 39 for 64-bit guests.</param>
     /// <exception cref="OutOfMemoryException">The host has no room for the reservation.</exception>
     public AddressSpace(int addressBits)
         : this(addressBits, addressBits <= 32)
     {
     }
 
-    /// <summary>Reserves an address space whose window may be small although addresses have 64 bits.</summary>
-    /// <param name="addressBits">log2 of the window; 32 for addresses of 32 bits.</param>
+    /// <summary>Reserves an address space whose main window may be small although addresses have 64 bits.</summary>
+    /// <param name="addressBits">log2 of the main window; 32 for addresses of 32 bits. With less than 39 there are no other windows.</param>
     /// <param name="is32Bit">Linear addresses have 32 bits.</param>
     /// <exception cref="OutOfMemoryException">The host has no room for the reservation.</exception>
     public AddressSpace(int addressBits, bool is32Bit)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(addressBits, is32Bit ? 32 : WindowSpanBits);
         WindowSize = 1UL << addressBits;
         Is32Bit = is32Bit;
+        HasSeveralWindows = addressBits == WindowSpanBits;
+        var none = HasSeveralWindows ? NoPermissions() : null;
 
-        // The table lies right below the window, so that translated code reaches both by one register.
+        // The table lies right below the main window, so that translated code reaches both by one register.
         _tableSize = TableSize(addressBits);
         _reservation = Reservation(addressBits);
         Permissions = HostMemory.Reserve(_reservation);
         Base = Permissions + _tableSize;
+        _windows = new MemoryWindow?[HasSeveralWindows ? WindowCount : 1];
+        _windows[0] = new MemoryWindow(0, WindowSize, Base, Permissions);
+        _hostShift = (ulong)(Interlocked.Increment(ref s_spaces) % HostWindows) * HostStride;
+        if (!HasSeveralWindows)
+            return;
+        Windows = (WindowEntry*)NativeMemory.AllocZeroed(WindowCount, (nuint)sizeof(WindowEntry));
+        for (var i = 1; i < WindowCount; i++)
+            Windows[i].Permissions = (nint)none - (nint)(StartOf(i) / PageSize);
+        Windows[0] = _windows[0]!.Entry;
     }
 
     /// <summary>
@@ -54,11 +84,20 @@ public sealed unsafe class AddressSpace : IDisposable
     /// <summary>Host address of guest address 0.</summary>
     public byte* Base { get; }
 
-    /// <summary>Permission bytes of the window's pages.</summary>
+    /// <summary>Permission bytes of the main window's pages.</summary>
     public byte* Permissions { get; }
 
-    /// <summary>Bytes in the window.</summary>
+    /// <summary>Bytes in the main window.</summary>
     public ulong WindowSize { get; }
+
+    /// <summary>True when addresses beyond the main window can be mapped.</summary>
+    public bool HasSeveralWindows { get; }
+
+    /// <summary>
+    /// The windows by bits 47:39 of the address; null for a space with one. An entry changes once, when its window is made: whoever has found
+    /// a permission may use the host address that he reads afterwards.
+    /// </summary>
+    public WindowEntry* Windows { get; }
 
     /// <summary>True when linear addresses have 32 bits and wrap around.</summary>
     public bool Is32Bit { get; }
@@ -87,26 +126,24 @@ public sealed unsafe class AddressSpace : IDisposable
     /// <summary>
     /// Maps zeroed pages, replacing what was there. Addresses and lengths are multiples of <see cref="PageSize"/>.
     /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The space has no such addresses (<see cref="CanMap"/>).</exception>
     public void Map(ulong address, ulong length, PagePermission protection)
     {
         lock (Lock)
         {
             Forget(address, length);
-            var inWindow = InWindow(address, length);
-            for (ulong offset = 0; !inWindow && offset < length; offset += PageSize)
-                if (address + offset >= WindowSize)
-                    _outliers[(address + offset) / PageSize] = (nint)NativeMemory.AllocZeroed(PageSize + 16);
-            SetProtection(address, length, (protection & PagePermission.Protection) | PagePermission.Mapped);
-            MappedPages += length / PageSize;
+            MapInPlace(address, length, protection);
         }
     }
 
     /// <summary>
-    /// Marks pages of the window as mapped whose host pages the caller has put in place itself (a shared file mapping over
-    /// <see cref="Base"/> + address). The caller holds <see cref="Lock"/> over both steps.
+    /// Marks pages as mapped whose host pages the caller has put in place itself (a shared file mapping at <see cref="HostAt"/>), or that are
+    /// zero. The caller holds <see cref="Lock"/> over both steps.
     /// </summary>
     public void MapInPlace(ulong address, ulong length, PagePermission protection)
     {
+        if (!CanMap(address, length))
+            throw new ArgumentOutOfRangeException(nameof(address), $"{address:x} has no place in the address space");
         lock (Lock)
         {
             SetProtection(address, length, (protection & PagePermission.Protection) | PagePermission.Mapped);
@@ -114,8 +151,23 @@ public sealed unsafe class AddressSpace : IDisposable
         }
     }
 
-    /// <summary>Gives pages of the window new zeroed memory. The caller holds <see cref="Lock"/>.</summary>
-    public void MakeZero(ulong address, ulong length) => HostMemory.MakeZero(Base + address, (nuint)length);
+    /// <summary>True when the space has all addresses of a range.</summary>
+    public bool CanMap(ulong address, ulong length) => length == 0
+        || (address + (length - 1) >= address && (HasSeveralWindows
+            ? IsCanonical(address) && IsCanonical(address + (length - 1)) && (long)(address ^ (address + (length - 1))) >= 0
+            : address + (length - 1) < WindowSize));
+
+    /// <summary>Gives pages new zeroed memory. The caller holds <see cref="Lock"/>.</summary>
+    public void MakeZero(ulong address, ulong length)
+    {
+        for (ulong done = 0; done < length;)
+        {
+            var window = Piece(address + done, length - done, out var piece);
+            if (window != null)
+                HostMemory.MakeZero(window.Host + (address + done - window.Start), (nuint)piece);
+            done += piece;
+        }
+    }
 
     /// <summary>Unmaps pages and gives their memory back to the host. Pages not mapped are skipped.</summary>
     public void Unmap(ulong address, ulong length)
@@ -131,21 +183,10 @@ public sealed unsafe class AddressSpace : IDisposable
         lock (Lock)
         {
             NotifyCode(address, length);
-            if (InWindow(address, length)
-                && PermissionBytes.Count(Permissions + (address / PageSize), length / PageSize, PagePermission.Mapped) == length / PageSize)
-            {
-                SetProtection(address, length, (protection & PagePermission.Protection) | PagePermission.Mapped);
-                return true;
-            }
-
-            for (ulong offset = 0; offset < length; offset += PageSize)
-            {
-                if ((Query(address + offset) & PagePermission.Mapped) == 0)
-                    return false;
-                SetProtection(address + offset, PageSize, (protection & PagePermission.Protection) | PagePermission.Mapped);
-            }
-
-            return true;
+            var mapped = MappedPrefix(address, length);
+            if (mapped != 0)
+                SetProtection(address, mapped, (protection & PagePermission.Protection) | PagePermission.Mapped);
+            return mapped == length;
         }
     }
 
@@ -154,8 +195,12 @@ public sealed unsafe class AddressSpace : IDisposable
     {
         if (address < WindowSize)
             return (PagePermission)Permissions[address / PageSize];
+        if (!HasSeveralWindows || !IsCanonical(address))
+            return PagePermission.None;
+        if (Volatile.Read(ref _windows[IndexOf(address)]) is { } window)
+            return window.Query(address);
         lock (Lock)
-            return _outliers.TryGetValue(address / PageSize, out var page) ? (PagePermission)((byte*)page)[PageSize] : PagePermission.None;
+            return _windows[IndexOf(address)] is { } now ? now.Query(address) : _pending.Query(address);
     }
 
     /// <summary>True when every page of [address, address + length) grants <paramref name="access"/>. Length 0 is true.</summary>
@@ -173,9 +218,86 @@ public sealed unsafe class AddressSpace : IDisposable
     }
 
     /// <summary>
+    /// Host address of a guest address in one of the space's windows, whatever its permission; its window is made if need be. Contiguous up
+    /// to the end of the window only (<see cref="ContiguousAt"/>). Null for addresses that the space does not have.
+    /// </summary>
+    /// <exception cref="OutOfMemoryException">The host has no room for the window.</exception>
+    public byte* HostAt(ulong address)
+    {
+        if (address < WindowSize)
+            return Base + address;
+        if (!HasSeveralWindows || !IsCanonical(address))
+            return null;
+        var window = Volatile.Read(ref _windows[IndexOf(address)]) ?? MakeWindow(address);
+        return window.Host + (address - window.Start);
+    }
+
+    /// <summary>As <see cref="HostAt"/>, but makes no window: null when there is none. No memory of the host stands behind such addresses.</summary>
+    public byte* ExistingHostAt(ulong address)
+    {
+        var window = Piece(address, 1, out _);
+        return window == null ? null : window.Host + (address - window.Start);
+    }
+
+    /// <summary>Bytes from an address on that are contiguous in the host, at most <paramref name="length"/>: for calls of the host about a range.</summary>
+    public ulong ContiguousAt(ulong address, ulong length)
+    {
+        if (address < WindowSize && length <= WindowSize - address)
+            return length;
+        var first = Piece(address, length, out var done);
+        while (done < length && Piece(address + done, length - done, out var piece) is var next
+            && ((first == null && next == null) || (first != null && next != null && next.Host - first.Host == (nint)(next.Start - first.Start))))
+            done += piece;
+        return done;
+    }
+
+    /// <summary>Makes the windows of a range, for a host that is about to put something there. False: the host has no room.</summary>
+    public bool TryMakeWindows(ulong address, ulong length)
+    {
+        try
+        {
+            for (ulong done = 0; done < length;)
+            {
+                HostAt(address + done);
+                Piece(address + done, length - done, out var piece);
+                done += piece;
+            }
+
+            return true;
+        }
+        catch (OutOfMemoryException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>The guest address that a host address stands for. False: none.</summary>
+    public bool TryGuestAddress(nint host, out ulong address)
+    {
+        foreach (var candidate in _windows)
+        {
+            if (candidate is not { } window || (ulong)(host - (nint)window.Host) >= window.Size)
+                continue;
+            address = window.Start + (ulong)(host - (nint)window.Host);
+            return true;
+        }
+
+        address = 0;
+        return false;
+    }
+
+    /// <summary>The host ranges of the windows that exist.</summary>
+    public IEnumerable<(nint Host, ulong Length)> HostRanges()
+    {
+        foreach (var window in _windows)
+            if (window != null)
+                yield return (window.HostAddress, window.Size);
+    }
+
+    /// <summary>
     /// Host pointer to [address, address + length) for a host that reads or (after <see cref="PrepareWrite"/>) writes guest memory.
     /// </summary>
-    /// <returns>False when a page does not grant the access, or the range is not contiguous in the host (beyond the window, across a page).</returns>
+    /// <returns>False when a page does not grant the access, or the range is not contiguous in the host (from one window to the next).</returns>
     public bool TryGetPointer(ulong address, ulong length, PagePermission access, out byte* pointer)
     {
         pointer = null;
@@ -183,23 +305,12 @@ public sealed unsafe class AddressSpace : IDisposable
             return true;
         if (!Allows(address, length, access) && (PagesMissing?.Invoke(address, length) != true || !Allows(address, length, access)))
             return false;
-        if (InWindow(address, length))
-        {
-            if ((access & PagePermission.Write) != 0)
-                PrepareWrite(address, length);
-            pointer = Base + address;
-            return true;
-        }
-
-        if ((address % PageSize) + length > PageSize || address < WindowSize)
+        if (!InMainWindow(address, length) && (!TryMakeWindows(address, length) || ContiguousAt(address, length) < length))
             return false;
-        lock (Lock)
-        {
-            if (!_outliers.TryGetValue(address / PageSize, out var page))
-                return false;
-            pointer = (byte*)page + (address % PageSize);
-            return true;
-        }
+        if ((access & PagePermission.Write) != 0)
+            PrepareWrite(address, length);
+        pointer = HostAt(address);
+        return true;
     }
 
     /// <summary>Copies guest memory out. Returns the bytes copied: fewer than asked when a page is not readable.</summary>
@@ -237,16 +348,10 @@ public sealed unsafe class AddressSpace : IDisposable
     /// <summary>Tells the translator that the host is about to write to pages, if any of them holds translated code.</summary>
     public void PrepareWrite(ulong address, ulong length)
     {
-        if (length == 0)
+        if (!HasCode(address, length))
             return;
-        for (var page = address / PageSize; page <= (address + length - 1) / PageSize; page++)
-        {
-            if ((Query(page * PageSize) & PagePermission.HasCode) == 0)
-                continue;
-            lock (Lock)
-                NotifyCode(address, length);
-            return;
-        }
+        lock (Lock)
+            NotifyCode(address, length);
     }
 
     /// <summary>Sets or clears <see cref="PagePermission.HasCode"/> on the page that holds <paramref name="address"/>. Under <see cref="Lock"/>.</summary>
@@ -257,20 +362,20 @@ public sealed unsafe class AddressSpace : IDisposable
         SetProtection(page, PageSize, value ? now | PagePermission.HasCode : now & ~PagePermission.HasCode);
     }
 
-    /// <summary>Host pointer to a byte beyond the window, or null when its page is not mapped. Valid until the page is unmapped.</summary>
-    public byte* OutlierPointer(ulong address)
-    {
-        lock (Lock)
-            return _outliers.TryGetValue(address / PageSize, out var page) ? (byte*)page + (address % PageSize) : null;
-    }
-
     /// <inheritdoc/>
     public void Dispose()
     {
         HostMemory.Release(Permissions, _reservation);
-        foreach (var page in _outliers.Values)
-            NativeMemory.Free((void*)page);
-        _outliers.Clear();
+        for (var i = 1; i < _windows.Length; i++)
+        {
+            if (_windows[i] is not { } window)
+                continue;
+            HostMemory.Release(window.Host, (nuint)window.Size);
+            HostMemory.Release(window.Permissions, TableSize(WindowSpanBits));
+        }
+
+        Array.Clear(_windows);
+        NativeMemory.Free(Windows);
     }
 
     /// <summary>True when the host has room for the reservation of an address space now.</summary>
@@ -291,103 +396,152 @@ public sealed unsafe class AddressSpace : IDisposable
 
     private static int ChunkAt(ulong address, int length) => (int)Math.Min((uint)length, PageSize - (address % PageSize));
 
+    private static bool IsCanonical(ulong address) => (long)(address << (64 - AddressBits)) >> (64 - AddressBits) == (long)address;
+
+    private static int IndexOf(ulong address) => (int)(address >> WindowSpanBits) & (WindowCount - 1);
+
+    // First address of a window: the upper half of the indices stands for the upper half of the canonical addresses.
+    private static ulong StartOf(int index) => (ulong)((long)index << (64 - AddressBits + WindowSpanBits) >> (64 - AddressBits));
+
+    // What parts of address spaces without a window have; never written to.
+    private static byte* NoPermissions()
+    {
+        lock (s_gate)
+        {
+            if (s_noPermissions == null)
+                s_noPermissions = HostMemory.Reserve(TableSize(WindowSpanBits));
+            return s_noPermissions;
+        }
+    }
+
+    private MemoryWindow MakeWindow(ulong address)
+    {
+        lock (Lock)
+        {
+            var index = IndexOf(address);
+            if (_windows[index] is { } known)
+                return known;
+            var table = HostMemory.Reserve(TableSize(WindowSpanBits));
+            var host = ReserveWindow(index);
+            if (host == null)
+            {
+                HostMemory.Release(table, TableSize(WindowSpanBits));
+                throw new OutOfMemoryException($"the host refused to reserve {WindowSpan} bytes of address space");
+            }
+
+            var window = new MemoryWindow(StartOf(index), WindowSpan, host, table);
+            while (_pending.TryFind(window.Start, WindowSpan, out var start, out var length, out var value))
+            {
+                window.Set(start, length, value, WatchWrites);
+                _pending.Set(start, length, PagePermission.None);
+            }
+
+            Volatile.Write(ref _windows[index], window);
+            var entry = window.Entry;
+            Windows[index].Host = entry.Host;
+            Volatile.Write(ref Windows[index].Permissions, entry.Permissions);
+            return window;
+        }
+    }
+
+    // Beside its neighbours where there is room: then a buffer that goes on in the next window is one in the host, too.
+    private byte* ReserveWindow(int index)
+    {
+        var size = (nuint)WindowSize;
+        var below = index > 1 ? _windows[index - 1] : null;
+        var above = index + 1 < WindowCount ? _windows[index + 1] : null;
+        byte* host = null;
+        if (below != null)
+            host = HostMemory.TryReserveAt(below.Host + WindowSpan, size);
+        if (host == null && above != null)
+            host = HostMemory.TryReserveAt(above.Host - WindowSpan, size);
+        if (host == null && below == null && above == null)
+        {
+            var at = ((((ulong)index % HostWindows) + 1) * WindowSpan) + _hostShift;
+            host = HostMemory.TryReserveAt((byte*)((at % (HostWindows * WindowSpan)) + HostOffset), size);
+        }
+
+        return host != null ? host : HostMemory.TryReserve(size);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool InWindow(ulong address, ulong length) => address < WindowSize && length <= WindowSize - address;
+    private bool InMainWindow(ulong address, ulong length) => address < WindowSize && length <= WindowSize - address;
+
+    // The window at an address, or null, and how much of a range lies in it, or in what could be it.
+    private MemoryWindow? Piece(ulong address, ulong length, out ulong piece)
+    {
+        if (!HasSeveralWindows)
+        {
+            var isInside = address < WindowSize;
+            piece = isInside ? Math.Min(length, WindowSize - address) : length;
+            return isInside ? _windows[0] : null;
+        }
+
+        piece = Math.Min(length, WindowSpan - (address % WindowSpan));
+        return IsCanonical(address) ? Volatile.Read(ref _windows[IndexOf(address)]) : null;
+    }
+
+    private bool HasCode(ulong address, ulong length)
+    {
+        for (ulong done = 0; done < length;)
+        {
+            if (Piece(address + done, length - done, out var piece)?.Any(address + done, piece, PagePermission.HasCode) == true)
+                return true;
+            done += piece;
+        }
+
+        return false;
+    }
 
     private void NotifyCode(ulong address, ulong length)
     {
-        if (InWindow(address, length))
+        if (HasCode(address, length))
+            CodeChanged?.Invoke(address, length);
+    }
+
+    private ulong MappedIn(ulong address, ulong length)
+    {
+        ulong pages = 0;
+        for (ulong done = 0; done < length;)
         {
-            var pages = ((address % PageSize) + length + PageSize - 1) / PageSize;
-            if (PermissionBytes.Any(Permissions + (address / PageSize), pages, PagePermission.HasCode))
-                CodeChanged?.Invoke(address, length);
-            return;
+            var window = Piece(address + done, length - done, out var piece);
+            pages += window == null ? _pending.LengthIn(address + done, piece) / PageSize : window.Count(address + done, piece, PagePermission.Mapped);
+            done += piece;
         }
 
-        for (ulong offset = 0; offset < length; offset += PageSize)
-        {
-            if ((Query(address + offset) & PagePermission.HasCode) == 0 && offset + PageSize < length)
-                continue;
-            CodeChanged?.Invoke(address, length);
-            return;
-        }
+        return pages;
+    }
+
+    // Bytes at the beginning of a range that are mapped.
+    private ulong MappedPrefix(ulong address, ulong length)
+    {
+        if (MappedIn(address, length) == length / PageSize)
+            return length;
+        ulong done = 0;
+        while ((Query(address + done) & PagePermission.Mapped) != 0)
+            done += PageSize;
+        return done;
     }
 
     private void Forget(ulong address, ulong length)
     {
         NotifyCode(address, length);
-        if (InWindow(address, length))
-        {
-            MappedPages -= PermissionBytes.Count(Permissions + (address / PageSize), length / PageSize, PagePermission.Mapped);
-            SetProtection(address, length, PagePermission.None);
-            HostMemory.MakeZero(Base + address, (nuint)length);
-            return;
-        }
-
-        for (ulong offset = 0; offset < length; offset += PageSize)
-            if ((Query(address + offset) & PagePermission.Mapped) != 0)
-                MappedPages--;
+        MappedPages -= MappedIn(address, length);
         SetProtection(address, length, PagePermission.None);
-        for (ulong offset = 0; offset < length; offset += PageSize)
-            if (_outliers.Remove((address + offset) / PageSize, out var page))
-                NativeMemory.Free((void*)page);
+        MakeZero(address, length);
     }
 
-    // Invariant: the two Fast bits of a page are derived from its own byte and the next page's; whoever changes a byte calls Derive for
-    // the page and the one before it.
     private void SetProtection(ulong address, ulong length, PagePermission value)
     {
-        SetEachProtection(address, length, value);
+        for (ulong done = 0; done < length;)
+        {
+            if (Piece(address + done, length - done, out var piece) is { } window)
+                window.Set(address + done, piece, value, WatchWrites);
+            else
+                _pending.Set(address + done, piece, value);
+            done += piece;
+        }
+
         PermissionsChanged?.Invoke();
-    }
-
-    private void SetEachProtection(ulong address, ulong length, PagePermission value)
-    {
-        var fill = (byte)(value & ~PagePermission.Derived);
-        if (length > PageSize && InWindow(address, length))
-        {
-            // All pages but the last have a neighbour like themselves.
-            var from = address / PageSize;
-            var pages = length / PageSize;
-            Permissions[from] = Permissions[from + 1] = fill;
-            Derive(from);
-            PermissionBytes.Fill(Permissions + from, pages - 1, Permissions[from]);
-            Permissions[from + pages - 1] = fill;
-            Derive(from + pages - 1);
-            if (from > 0)
-                Derive(from - 1);
-            return;
-        }
-
-        for (ulong offset = 0; offset < length; offset += PageSize)
-        {
-            var a = address + offset;
-            if (a < WindowSize)
-                Permissions[a / PageSize] = (byte)(value & ~PagePermission.Derived);
-            else if (_outliers.TryGetValue(a / PageSize, out var page))
-                ((byte*)page)[PageSize] = (byte)(value & ~PagePermission.Derived);
-        }
-
-        if (address >= WindowSize)
-            return;
-        var first = address / PageSize;
-        var last = Math.Min((address + length - 1) / PageSize, (WindowSize / PageSize) - 1);
-        for (var page = first == 0 ? 0 : first - 1; page <= last; page++)
-            Derive(page);
-    }
-
-    private void Derive(ulong page)
-    {
-        var here = (PagePermission)Permissions[page];
-        var next = page + 1 < WindowSize / PageSize ? (PagePermission)Permissions[page + 1] : PagePermission.None;
-        var both = here & next;
-        var fast = PagePermission.None;
-        if ((both & PagePermission.Read) != 0)
-            fast |= PagePermission.FastRead;
-        if (!WatchWrites && (both & ReadWrite) == ReadWrite && ((here | next) & PagePermission.HasCode) == 0)
-            fast |= PagePermission.FastWrite;
-        if (!WatchWrites && (here & (ReadWrite | PagePermission.HasCode)) == ReadWrite)
-            fast |= PagePermission.PlainWrite;
-        Permissions[page] = (byte)((here & ~PagePermission.Derived) | fast);
     }
 }

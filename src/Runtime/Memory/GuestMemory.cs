@@ -266,5 +266,5 @@ public static unsafe class GuestMemory
 
     private static ulong Wrap(AddressSpace space, ulong address) => space.Is32Bit ? (uint)address : address;
 
-    private static byte* Host(AddressSpace space, ulong address) => address < space.WindowSize ? space.Base + address : space.OutlierPointer(address);
+    private static byte* Host(AddressSpace space, ulong address) => space.HostAt(address);
 }

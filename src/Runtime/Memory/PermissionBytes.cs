@@ -33,10 +33,10 @@ internal static unsafe class PermissionBytes
         return false;
     }
 
-    /// <summary>Sets bytes; a long run of zeros gives its memory back to the host.</summary>
+    /// <summary>Sets bytes; a long run of zeros gives its memory back to the host, and a very long run of anything else costs none.</summary>
     public static void Fill(byte* bytes, ulong count, byte value)
     {
-        const ulong Page = AddressSpace.PageSize, Long = 64 * Page;
+        const ulong Page = AddressSpace.PageSize, Long = 64 * Page, VeryLong = 512 * Page;
         if (value == 0 && count >= Long)
         {
             var start = ((ulong)bytes + Page - 1) & ~(Page - 1);
@@ -45,6 +45,17 @@ internal static unsafe class PermissionBytes
             Unsafe.InitBlockUnaligned(bytes, 0, (uint)(start - (ulong)bytes));
             Unsafe.InitBlockUnaligned((byte*)end, 0, (uint)((ulong)bytes + count - end));
             return;
+        }
+
+        if (count >= VeryLong)
+        {
+            var before = (0 - (ulong)bytes) & (Page - 1);
+            Fill(bytes, before, value);
+            bytes += before;
+            count -= before;
+            var done = (ulong)HostMemory.Fill(bytes, (nuint)(count & ~(Page - 1)), value);
+            bytes += done;
+            count -= done;
         }
 
         // (Unsafe.InitBlock is vector code that is compiled when it is first called.)

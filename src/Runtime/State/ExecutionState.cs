@@ -24,6 +24,9 @@ public unsafe struct ExecutionState
     /// <summary>Pages in the window: a page number at or above this takes the slow path.</summary>
     public ulong WindowPages;
 
+    /// <summary>The table of windows of a 64-bit address space (WindowEntry, by bits 46:39 of the address); 0 when there is one window.</summary>
+    public nint Windows;
+
     /// <summary>Handle of the managed Vcpu that owns this state.</summary>
     public nint VcpuHandle;
 
