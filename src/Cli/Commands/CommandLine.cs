@@ -2,7 +2,6 @@ using System.CommandLine;
 using DynaTrans.Linux;
 using DynaTrans.Linux.Host;
 using DynaTrans.Runtime.Execution;
-using DynaTrans.Runtime.Host;
 
 namespace DynaTrans.Cli.Commands;
 

@@ -2,7 +2,6 @@ using System.CommandLine;
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.Linux;
 using DynaTrans.Runtime.Execution;
-using DynaTrans.Runtime.Host;
 
 namespace DynaTrans.Cli.Commands;
 

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Regions;
-using DynaTrans.Runtime.Interpretation;
+using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;

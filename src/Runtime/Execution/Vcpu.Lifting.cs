@@ -2,6 +2,8 @@ using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Frontend.Passes;
+using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
@@ -12,8 +14,13 @@ namespace DynaTrans.Runtime.Execution;
 public sealed unsafe partial class Vcpu
 {
     // A block of up to count instructions at RIP, outside the cache; null with the fetch fault pending.
-    private Block* LiftAlone(int count) =>
-        Lift(State->Slots[Slot.Rip], count) ? BlockCache.Copy(_ir, Linear(_ir.Start), AllocateAlone) : null;
+    private Block* LiftAlone(int count)
+    {
+        if (!Lift(State->Slots[Slot.Rip], count))
+            return null;
+        DispatchSelector.Prepare(_ir.Ops);
+        return BlockCache.Copy(_ir, Linear(_ir.Start), AllocateAlone);
+    }
 
     private nint AllocateAlone(int size)
     {
@@ -57,6 +64,8 @@ public sealed unsafe partial class Vcpu
 
                 if (!mustWait)
                 {
+                    DeadFlags.Run(_ir);
+                    DispatchSelector.Prepare(_ir.Ops);
                     var block = Cache.Insert(_ir, linear);
                     Cache.Statistics.LiftTicks += System.Diagnostics.Stopwatch.GetTimestamp() - start;
                     return block;

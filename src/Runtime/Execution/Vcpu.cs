@@ -55,6 +55,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// <summary>Makes a vCPU with all state zero except what a reset user context has (FCW 37F, MXCSR 1F80, EFLAGS 202).</summary>
     public Vcpu(BlockCache cache)
     {
+        HelperFamilies.Register();
         Cache = cache;
         State = (CpuState*)NativeMemory.AlignedAlloc(CpuState.SizeInBytes, 64);
         new Span<byte>(State, CpuState.SizeInBytes).Clear();

@@ -1,7 +1,6 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
-using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Helpers;

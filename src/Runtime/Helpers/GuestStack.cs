@@ -1,6 +1,5 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
-using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 

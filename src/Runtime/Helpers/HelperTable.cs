@@ -111,7 +111,6 @@ public static class HelperFamilies
     {
         if (_registered)
             return;
-        HostMxcsr.RegisterHelpers();
         VectorHelpers.RegisterHelpers();
         IntegerHelpers.RegisterHelpers();
         Atomics.RegisterHelpers();

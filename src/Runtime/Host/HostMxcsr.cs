@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
-using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.State;
 using V = System.Runtime.Intrinsics.Vector128<byte>;
 
@@ -88,16 +87,7 @@ public static unsafe class HostMxcsr
     /// <summary>Undoes <see cref="Suspend"/>.</summary>
     internal static void Resume(uint mxcsr) => Load(mxcsr);
 
-    internal static void RegisterHelpers()
-    {
-        // Vectors: translated code then takes no operation across, neither by computing it once for both sides nor by taking it out of a loop.
-        HelperTable.Add(HelperId.StoreMxcsr, &StoreMxcsr, typeof(HostMxcsr), nameof(StoreMxcsr), HelperEffects.Vectors);
-        HelperTable.Add(HelperId.LoadMxcsr, &LoadMxcsr, typeof(HostMxcsr), nameof(LoadMxcsr), HelperEffects.MayFault | HelperEffects.Vectors);
-        HelperTable.Add(HelperId.BeginSimdCheck, &BeginSimdCheck, typeof(HostMxcsr), nameof(BeginSimdCheck), HelperEffects.Vectors);
-        HelperTable.Add(HelperId.EndSimdCheck, &EndSimdCheck, typeof(HostMxcsr), nameof(EndSimdCheck), HelperEffects.MayFault | HelperEffects.Vectors);
-    }
-
-    // The helpers are not inlined, or a compiler could drop or move the operations whose flags they read.
+    // The helpers (VectorHelpers registers them) are not inlined, or a compiler could drop or move the operations whose flags they read.
 
     // stmxcsr: gives the guest's MXCSR.
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -7,13 +7,16 @@ namespace DynaTrans.Runtime.Interpretation;
 /// <summary>Makes the ops of a block ready for the interpreter: chooses each op's dispatch code and fuses compare-and-branch pairs.</summary>
 internal static unsafe class DispatchSelector
 {
-    /// <summary>Sets the dispatch codes of <paramref name="count"/> ops.</summary>
-    public static void Prepare(IrOp* ops, int count)
+    /// <summary>Sets the dispatch codes of the ops of a block.</summary>
+    public static void Prepare(Span<IrOp> block)
     {
-        for (var i = 0; i < count; i++)
-            ops[i].Dispatch = (ushort)Select(ops + i);
-        if (count >= 2 && ops[count - 1].Op == IrOpcode.JumpCondition)
-            Fuse(ops + count - 2, (Condition)ops[count - 1].Sub);
+        fixed (IrOp* ops = block)
+        {
+            for (var i = 0; i < block.Length; i++)
+                ops[i].Dispatch = (ushort)Select(ops + i);
+            if (block.Length >= 2 && ops[block.Length - 1].Op == IrOpcode.JumpCondition)
+                Fuse(ops + block.Length - 2, (Condition)ops[block.Length - 1].Sub);
+        }
     }
 
     private static DispatchCode Select(IrOp* op)

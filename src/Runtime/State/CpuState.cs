@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Ir;
-using DynaTrans.Runtime.Helpers.X87;
 
 namespace DynaTrans.Runtime.State;
 

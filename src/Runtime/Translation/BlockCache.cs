@@ -1,10 +1,8 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
-using DynaTrans.Frontend.Passes;
 using DynaTrans.Runtime.Execution;
-using DynaTrans.Runtime.Helpers;
-using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Translation;
 
@@ -31,7 +29,6 @@ public sealed unsafe class BlockCache : IDisposable
     /// <param name="translator">Makes host code of hot blocks; null interprets everything. It is disposed with the cache.</param>
     public BlockCache(AddressSpace memory, ITranslator? translator = null)
     {
-        HelperFamilies.Register();
         Memory = memory;
         Translator = translator;
         _buckets = (Block**)HostMemory.Reserve(BucketBytes);
@@ -78,12 +75,11 @@ public sealed unsafe class BlockCache : IDisposable
     }
 
     /// <summary>
-    /// Copies a lifted block into the cache. The caller has marked its pages (<see cref="Protect"/>) before it read the bytes, and holds
+    /// Copies a lifted block, ready for the interpreter, into the cache. The caller has marked its pages (<see cref="Protect"/>) before it read the bytes, and holds
     /// the lock since.
     /// </summary>
     internal Block* Insert(IrBlock ir, ulong linear)
     {
-        DeadFlags.Run(ir);
         var block = Copy(ir, linear, Allocate);
         _pages.Add(block);
         ref var bucket = ref _buckets[Hash(linear)];
@@ -95,7 +91,7 @@ public sealed unsafe class BlockCache : IDisposable
         return block;
     }
 
-    /// <summary>Lays a lifted block out in memory from <paramref name="allocate"/> and makes it ready for the interpreter.</summary>
+    /// <summary>Lays a lifted block out in memory from <paramref name="allocate"/>.</summary>
     internal static Block* Copy(IrBlock ir, ulong linear, Func<int, nint> allocate)
     {
         var size = sizeof(Block) + (ir.Count * sizeof(IrOp)) + ir.InstructionCount;
@@ -114,7 +110,6 @@ public sealed unsafe class BlockCache : IDisposable
         var lengths = Block.Lengths(block);
         for (var i = 0; i < ir.InstructionCount; i++)
             lengths[i] = (byte)ir.Instructions[i].Length;
-        DispatchSelector.Prepare(Block.Ops(block), ir.Count);
         return block;
     }
 

@@ -2,12 +2,13 @@ using System.Runtime.Intrinsics.X86;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Helpers.Vector;
 
-/// <summary>Helpers of vector instructions that are not operations on values: MMX state, masked stores, CRC32.</summary>
+/// <summary>Helpers of vector instructions that are not operations on values: MXCSR, MMX state, masked stores, CRC32.</summary>
 internal static unsafe class VectorHelpers
 {
     private const int ErrorSummary = 0x80;
@@ -23,6 +24,12 @@ internal static unsafe class VectorHelpers
         Add(HelperId.MemoryFence, &MemoryFence, nameof(MemoryFence), HelperEffects.MayFault);
         Add(HelperId.Crc32, &Crc32, nameof(Crc32), HelperEffects.Pure);
         StringCompare.RegisterHelpers();
+
+        // Vectors: translated code then takes no operation across, neither by computing it once for both sides nor by taking it out of a loop.
+        AddMxcsr(HelperId.StoreMxcsr, &HostMxcsr.StoreMxcsr, nameof(HostMxcsr.StoreMxcsr), HelperEffects.Vectors);
+        AddMxcsr(HelperId.LoadMxcsr, &HostMxcsr.LoadMxcsr, nameof(HostMxcsr.LoadMxcsr), HelperEffects.MayFault | HelperEffects.Vectors);
+        AddMxcsr(HelperId.BeginSimdCheck, &HostMxcsr.BeginSimdCheck, nameof(HostMxcsr.BeginSimdCheck), HelperEffects.Vectors);
+        AddMxcsr(HelperId.EndSimdCheck, &HostMxcsr.EndSimdCheck, nameof(HostMxcsr.EndSimdCheck), HelperEffects.MayFault | HelperEffects.Vectors);
     }
 
     // An x87 exception that is pending is reported before an MMX instruction (SDM Vol. 3, 12.2).
@@ -122,4 +129,8 @@ internal static unsafe class VectorHelpers
     private static void Add(
         HelperId id, delegate*<CpuState*, ulong, ulong, ulong, ulong> pointer, string name, HelperEffects effects) =>
         HelperTable.Add(id, pointer, typeof(VectorHelpers), name, effects);
+
+    private static void AddMxcsr(
+        HelperId id, delegate*<CpuState*, ulong, ulong, ulong, ulong> pointer, string name, HelperEffects effects) =>
+        HelperTable.Add(id, pointer, typeof(HostMxcsr), name, effects);
 }

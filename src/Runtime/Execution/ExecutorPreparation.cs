@@ -1,9 +1,9 @@
 using System.Reflection;
-using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Translation;
 
-namespace DynaTrans.Runtime.Host;
+namespace DynaTrans.Runtime.Execution;
 
 /// <summary>
 /// Prepares (<see cref="Preparation"/>) what runs under the guest's MXCSR in every case, once in a process. It takes some

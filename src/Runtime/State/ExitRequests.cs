@@ -1,4 +1,4 @@
-namespace DynaTrans.Runtime.Execution;
+namespace DynaTrans.Runtime.State;
 
 /// <summary>Bits of the exit-request word.</summary>
 [Flags]

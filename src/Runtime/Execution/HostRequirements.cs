@@ -1,7 +1,7 @@
-using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Helpers.Vector;
+using DynaTrans.Runtime.Host;
 
-namespace DynaTrans.Runtime.Host;
+namespace DynaTrans.Runtime.Execution;
 
 /// <summary>What the host must be: guest vector and x87 instructions are carried out by the host's own.</summary>
 public static class HostRequirements

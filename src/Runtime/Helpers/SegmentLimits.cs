@@ -3,7 +3,7 @@ using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.State;
 
-namespace DynaTrans.Runtime.Interpretation;
+namespace DynaTrans.Runtime.Helpers;
 
 /// <summary>Limit checks of modes with real segments (SDM Vol. 3, 5.3).</summary>
 public static unsafe class SegmentLimits
