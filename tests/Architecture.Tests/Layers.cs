@@ -1,0 +1,68 @@
+namespace DynaTrans.Architecture.Tests;
+
+/// <summary>
+/// What may depend on what: the one table of it. An entry names what its key may use directly; what is not in the list is forbidden. Who adds a
+/// project or a folder gives it a line here.
+/// </summary>
+internal static class Layers
+{
+    /// <summary>The projects in <c>src</c>: the other projects and the packages that each refers to.</summary>
+    public static readonly Dictionary<string, (string[] Projects, string[] Packages)> Projects = new()
+    {
+        ["Frontend"] = ([], ["Iced"]),
+        ["Runtime"] = (["Frontend"], ["Iced"]),
+        ["IlBackend"] = (["Frontend", "Runtime"], []),
+        ["Devices"] = (["Runtime"], []),
+        ["Linux"] = (["Frontend", "Runtime"], []),
+        ["Inspection"] = (["Frontend", "Runtime", "IlBackend"], ["ICSharpCode.Decompiler", "Mono.Cecil"]),
+        ["Cli"] = (["Frontend", "Runtime", "IlBackend", "Inspection", "Linux", "Devices"], ["System.CommandLine", "Spectre.Console"]),
+    };
+
+    /// <summary>The folders of a project (subfolders count as part of them): the other folders of the project that each may use.</summary>
+    public static readonly Dictionary<string, Dictionary<string, string[]>> Folders = new()
+    {
+        ["Frontend"] = new()
+        {
+            ["Decoding"] = [],
+            ["Ir"] = ["Decoding"],
+            ["Passes"] = ["Ir"],
+            ["Lifting"] = ["Decoding", "Ir"],
+        },
+        ["Runtime"] = new()
+        {
+            ["SoftFloat"] = [],
+            ["State"] = ["SoftFloat"],
+            ["Memory"] = ["State"],
+            ["Host"] = ["State"],
+            ["Helpers"] = ["SoftFloat", "State", "Memory", "Host"],
+
+            // A cache knows the vCPUs that execute from it: they drop what they know of blocks that are gone.
+            ["Translation"] = ["State", "Memory", "Execution"],
+
+            // The interpreter's loop runs on behalf of a vCPU and follows its caches from block to block.
+            ["Interpretation"] = ["State", "Memory", "Helpers", "Translation", "Execution"],
+            ["Execution"] = ["State", "Memory", "Host", "Helpers", "Translation", "Interpretation"],
+        },
+        ["IlBackend"] = new()
+        {
+            ["Regions"] = [],
+            ["Emission"] = ["Regions"],
+            ["Compilation"] = ["Regions", "Emission"],
+        },
+    };
+
+    /// <summary>
+    /// Edges that exist and should not: (file, folder it uses). A line whose file no longer uses the folder fails the test: delete it.
+    /// </summary>
+    public static readonly (string File, string Uses)[] Exceptions =
+    [
+        // The slow path asks the vCPU for its address space, its block cache and its undo log.
+        ("Runtime/Memory/GuestMemory.cs", "Execution"),
+        ("Runtime/Memory/GuestMemory.cs", "Helpers"),
+        ("Runtime/Memory/GuestMemory.cs", "Host"),
+
+        // AccessHistory is declared beside the emitter.
+        ("IlBackend/Regions/CheckPlan.cs", "Emission"),
+        ("IlBackend/Regions/LoopChecks.cs", "Emission"),
+    ];
+}
