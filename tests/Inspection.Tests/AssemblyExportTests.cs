@@ -4,6 +4,7 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.IlBackend.Emission;
+using DynaTrans.IlBackend.Regions;
 using DynaTrans.Inspection.Assemblies;
 using DynaTrans.Inspection.Text;
 using DynaTrans.Runtime.Execution;

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.IlBackend.Emission;
+using DynaTrans.IlBackend.Regions;
 using DynaTrans.Inspection.Html;
 using DynaTrans.Inspection.Text;
 using DynaTrans.Runtime.Memory;

@@ -1,6 +1,6 @@
+using System.Diagnostics;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
-using DynaTrans.IlBackend.Emission;
 using DynaTrans.Runtime.Memory;
 
 namespace DynaTrans.IlBackend.Regions;
@@ -95,6 +95,49 @@ public sealed class CheckPlan
         if (!_known.TryGetValue(rip, out var history))
             _known[rip] = history = _history(rip);
         return history;
+    }
+
+    /// <summary>
+    /// Asserts, in debug builds, that what is taken for checked at the beginning of a block has been checked on all ways into it, and that all
+    /// accesses without a test are covered.
+    /// </summary>
+    [Conditional("DEBUG")]
+    public void Verify()
+    {
+        foreach (var block in _region.Blocks)
+        {
+            // An entry is reached from outside, too: what is known there it tests itself, except on a way round its loop.
+            foreach (var range in _before[block.Order].Ranges)
+                foreach (var from in _graph.Predecessors(block.Order))
+                    Debug.Assert(
+                        (block.Entry >= 0 && from < block.Order) || _after[from].Covers(range.Key, range.Write, range.Lo, range.Hi),
+                        "what is known at the beginning of a block is known on all ways into it");
+            VerifyAccesses(block);
+        }
+    }
+
+    private void VerifyAccesses(RegionBlock block)
+    {
+        var (ranges, bounds) = (_before[block.Order].Copy(), new SlotBounds());
+        for (var i = 0; i < block.Ops.Length; i++)
+        {
+            ref readonly var op = ref block.Ops[i];
+            if (IsAccess(op))
+            {
+                var check = Check(block, i);
+                Debug.Assert(check != null, "each access has a check");
+                Debug.Assert(
+                    check.Form != CheckForm.None
+                        || (AccessRange.TryOf(op, out var exact) && ranges.Covers(exact.Key, check.Write, exact.Lo, exact.Hi))
+                        || (AccessRange.TryBounded(op, bounds, out var table) && ranges.Covers(table.Key, check.Write, table.Lo, table.Hi)),
+                    "an access without a test is covered");
+                if (check.Form is CheckForm.FastBit or CheckForm.Edges)
+                    ranges.Add(check.Granted);
+            }
+
+            ranges.Apply(op, _is64);
+            bounds.Apply(op);
+        }
     }
 
     /// <summary>True for ops that access guest memory inline.</summary>

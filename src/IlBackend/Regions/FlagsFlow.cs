@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Passes;
 using DynaTrans.Runtime.Translation;
@@ -55,6 +56,14 @@ public sealed class FlagsFlow
     /// <summary>The form in which a block finds the flags.</summary>
     public FlagsForm Entry(RegionBlock block) => _entry[block.Order];
 
+    /// <summary>For each op of a block: somebody may see the record after it.</summary>
+    public bool[] Live(RegionBlock block)
+    {
+        var live = new bool[Ops(block).Length];
+        DeadFlags.MarkLive(Ops(block), IsLiveAfter(block), live);
+        return live;
+    }
+
     /// <summary>True when somebody may see the record after the block.</summary>
     public bool IsLiveAfter(RegionBlock block)
     {
@@ -63,6 +72,23 @@ public sealed class FlagsFlow
             return true;
         return IsSeen(block, block.Taken) || (last != IrOpcode.Jump && IsSeen(block, block.Next));
     }
+
+    /// <summary>Asserts, in debug builds, that each block finds the flags in a form that all ways into it can bring them into.</summary>
+    [Conditional("DEBUG")]
+    public void Verify()
+    {
+        foreach (var block in _region.Blocks)
+        {
+            Debug.Assert(block.Entry < 0 || IsAgreed(Entry(block)), "who comes from outside has the flags in the state");
+            var after = FormAfter(block.Order);
+            foreach (var next in Successors(block))
+                Debug.Assert(Entry(next) == after || IsAgreed(Entry(next)), "a block finds the flags in a form that its predecessors can make");
+        }
+    }
+
+    // Forms that any other can be brought into.
+    private static bool IsAgreed(FlagsForm entry) =>
+        entry.Base == FlagsBase.Dead || entry.IsMemory || entry is { Base: FlagsBase.Either, Layer: FlagsLayer.None };
 
     // Where control goes backwards it may leave: there the record is seen.
     private bool IsSeen(RegionBlock from, ulong target) =>
@@ -113,8 +139,7 @@ public sealed class FlagsFlow
     private FlagsForm FormAfter(int order)
     {
         var ops = _ops[order];
-        var live = new bool[ops.Length];
-        DeadFlags.MarkLive(ops, IsLiveAfter(_region.Blocks[order]), live);
+        var live = Live(_region.Blocks[order]);
         var form = _entry[order];
         for (var i = 0; i < ops.Length; i++)
             form = FlagsTransfer.At(ops[i], form, live[i]).After;

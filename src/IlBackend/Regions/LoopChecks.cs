@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
 using DynaTrans.Frontend.Ir;
-using DynaTrans.IlBackend.Emission;
 using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Memory;
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Helpers;
 
@@ -42,6 +43,14 @@ public sealed class WrittenRegisters
 
     /// <summary>The set at the beginning of a block.</summary>
     public uint At(RegionBlock block) => _in[block.Order] | (_dispatchTargets.Contains(block) ? AtDispatch : 0);
+
+    /// <summary>Asserts, in debug builds, that no edge brings a register to a block that does not count it as written.</summary>
+    [Conditional("DEBUG")]
+    public void Verify()
+    {
+        foreach (var block in _region.Blocks)
+            Debug.Assert(!Propagate(block), "the written registers of all ways into a block are known at its beginning");
+    }
 
     /// <summary>The set after an op. A helper that works on the state has had the registers stored before it.</summary>
     public static uint After(in IrOp op, uint set)

@@ -7,21 +7,80 @@ using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Emission;
 
-/// <content>The flags: what is described, copied and stored of them.</content>
-public sealed unsafe partial class RegionEmitter
+/// <summary>
+/// The flags: where they are now (<see cref="Form"/>), and what is described, copied and stored of them.
+/// </summary>
+internal sealed unsafe class FlagsEmitter(EmitContext context, ValueEmitter values, ConditionEmitter conditions, ColdPaths cold) : EmitterPart(context)
 {
     private static readonly MethodInfo StatusMethod = typeof(FlagsRecord).GetMethod(
         nameof(FlagsRecord.Status), [typeof(ulong), typeof(ulong), typeof(ulong), typeof(ulong)])!;
 
     private static readonly MethodInfo StatusInState = EmitSupport.Method(nameof(EmitSupport.Status));
 
-    private static readonly MethodInfo ApplyMethod = EmitSupport.Method(nameof(EmitSupport.ApplyFlags));
+    /// <summary>Brings the record to what a site says.</summary>
+    public static readonly MethodInfo ApplyMethod = EmitSupport.Method(nameof(EmitSupport.ApplyFlags));
+
+    /// <summary>Where the flags are now.</summary>
+    public FlagsForm Form { get; set; } = FlagsForm.Memory;
+
+    /// <summary>Branches when the condition holds.</summary>
+    public void BranchIf(Condition condition, int label)
+    {
+        if (Form is { Base: FlagsBase.Either, Layer: FlagsLayer.None })
+        {
+            BranchEither(condition, label);
+            return;
+        }
+
+        if (FlagsTransfer.View(Form, condition) is not { } form)
+        {
+            conditions.PushFromState(condition);
+            Il.EmitBranch(OpCodes.Brtrue, label);
+            return;
+        }
+
+        if (conditions.TryPushComparison(condition, form, out var comparison))
+        {
+            Il.EmitBranch(ConditionEmitter.BranchOpcode(comparison), label);
+            return;
+        }
+
+        if (ConditionEmitter.ConstantCondition(condition, form) is { } constant)
+        {
+            if (constant)
+                Il.EmitBranch(OpCodes.Br, label);
+            return;
+        }
+
+        conditions.PushGeneric(condition, form);
+        Il.EmitBranch(OpCodes.Brtrue, label);
+    }
+
+    // A described record is tested where it is; the one in the state out of line.
+    private void BranchEither(Condition condition, int label)
+    {
+        var (either, inState, done) = (Form, Il.DefineLabel(), Il.DefineLabel());
+        LoadSlotMemory(Slot.FlagsOp, 4);
+        Ldc4((int)FlagsForm.Symbolic);
+        Il.EmitBranch(OpCodes.Bne_Un, inState);
+        Form = either with { Base = FlagsBase.Described };
+        BranchIf(condition, label);
+        Form = either;
+        Il.MarkLabel(done);
+        cold.Here(() =>
+        {
+            Il.MarkLabel(inState);
+            conditions.PushFromState(condition);
+            Il.EmitBranch(OpCodes.Brtrue, label);
+            Il.EmitBranch(OpCodes.Br, done);
+        });
+    }
 
     /// <summary>Brings the record into the state.</summary>
-    private void Materialise()
+    public void Materialise()
     {
-        var form = _flags;
-        _flags = FlagsForm.Memory;
+        var form = Form;
+        Form = FlagsForm.Memory;
         switch (form)
         {
             case { Base: FlagsBase.Dead } or { IsMemory: true }:
@@ -30,22 +89,22 @@ public sealed unsafe partial class RegionEmitter
                 StoreRecord(form);
                 break;
             case { Base: FlagsBase.Either, IsInvolved: false }:
-                var done = _il.DefineLabel();
+                var done = Il.DefineLabel();
                 LoadSlotMemory(Slot.FlagsOp, 4);
                 Ldc4((int)FlagsForm.Symbolic);
-                _il.EmitBranch(OpCodes.Bne_Un, done);
+                Il.EmitBranch(OpCodes.Bne_Un, done);
                 StoreRecord(form);
-                _il.MarkLabel(done);
+                Il.MarkLabel(done);
                 break;
             case { Base: FlagsBase.Described, Layer: FlagsLayer.Inc or FlagsLayer.Dec } when FlagsTransfer.View(form, Condition.B) != null:
                 var kind = form.Layer == FlagsLayer.Inc ? FlagsKind.Inc : FlagsKind.Dec;
-                EmitCondition(Condition.B, form);
-                _il.Emit(OpCodes.Conv_U8);
-                StLoc(_slow);
+                conditions.Push(Condition.B, form);
+                Il.Emit(OpCodes.Conv_U8);
+                StLoc(Locals.Value);
                 StoreRecord(
-                    FlagsForm.Dead with { Base = FlagsBase.Described, Kind = kind, SizeLog2 = form.LayerSizeLog2, Left = form.A }, () => LdLoc(_slow));
+                    FlagsForm.Dead with { Base = FlagsBase.Described, Kind = kind, SizeLog2 = form.LayerSizeLog2, Left = form.A }, () => LdLoc(Locals.Value));
                 break;
-            case { Base: FlagsBase.Memory, Layer: FlagsLayer.Inc or FlagsLayer.Dec } when !_options.Alone:
+            case { Base: FlagsBase.Memory, Layer: FlagsLayer.Inc or FlagsLayer.Dec } when !Options.Alone:
                 StoreStep(form);
                 break;
             default:
@@ -64,20 +123,20 @@ public sealed unsafe partial class RegionEmitter
             SizeLog2 = form.LayerSizeLog2,
             Left = form.A,
         };
-        var other = _il.DefineLabel();
-        var done = _il.DefineLabel();
+        var other = Il.DefineLabel();
+        var done = Il.DefineLabel();
         LoadSlotMemory(Slot.FlagsOp, 4);
         Ldc4((int)step.Code);
-        _il.EmitBranch(OpCodes.Bne_Un, other);
+        Il.EmitBranch(OpCodes.Bne_Un, other);
         FieldAddress(Slot.FlagsRes * 8);
-        PushResult(step, 8);
-        _il.Emit(OpCodes.Stind_I8);
-        _il.MarkLabel(done);
-        Cold(() =>
+        conditions.PushResult(step, 8);
+        Il.Emit(OpCodes.Stind_I8);
+        Il.MarkLabel(done);
+        cold.Here(() =>
         {
-            _il.MarkLabel(other);
+            Il.MarkLabel(other);
             ApplyByCall(form);
-            _il.EmitBranch(OpCodes.Br, done);
+            Il.EmitBranch(OpCodes.Br, done);
         });
     }
 
@@ -93,14 +152,14 @@ public sealed unsafe partial class RegionEmitter
             form = form.WithPart(part, FlagsOperand.In((ushort)(Slot.Part0 + part)));
         }
 
-        var site = NewSite(0, form, 0);
-        _il.Emit(OpCodes.Ldarg_0);
-        _il.EmitFaultSite(site);
-        _il.EmitCall(ApplyMethod);
+        var site = Context.Sites.New(0, form, 0);
+        Il.Emit(OpCodes.Ldarg_0);
+        Il.EmitFaultSite(site);
+        Il.EmitCall(ApplyMethod);
     }
 
     /// <summary>The form after <see cref="StoreParts"/> and the registers have been stored: all that it names is in the state.</summary>
-    private FlagsForm InState(FlagsForm form)
+    public FlagsForm InState(FlagsForm form)
     {
         for (var part = 0; part < Slot.PartCount; part++)
             if (LivesInLocal(form.Part(part)))
@@ -109,7 +168,7 @@ public sealed unsafe partial class RegionEmitter
     }
 
     /// <summary>On a way out: stores those parts of the flags that no register holds.</summary>
-    private void StoreParts(in FlagsForm form)
+    public void StoreParts(in FlagsForm form)
     {
         for (var part = 0; part < Slot.PartCount; part++)
             if (LivesInLocal(form.Part(part)))
@@ -118,43 +177,45 @@ public sealed unsafe partial class RegionEmitter
 
     private static bool LivesInLocal(FlagsOperand operand) => Slot.IsTemp(operand.Slot);
 
+    private int PartLocal(int part) => Locals.Of((ushort)(Slot.Part0 + part));
+
     private void StorePart(int part, ushort slot)
     {
         FieldAddress((Slot.Part0 + part) * 8);
-        Push(slot, 8);
-        _il.Emit(OpCodes.Stind_I8);
+        values.Push(slot, 8);
+        Il.Emit(OpCodes.Stind_I8);
     }
 
-    private void StoreRecord(FlagsForm form) => StoreRecord(form, () => PushSource(form, 8));
+    private void StoreRecord(FlagsForm form) => StoreRecord(form, () => conditions.PushSource(form, 8));
 
     private void StoreRecord(FlagsForm form, Action pushSource)
     {
         FieldAddress(Slot.FlagsOp * 8);
         Ldc(form.Code);
-        _il.Emit(OpCodes.Stind_I8);
+        Il.Emit(OpCodes.Stind_I8);
         FieldAddress(Slot.FlagsRes * 8);
-        PushResult(form, 8);
-        _il.Emit(OpCodes.Stind_I8);
+        conditions.PushResult(form, 8);
+        Il.Emit(OpCodes.Stind_I8);
         FieldAddress(Slot.FlagsSrc * 8);
         pushSource();
-        _il.Emit(OpCodes.Stind_I8);
+        Il.Emit(OpCodes.Stind_I8);
         if (!form.HasAux)
             return;
         FieldAddress(Slot.FlagsAux * 8);
-        PushOperand(form.Aux, 1, 8);
-        _il.Emit(OpCodes.Stind_I8);
+        conditions.PushOperand(form.Aux, 1, 8);
+        Il.Emit(OpCodes.Stind_I8);
     }
 
     /// <summary>Brings the flags into the form in which a block of the region finds them.</summary>
-    private void Conform(in FlagsForm entry)
+    public void Conform(in FlagsForm entry)
     {
-        if (entry.Base == FlagsBase.Dead || entry == _flags)
+        if (entry.Base == FlagsBase.Dead || entry == Form)
             return;
-        if (entry is { Base: FlagsBase.Either, Layer: FlagsLayer.None } && _flags == entry with { Base = FlagsBase.Described })
+        if (entry is { Base: FlagsBase.Either, Layer: FlagsLayer.None } && Form == entry with { Base = FlagsBase.Described })
         {
             FieldAddress(Slot.FlagsOp * 8);
             Ldc((long)FlagsForm.Symbolic);
-            _il.Emit(OpCodes.Stind_I8);
+            Il.Emit(OpCodes.Stind_I8);
             return;
         }
 
@@ -163,12 +224,14 @@ public sealed unsafe partial class RegionEmitter
         Materialise();
     }
 
-    // What an op leaves of the flags: copies of what it is about to overwrite, and of its own operands, where a description needs them.
-    private void EmitCopies(in IrOp op, in FlagsStep step)
+    /// <summary>
+    /// Before an op: copies what it is about to overwrite, and its own operands, where a description of the flags needs them.
+    /// </summary>
+    public void Copy(in IrOp op, in FlagsStep step)
     {
         if (step.Collapses)
         {
-            PushResult(_flags, PartWidth);
+            conditions.PushResult(Form, values.FlagsPartWidth);
             StLoc(PartLocal(0));
         }
 
@@ -183,7 +246,7 @@ public sealed unsafe partial class RegionEmitter
 
     private void CopyToPart(int part, ushort slot, long imm)
     {
-        Push(slot, imm, PartWidth);
+        values.Push(slot, imm, values.FlagsPartWidth);
         StLoc(PartLocal(part));
     }
 
@@ -205,125 +268,57 @@ public sealed unsafe partial class RegionEmitter
             default:
                 var width = Width(op.Size);
                 if (isShift)
-                    PushShifted(op, width);
+                    values.PushShifted(op, width);
                 else
                 {
-                    Push(op.A, width);
+                    values.Push(op.A, width);
                     LdcWidth(op.Op == IrOpcode.Inc ? 1 : -1, width);
-                    _il.Emit(OpCodes.Add);
+                    Il.Emit(OpCodes.Add);
                 }
 
-                ZeroExtend(op.Size, PartWidth);
+                values.ZeroExtend(op.Size, values.FlagsPartWidth);
                 StLoc(PartLocal(part));
                 break;
         }
     }
 
-    private int PartWidth => _slotIsWide[Slot.Part0] ? 8 : 4;
-
-    private int PartLocal(int part) => _slotLocal[Slot.Part0 + part];
-
-    private void PushOperand(FlagsOperand operand, int size, int width) => PushZero(operand.Slot, (long)operand.Constant, size, width);
-
-    /// <summary>Pushes the result of a described record, zero-extended.</summary>
-    private void PushResult(in FlagsForm form, int width)
+    /// <summary>Pushes the status flags.</summary>
+    public void PushStatus()
     {
-        if (form.Result == FlagsResult.Direct)
+        if (Form is { IsPlain: true, Kind: FlagsKind.Explicit } form)
         {
-            PushOperand(form.Left, form.Size, width);
-            return;
-        }
-
-        var own = Width(form.Size);
-        Push(form.Left.Slot, (long)form.Left.Constant, own);
-        Push(form.Source.Slot, (long)form.Source.Constant, own);
-        var opcode = form.Result switch
-        {
-            FlagsResult.Sum => OpCodes.Add,
-            FlagsResult.Difference => OpCodes.Sub,
-            FlagsResult.And => OpCodes.And,
-            FlagsResult.Or => OpCodes.Or,
-            _ => OpCodes.Xor,
-        };
-        _il.Emit(opcode);
-        if (form.HasAux && form.Result < FlagsResult.And)
-        {
-            Push(form.Aux.Slot, (long)form.Aux.Constant, own);
-            _il.Emit(opcode);
-        }
-
-        ZeroExtend(form.Size, width);
-    }
-
-    /// <summary>Pushes the source of a described record, zero-extended.</summary>
-    private void PushSource(in FlagsForm form, int width)
-    {
-        if (form.Result >= FlagsResult.And)
-        {
-            LdcWidth(0, width);
-            return;
-        }
-
-        if (form.SourceShift == 0)
-        {
-            PushOperand(form.Source, form.Size, width);
-            return;
-        }
-
-        var own = Width(form.Size);
-        if (form.Kind == FlagsKind.Sar)
-            PushSigned(form.Source.Slot, (long)form.Source.Constant, form.Size);
-        else
-            PushOperand(form.Source, form.Size, own);
-        Ldc4(form.SourceShift);
-        _il.Emit(form.Kind switch { FlagsKind.Shl => OpCodes.Shl, FlagsKind.Shr => OpCodes.Shr_Un, _ => OpCodes.Shr });
-        ZeroExtend(form.Size, width);
-    }
-
-    // Code, result, source and aux of a described record.
-    private void PushRecord(in FlagsForm form)
-    {
-        Ldc(form.Code);
-        PushResult(form, 8);
-        PushSource(form, 8);
-        PushOperand(form.Aux, 1, 8);
-    }
-
-    private void PushStatus()
-    {
-        if (_flags is { IsPlain: true, Kind: FlagsKind.Explicit } form)
-        {
-            PushSource(form, 4);
+            conditions.PushSource(form, 4);
             Ldc4((int)Eflags.Status);
-            _il.Emit(OpCodes.And);
+            Il.Emit(OpCodes.And);
         }
-        else if (_flags.IsPlain)
+        else if (Form.IsPlain)
         {
-            PushRecord(_flags);
-            _il.EmitCall(StatusMethod);
+            conditions.PushRecord(Form);
+            Il.EmitCall(StatusMethod);
         }
         else
         {
-            _il.Emit(OpCodes.Ldarg_0);
-            _il.EmitCall(StatusInState);
+            Il.Emit(OpCodes.Ldarg_0);
+            Il.EmitCall(StatusInState);
         }
     }
 
-    // The record is in the state, and stays there.
-    private void EmitSetFlagsIf(in IrOp op)
+    /// <summary>SetFlagsIf.</summary>
+    public void SetIf(in IrOp op)
     {
-        var same = _il.DefineLabel();
-        Push(op.C, 8);
-        _il.EmitBranch(OpCodes.Brfalse, same);
+        // The record is in the state, and stays there.
+        var same = Il.DefineLabel();
+        values.Push(op.C, 8);
+        Il.EmitBranch(OpCodes.Brfalse, same);
         FieldAddress(Slot.FlagsOp * 8);
         Ldc((op.Sub * 4) + op.SizeLog2);
-        _il.Emit(OpCodes.Stind_I8);
+        Il.Emit(OpCodes.Stind_I8);
         FieldAddress(Slot.FlagsRes * 8);
-        Push(op.A, 8);
-        _il.Emit(OpCodes.Stind_I8);
+        values.Push(op.A, 8);
+        Il.Emit(OpCodes.Stind_I8);
         FieldAddress(Slot.FlagsSrc * 8);
-        PushB(op, 8);
-        _il.Emit(OpCodes.Stind_I8);
-        _il.MarkLabel(same);
+        values.PushB(op, 8);
+        Il.Emit(OpCodes.Stind_I8);
+        Il.MarkLabel(same);
     }
 }

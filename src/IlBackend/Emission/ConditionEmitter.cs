@@ -7,8 +7,11 @@ using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Emission;
 
-/// <content>Conditions.</content>
-public sealed unsafe partial class RegionEmitter
+/// <summary>
+/// What a described record of the flags says: conditions, and the values that the record consists of. Has no state: the form of the record is
+/// given.
+/// </summary>
+internal sealed class ConditionEmitter(EmitContext context, ValueEmitter values) : EmitterPart(context)
 {
     private static readonly MethodInfo HoldsMethod = typeof(FlagsRecord).GetMethod(
         nameof(FlagsRecord.Holds), [typeof(Condition), typeof(ulong), typeof(ulong), typeof(ulong), typeof(ulong)])!;
@@ -16,7 +19,7 @@ public sealed unsafe partial class RegionEmitter
     private static readonly MethodInfo HoldsInState = EmitSupport.Method(nameof(EmitSupport.Holds));
 
     /// <summary>Pushes 1 when the condition holds, else 0, as int32.</summary>
-    private void EmitCondition(Condition condition, in FlagsForm flags)
+    public void Push(Condition condition, in FlagsForm flags)
     {
         if (FlagsTransfer.View(flags, condition) is not { } form)
         {
@@ -27,11 +30,11 @@ public sealed unsafe partial class RegionEmitter
         if (TryPushComparison(condition, form, out var comparison))
         {
             var (set, invert) = SetOpcode(comparison);
-            _il.Emit(set);
+            Il.Emit(set);
             if (!invert)
                 return;
             Ldc4(0);
-            _il.Emit(OpCodes.Ceq);
+            Il.Emit(OpCodes.Ceq);
             return;
         }
 
@@ -44,74 +47,24 @@ public sealed unsafe partial class RegionEmitter
         PushGeneric(condition, form);
     }
 
-    /// <summary>Branches when the condition holds.</summary>
-    private void EmitBranchIf(Condition condition, int label)
-    {
-        if (_flags is { Base: FlagsBase.Either, Layer: FlagsLayer.None })
-        {
-            EmitBranchEither(condition, label);
-            return;
-        }
-
-        if (FlagsTransfer.View(_flags, condition) is not { } form)
-        {
-            PushFromState(condition);
-            _il.EmitBranch(OpCodes.Brtrue, label);
-            return;
-        }
-
-        if (TryPushComparison(condition, form, out var comparison))
-        {
-            _il.EmitBranch(BranchOpcode(comparison), label);
-            return;
-        }
-
-        if (ConstantCondition(condition, form) is { } constant)
-        {
-            if (constant)
-                _il.EmitBranch(OpCodes.Br, label);
-            return;
-        }
-
-        PushGeneric(condition, form);
-        _il.EmitBranch(OpCodes.Brtrue, label);
-    }
-
-    // A described record is tested where it is; the one in the state out of line.
-    private void EmitBranchEither(Condition condition, int label)
-    {
-        var (either, inState, done) = (_flags, _il.DefineLabel(), _il.DefineLabel());
-        LoadSlotMemory(Slot.FlagsOp, 4);
-        Ldc4((int)FlagsForm.Symbolic);
-        _il.EmitBranch(OpCodes.Bne_Un, inState);
-        _flags = either with { Base = FlagsBase.Described };
-        EmitBranchIf(condition, label);
-        _flags = either;
-        _il.MarkLabel(done);
-        Cold(() =>
-        {
-            _il.MarkLabel(inState);
-            PushFromState(condition);
-            _il.EmitBranch(OpCodes.Brtrue, label);
-            _il.EmitBranch(OpCodes.Br, done);
-        });
-    }
-
-    private void PushGeneric(Condition condition, in FlagsForm form)
+    /// <summary>Pushes a condition of any described record, by a call.</summary>
+    public void PushGeneric(Condition condition, in FlagsForm form)
     {
         Ldc4((int)condition);
         PushRecord(form);
-        _il.EmitCall(HoldsMethod);
+        Il.EmitCall(HoldsMethod);
     }
 
-    private void PushFromState(Condition condition)
+    /// <summary>Pushes a condition of the record in the state.</summary>
+    public void PushFromState(Condition condition)
     {
-        _il.Emit(OpCodes.Ldarg_0);
+        Il.Emit(OpCodes.Ldarg_0);
         Ldc4((int)condition);
-        _il.EmitCall(HoldsInState);
+        Il.EmitCall(HoldsInState);
     }
 
-    private static bool? ConstantCondition(Condition condition, in FlagsForm form)
+    /// <summary>A condition that the kind of the record decides; null when it does not.</summary>
+    public static bool? ConstantCondition(Condition condition, in FlagsForm form)
     {
         if (form.Kind != FlagsKind.Logic)
             return null;
@@ -123,8 +76,8 @@ public sealed unsafe partial class RegionEmitter
         };
     }
 
-    // When the condition is one comparison: pushes its two operands. The comparison is a condition as after a sub.
-    private bool TryPushComparison(Condition condition, in FlagsForm form, out Condition comparison)
+    /// <summary>When the condition is one comparison: pushes its two operands. The comparison is a condition as after a sub.</summary>
+    public bool TryPushComparison(Condition condition, in FlagsForm form, out Condition comparison)
     {
         comparison = condition;
         if (form.Kind == FlagsKind.Explicit)
@@ -171,8 +124,8 @@ public sealed unsafe partial class RegionEmitter
             case var _ when overflow && size < 8 && form.Kind is FlagsKind.Add or FlagsKind.Adc or FlagsKind.Sub or FlagsKind.Sbb:
                 PushTrueResult(form);
                 PushResult(form, 4);
-                SignExtend(size);
-                _il.Emit(OpCodes.Conv_I8);
+                values.SignExtend(size);
+                Il.Emit(OpCodes.Conv_I8);
                 comparison = condition == Condition.O ? Condition.Ne : Condition.E;
                 return true;
             case Condition.Be or Condition.A when form.Kind == FlagsKind.Logic:
@@ -217,11 +170,11 @@ public sealed unsafe partial class RegionEmitter
     private void PushParity(in FlagsForm form)
     {
         PushResult(form, 8);
-        _il.Emit(OpCodes.Conv_U1);
-        _il.Emit(OpCodes.Conv_U8);
-        _il.EmitCall(PopCount);
+        Il.Emit(OpCodes.Conv_U1);
+        Il.Emit(OpCodes.Conv_U8);
+        Il.EmitCall(IntegerEmitter.PopCount);
         Ldc4(1);
-        _il.Emit(OpCodes.And);
+        Il.Emit(OpCodes.And);
         Ldc4(0);
     }
 
@@ -232,8 +185,8 @@ public sealed unsafe partial class RegionEmitter
         var step = form.Kind == FlagsKind.Inc ? -1 : 1;
         PushResult(form, width);
         LdcWidth(step, width);
-        _il.Emit(OpCodes.Add);
-        SignExtend(form.Size);
+        Il.Emit(OpCodes.Add);
+        values.SignExtend(form.Size);
         LdcWidth(step, width);
     }
 
@@ -244,28 +197,28 @@ public sealed unsafe partial class RegionEmitter
         var isSum = form.Kind is FlagsKind.Add or FlagsKind.Adc;
         if (isSum && form.Result == FlagsResult.Direct)
         {
-            Push(form.Left.Slot, (long)form.Left.Constant, 4);
-            Push(form.Source.Slot, (long)form.Source.Constant, 4);
-            _il.Emit(OpCodes.Sub);
+            values.Push(form.Left.Slot, (long)form.Left.Constant, 4);
+            values.Push(form.Source.Slot, (long)form.Source.Constant, 4);
+            Il.Emit(OpCodes.Sub);
             if (form.HasAux)
             {
-                Push(form.Aux.Slot, (long)form.Aux.Constant, 4);
-                _il.Emit(OpCodes.Sub);
+                values.Push(form.Aux.Slot, (long)form.Aux.Constant, 4);
+                Il.Emit(OpCodes.Sub);
             }
 
-            SignExtend(form.Size);
+            values.SignExtend(form.Size);
         }
         else if (isSum)
-            PushSigned(form.Left.Slot, (long)form.Left.Constant, form.Size);
+            values.PushSigned(form.Left.Slot, (long)form.Left.Constant, form.Size);
         else
             PushLeft(form, true);
-        _il.Emit(OpCodes.Conv_I8);
+        Il.Emit(OpCodes.Conv_I8);
         PushFactor(form.Source, form.Size);
-        _il.Emit(isSum ? OpCodes.Add : OpCodes.Sub);
+        Il.Emit(isSum ? OpCodes.Add : OpCodes.Sub);
         if (!form.HasAux)
             return;
         PushOperand(form.Aux, 1, 8);
-        _il.Emit(isSum ? OpCodes.Add : OpCodes.Sub);
+        Il.Emit(isSum ? OpCodes.Add : OpCodes.Sub);
     }
 
     // Two values that differ when a signed product does not fit the operand size.
@@ -275,28 +228,28 @@ public sealed unsafe partial class RegionEmitter
         PushFactor(form.Source, form.Size);
         if (form.Size == 8)
         {
-            _il.EmitCall(EmitSupport.Method(nameof(EmitSupport.MultiplyHighSigned)));
+            Il.EmitCall(EmitSupport.Method(nameof(EmitSupport.MultiplyHighSigned)));
             PushFactor(form.Left, form.Size);
             PushFactor(form.Source, form.Size);
-            _il.Emit(OpCodes.Mul);
+            Il.Emit(OpCodes.Mul);
             Ldc4(63);
-            _il.Emit(OpCodes.Shr);
+            Il.Emit(OpCodes.Shr);
             return;
         }
 
-        _il.Emit(OpCodes.Mul);
+        Il.Emit(OpCodes.Mul);
         PushFactor(form.Left, form.Size);
         PushFactor(form.Source, form.Size);
-        _il.Emit(OpCodes.Mul);
-        _il.Emit(form.Size == 2 ? OpCodes.Conv_I2 : OpCodes.Conv_I4);
-        _il.Emit(OpCodes.Conv_I8);
+        Il.Emit(OpCodes.Mul);
+        Il.Emit(form.Size == 2 ? OpCodes.Conv_I2 : OpCodes.Conv_I4);
+        Il.Emit(OpCodes.Conv_I8);
     }
 
     private void PushFactor(FlagsOperand operand, int size)
     {
-        PushSigned(operand.Slot, (long)operand.Constant, size);
+        values.PushSigned(operand.Slot, (long)operand.Constant, size);
         if (size < 8)
-            _il.Emit(OpCodes.Conv_I8);
+            Il.Emit(OpCodes.Conv_I8);
     }
 
     // A bit of a shift's operand, and 0. Bits beyond the operand are its sign (sar) or 0.
@@ -312,7 +265,7 @@ public sealed unsafe partial class RegionEmitter
         {
             PushOperand(form.Source, form.Size, width);
             LdcWidth(1L << bit, width);
-            _il.Emit(OpCodes.And);
+            Il.Emit(OpCodes.And);
         }
 
         LdcWidth(0, width);
@@ -333,9 +286,9 @@ public sealed unsafe partial class RegionEmitter
         };
         if (bit == 0)
             return false;
-        Push(form.Source.Slot, (long)form.Source.Constant, 4);
+        values.Push(form.Source.Slot, (long)form.Source.Constant, 4);
         Ldc4((int)bit);
-        _il.Emit(OpCodes.And);
+        Il.Emit(OpCodes.And);
         Ldc4(0);
         return true;
     }
@@ -348,13 +301,13 @@ public sealed unsafe partial class RegionEmitter
         Action<FlagsForm> low = isSum ? f => PushResult(f, width) : f => PushLeft(f, false);
         low(form);
         PushSource(form, width);
-        _il.Emit(OpCodes.Clt_Un);
+        Il.Emit(OpCodes.Clt_Un);
         low(form);
         PushSource(form, width);
-        _il.Emit(OpCodes.Ceq);
+        Il.Emit(OpCodes.Ceq);
         PushOperand(form.Aux, 1, 4);
-        _il.Emit(OpCodes.And);
-        _il.Emit(OpCodes.Or);
+        Il.Emit(OpCodes.And);
+        Il.Emit(OpCodes.Or);
     }
 
     // The left operand of a sub or sbb: where it still is, or result + source.
@@ -364,25 +317,25 @@ public sealed unsafe partial class RegionEmitter
         if (form.Result == FlagsResult.Difference)
         {
             if (signed)
-                PushSigned(form.Left.Slot, (long)form.Left.Constant, size);
+                values.PushSigned(form.Left.Slot, (long)form.Left.Constant, size);
             else
                 PushOperand(form.Left, size, Width(size));
             return;
         }
 
-        Push(form.Left.Slot, (long)form.Left.Constant, Width(size));
-        Push(form.Source.Slot, (long)form.Source.Constant, Width(size));
-        _il.Emit(OpCodes.Add);
+        values.Push(form.Left.Slot, (long)form.Left.Constant, Width(size));
+        values.Push(form.Source.Slot, (long)form.Source.Constant, Width(size));
+        Il.Emit(OpCodes.Add);
         if (form.HasAux)
         {
-            Push(form.Aux.Slot, (long)form.Aux.Constant, Width(size));
-            _il.Emit(OpCodes.Add);
+            values.Push(form.Aux.Slot, (long)form.Aux.Constant, Width(size));
+            Il.Emit(OpCodes.Add);
         }
 
         if (signed)
-            SignExtend(size);
+            values.SignExtend(size);
         else
-            ZeroExtend(size, Width(size));
+            values.ZeroExtend(size, Width(size));
     }
 
     private void PushSubOperands(Condition condition, in FlagsForm form)
@@ -398,7 +351,7 @@ public sealed unsafe partial class RegionEmitter
 
         PushLeft(form, signed);
         if (signed)
-            PushSigned(form.Source.Slot, (long)form.Source.Constant, size);
+            values.PushSigned(form.Source.Slot, (long)form.Source.Constant, size);
         else
             PushOperand(form.Source, size, Width(size));
     }
@@ -406,11 +359,79 @@ public sealed unsafe partial class RegionEmitter
     private void PushResultSigned(in FlagsForm form)
     {
         PushResult(form, Width(form.Size));
-        SignExtend(form.Size);
+        values.SignExtend(form.Size);
         LdcWidth(0, Width(form.Size));
     }
 
-    private static OpCode BranchOpcode(Condition comparison) => comparison switch
+    /// <summary>Pushes an operand of a record, zero-extended.</summary>
+    public void PushOperand(FlagsOperand operand, int size, int width) => values.PushZero(operand.Slot, (long)operand.Constant, size, width);
+
+    /// <summary>Pushes the result of a described record, zero-extended.</summary>
+    public void PushResult(in FlagsForm form, int width)
+    {
+        if (form.Result == FlagsResult.Direct)
+        {
+            PushOperand(form.Left, form.Size, width);
+            return;
+        }
+
+        var own = Width(form.Size);
+        values.Push(form.Left.Slot, (long)form.Left.Constant, own);
+        values.Push(form.Source.Slot, (long)form.Source.Constant, own);
+        var opcode = form.Result switch
+        {
+            FlagsResult.Sum => OpCodes.Add,
+            FlagsResult.Difference => OpCodes.Sub,
+            FlagsResult.And => OpCodes.And,
+            FlagsResult.Or => OpCodes.Or,
+            _ => OpCodes.Xor,
+        };
+        Il.Emit(opcode);
+        if (form.HasAux && form.Result < FlagsResult.And)
+        {
+            values.Push(form.Aux.Slot, (long)form.Aux.Constant, own);
+            Il.Emit(opcode);
+        }
+
+        values.ZeroExtend(form.Size, width);
+    }
+
+    /// <summary>Pushes the source of a described record, zero-extended.</summary>
+    public void PushSource(in FlagsForm form, int width)
+    {
+        if (form.Result >= FlagsResult.And)
+        {
+            LdcWidth(0, width);
+            return;
+        }
+
+        if (form.SourceShift == 0)
+        {
+            PushOperand(form.Source, form.Size, width);
+            return;
+        }
+
+        var own = Width(form.Size);
+        if (form.Kind == FlagsKind.Sar)
+            values.PushSigned(form.Source.Slot, (long)form.Source.Constant, form.Size);
+        else
+            PushOperand(form.Source, form.Size, own);
+        Ldc4(form.SourceShift);
+        Il.Emit(form.Kind switch { FlagsKind.Shl => OpCodes.Shl, FlagsKind.Shr => OpCodes.Shr_Un, _ => OpCodes.Shr });
+        values.ZeroExtend(form.Size, width);
+    }
+
+    /// <summary>Pushes code, result, source and aux of a described record.</summary>
+    public void PushRecord(in FlagsForm form)
+    {
+        Ldc(form.Code);
+        PushResult(form, 8);
+        PushSource(form, 8);
+        PushOperand(form.Aux, 1, 8);
+    }
+
+    /// <summary>The branch on a comparison.</summary>
+    public static OpCode BranchOpcode(Condition comparison) => comparison switch
     {
         Condition.E => OpCodes.Beq,
         Condition.Ne => OpCodes.Bne_Un,

@@ -3,58 +3,54 @@ using System.Reflection.Emit;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Helpers.X87;
-using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.SoftFloat;
 using DynaTrans.Runtime.State;
-using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Emission;
 
-/// <content>
+/// <summary>
 /// x87 instructions whose registers are known. The first of a block compares TOP, tags and masks in the state with what
 /// <see cref="X87Stack.Flow"/> expects and leaves to the interpreter if they differ; from there on a register is a constant address,
 /// moves are inline, and arithmetic calls helpers that test nothing. TOP and tags in the state are right after every instruction, so any
 /// other instruction may call its general helper, and exits need nothing.
-/// </content>
-public sealed unsafe partial class RegionEmitter
+/// </summary>
+internal sealed class X87Emitter(EmitContext context, ValueEmitter values, AccessEmitter access, AccessForm form, ExitEmitter exits, ColdPaths cold)
+    : EmitterPart(context)
 {
     // Instructions of a block from which on the comparison pays.
     private const int MinKnownX87 = 2;
-
     private const int X87Registers = CpuState.X87Offset - X87State.ControlOffset;
     private const int StatusOffset = CpuState.X87Offset + 2;
     private const int StackOffset = CpuState.X87Offset + 4;
     private const int LastOffset = CpuState.X87Offset + 8;
     private const int PointerOffset = CpuState.X87Offset + 16;
-
-    private Dictionary<ulong, X87Stack>? _x87Flow;
     private X87Stack? _x87;
     private bool _x87Checked;
     private int _x87Significand = -1;
     private int _x87Exponent = -1;
 
-    private void BeginX87(RegionBlock block)
+    /// <summary>At the beginning of a block.</summary>
+    public void Begin(RegionBlock block)
     {
-        _x87Flow ??= _options.Alone ? [] : X87Stack.Flow(_region);
-        _x87 = _x87Flow.TryGetValue(block.Start, out var stack) ? stack : null;
+        _x87 = Plan.X87At(block);
         _x87Checked = false;
         if (_x87 == null)
             return;
         var count = 0;
-        foreach (ref readonly var op in _ops.AsSpan())
+        foreach (ref readonly var op in Ops.AsSpan())
             if (X87Stack.IsX87(op))
                 count++;
         if (count < MinKnownX87)
             _x87 = null;
     }
 
-    // True when the instruction has been emitted; else its general helper is to be called.
-    private bool TryEmitX87(in IrOp op, HelperId id)
+    /// <summary>True when the instruction has been emitted; else its general helper is to be called.</summary>
+    public bool TryEmit(in IrOp op, HelperId id)
     {
         if (_x87 is not { } stack || !X87Stack.IsX87(op))
             return false;
         var effect = stack.Apply(op, out var after);
-        if (effect == X87Effect.Unknown || (!_x87Checked && HasSlowPath()))
+        if (effect == X87Effect.Unknown || (!_x87Checked && access.CallsSlowPath))
         {
             _x87 = null;
             return false;
@@ -78,18 +74,18 @@ public sealed unsafe partial class RegionEmitter
 
     private void CheckX87(X87Stack stack)
     {
-        var slow = _il.DefineLabel();
+        var slow = Il.DefineLabel();
         FieldAddress(StackOffset);
-        _il.Emit(OpCodes.Ldind_I4);
+        Il.Emit(OpCodes.Ldind_I4);
         Ldc4(stack.Word);
-        _il.EmitBranch(OpCodes.Bne_Un, slow);
+        Il.EmitBranch(OpCodes.Bne_Un, slow);
         FieldAddress(CpuState.X87Offset);
-        _il.Emit(OpCodes.Ldind_U2);
+        Il.Emit(OpCodes.Ldind_U2);
         Ldc4((int)X87Bits.Exceptions);
-        _il.Emit(OpCodes.And);
+        Il.Emit(OpCodes.And);
         Ldc4((int)X87Bits.Exceptions);
-        _il.EmitBranch(OpCodes.Bne_Un, slow);
-        LeaveSlowly(slow);
+        Il.EmitBranch(OpCodes.Bne_Un, slow);
+        exits.LeaveSlowly(slow);
     }
 
     private bool EmitKnownX87(in IrOp op, HelperId id, X87Stack stack, X87Stack after)
@@ -117,10 +113,10 @@ public sealed unsafe partial class RegionEmitter
             case HelperId.X87FldConstant when i is 0 or 6:
                 RegisterAddress(after.Top, 0);
                 Ldc(i == 0 ? long.MinValue : 0);
-                _il.Emit(OpCodes.Stind_I8);
+                Il.Emit(OpCodes.Stind_I8);
                 RegisterAddress(after.Top, 8);
                 Ldc4(i == 0 ? 0x3FFF : 0);
-                _il.Emit(OpCodes.Stind_I2);
+                Il.Emit(OpCodes.Stind_I2);
                 break;
             case HelperId.X87FstRegister or HelperId.X87FstpRegister:
                 if (i != 0)
@@ -133,10 +129,10 @@ public sealed unsafe partial class RegionEmitter
             case HelperId.X87Fabs or HelperId.X87Fchs:
                 RegisterAddress(stack.Top, 8);
                 RegisterAddress(stack.Top, 8);
-                _il.Emit(OpCodes.Ldind_U2);
+                Il.Emit(OpCodes.Ldind_U2);
                 Ldc4(id == HelperId.X87Fabs ? 0x7FFF : 0x8000);
-                _il.Emit(id == HelperId.X87Fabs ? OpCodes.And : OpCodes.Xor);
-                _il.Emit(OpCodes.Stind_I2);
+                Il.Emit(id == HelperId.X87Fabs ? OpCodes.And : OpCodes.Xor);
+                Il.Emit(OpCodes.Stind_I2);
                 break;
             default:
                 return false;
@@ -155,56 +151,53 @@ public sealed unsafe partial class RegionEmitter
     // FLD m64: a normal number in a page of the fast path is widened here, everything else by the helper.
     private void LoadX87Double(in IrOp op, X87Stack after)
     {
-        var slow = _il.DefineLabel();
-        var resume = _il.DefineLabel();
-        var leave = LeaveSite();
+        var slow = Il.DefineLabel();
+        var resume = Il.DefineLabel();
+        var leave = exits.LeaveSite();
         DeclareX87Locals();
-        Push(op.A, 8);
-        StLoc(_ea);
-        EmitFastBitCheck(PagePermission.FastRead, slow);
-        LdLoc(_memory);
-        LdLoc(_ea);
-        _il.Emit(OpCodes.Conv_I);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Ldind_I8);
+        values.Push(op.A, 8);
+        StLoc(Locals.Ea);
+        form.EmitReadCheck(8, slow);
+        form.PushReadAddress();
+        Il.Emit(OpCodes.Ldind_I8);
         StLoc(_x87Significand);
 
         // An exponent of neither 0 nor 7FF.
         LdLoc(_x87Significand);
         Ldc(0x7FF0000000000000);
-        _il.Emit(OpCodes.And);
+        Il.Emit(OpCodes.And);
         Ldc(0x0010000000000000);
-        _il.Emit(OpCodes.Sub);
+        Il.Emit(OpCodes.Sub);
         Ldc(0x7FE0000000000000);
-        _il.EmitBranch(OpCodes.Bge_Un, slow);
+        Il.EmitBranch(OpCodes.Bge_Un, slow);
         RegisterAddress(after.Top, 0);
         LdLoc(_x87Significand);
         Ldc4(11);
-        _il.Emit(OpCodes.Shl);
+        Il.Emit(OpCodes.Shl);
         Ldc(long.MinValue);
-        _il.Emit(OpCodes.Or);
-        _il.Emit(OpCodes.Stind_I8);
+        Il.Emit(OpCodes.Or);
+        Il.Emit(OpCodes.Stind_I8);
         RegisterAddress(after.Top, 8);
         PushDoubleBits(52, 0x7FF);
         Ldc4(0x3FFF - 0x3FF);
-        _il.Emit(OpCodes.Add);
+        Il.Emit(OpCodes.Add);
         PushDoubleBits(48, 0x8000);
-        _il.Emit(OpCodes.Or);
-        _il.Emit(OpCodes.Stind_I2);
+        Il.Emit(OpCodes.Or);
+        Il.Emit(OpCodes.Stind_I2);
         ClearC1();
-        _il.MarkLabel(resume);
+        Il.MarkLabel(resume);
         StoreX87Stack(after);
         StorePointers(op);
         var (linear, top) = (op.A, after.Top);
-        Cold(() =>
+        cold.Here(() =>
         {
-            _il.MarkLabel(slow);
-            _il.Emit(OpCodes.Ldarg_0);
-            Push(linear, 8);
+            Il.MarkLabel(slow);
+            Il.Emit(OpCodes.Ldarg_0);
+            values.Push(linear, 8);
             RegisterAddress(top, 0);
-            _il.EmitCall(X87KnownHelpers.OfLoad(true));
-            LeaveIfPending(leave);
-            _il.EmitBranch(OpCodes.Br, resume);
+            Il.EmitCall(X87KnownHelpers.OfLoad(true));
+            exits.LeaveIfPending(leave);
+            Il.EmitBranch(OpCodes.Br, resume);
         });
     }
 
@@ -212,20 +205,20 @@ public sealed unsafe partial class RegionEmitter
     {
         LdLoc(_x87Significand);
         Ldc4(shift);
-        _il.Emit(OpCodes.Shr_Un);
-        _il.Emit(OpCodes.Conv_I4);
+        Il.Emit(OpCodes.Shr_Un);
+        Il.Emit(OpCodes.Conv_I4);
         Ldc4(mask);
-        _il.Emit(OpCodes.And);
+        Il.Emit(OpCodes.And);
     }
 
     private void ClearC1()
     {
         FieldAddress(StatusOffset);
         FieldAddress(StatusOffset);
-        _il.Emit(OpCodes.Ldind_U2);
+        Il.Emit(OpCodes.Ldind_U2);
         Ldc4(0xFFFF ^ (int)X87Bits.C1);
-        _il.Emit(OpCodes.And);
-        _il.Emit(OpCodes.Stind_I2);
+        Il.Emit(OpCodes.And);
+        Il.Emit(OpCodes.Stind_I2);
     }
 
     private bool EmitKnownArithmetic(in IrOp op, HelperId id, X87Stack stack, X87Stack after)
@@ -237,10 +230,10 @@ public sealed unsafe partial class RegionEmitter
         switch (form)
         {
             case 0 or 1 or 2:
-                _il.Emit(OpCodes.Ldarg_0);
+                Il.Emit(OpCodes.Ldarg_0);
                 RegisterAddress(form == 0 ? stack.Top : other, 0);
                 RegisterAddress(form == 0 ? other : stack.Top, 0);
-                _il.EmitCall(X87KnownHelpers.OfRegisters(operation));
+                Il.EmitCall(X87KnownHelpers.OfRegisters(operation));
                 if (after != stack)
                     StoreX87Stack(after);
                 if (!IsReplacedByNext(after))
@@ -257,19 +250,19 @@ public sealed unsafe partial class RegionEmitter
     // Calls a helper (state, linear address, register), leaves if it faulted, and keeps what FNSTENV tells.
     private void CallX87Memory(in IrOp op, MethodInfo helper, int register)
     {
-        var leave = LeaveSite();
-        _il.Emit(OpCodes.Ldarg_0);
-        Push(op.A, 8);
+        var leave = exits.LeaveSite();
+        Il.Emit(OpCodes.Ldarg_0);
+        values.Push(op.A, 8);
         RegisterAddress(register, 0);
-        _il.EmitCall(helper);
-        var fail = _il.DefineLabel();
+        Il.EmitCall(helper);
+        var fail = Il.DefineLabel();
         LoadField(nameof(ExecutionState.ExceptionVector), OpCodes.Ldind_I4);
         Ldc4(0);
-        _il.EmitBranch(OpCodes.Bge, fail);
-        Cold(() =>
+        Il.EmitBranch(OpCodes.Bge, fail);
+        cold.Here(() =>
         {
-            _il.MarkLabel(fail);
-            Leave(leave);
+            Il.MarkLabel(fail);
+            exits.Leave(leave);
         });
         StorePointers(op);
     }
@@ -279,28 +272,28 @@ public sealed unsafe partial class RegionEmitter
     {
         StoreLast(op);
         FieldAddress(PointerOffset);
-        Push(op.A, 8);
+        values.Push(op.A, 8);
         if (op.C != Slot.Zero)
         {
-            Push(op.C, 8);
-            _il.Emit(OpCodes.Sub);
+            values.Push(op.C, 8);
+            Il.Emit(OpCodes.Sub);
         }
 
-        _il.Emit(OpCodes.Stind_I8);
+        Il.Emit(OpCodes.Stind_I8);
     }
 
     private void StoreLast(in IrOp op)
     {
         FieldAddress(LastOffset);
         Ldc(op.Imm);
-        _il.Emit(OpCodes.Stind_I8);
+        Il.Emit(OpCodes.Stind_I8);
     }
 
     private void StoreX87Stack(X87Stack stack)
     {
         FieldAddress(StackOffset);
         Ldc4(stack.Word);
-        _il.Emit(OpCodes.Stind_I4);
+        Il.Emit(OpCodes.Stind_I4);
     }
 
     private void RegisterAddress(int physical, int offset) => FieldAddress(X87Registers + (physical * 16) + offset);
@@ -310,47 +303,47 @@ public sealed unsafe partial class RegionEmitter
     {
         RegisterAddress(target, 0);
         RegisterAddress(source, 0);
-        _il.Emit(OpCodes.Ldind_I8);
-        _il.Emit(OpCodes.Stind_I8);
+        Il.Emit(OpCodes.Ldind_I8);
+        Il.Emit(OpCodes.Stind_I8);
         RegisterAddress(target, 8);
         RegisterAddress(source, 8);
-        _il.Emit(OpCodes.Ldind_U2);
-        _il.Emit(OpCodes.Stind_I2);
+        Il.Emit(OpCodes.Ldind_U2);
+        Il.Emit(OpCodes.Stind_I2);
     }
 
     private void ExchangeX87(int a, int b)
     {
         DeclareX87Locals();
         RegisterAddress(a, 0);
-        _il.Emit(OpCodes.Ldind_I8);
+        Il.Emit(OpCodes.Ldind_I8);
         StLoc(_x87Significand);
         RegisterAddress(a, 8);
-        _il.Emit(OpCodes.Ldind_U2);
+        Il.Emit(OpCodes.Ldind_U2);
         StLoc(_x87Exponent);
         CopyX87(a, b);
         RegisterAddress(b, 0);
         LdLoc(_x87Significand);
-        _il.Emit(OpCodes.Stind_I8);
+        Il.Emit(OpCodes.Stind_I8);
         RegisterAddress(b, 8);
         LdLoc(_x87Exponent);
-        _il.Emit(OpCodes.Stind_I2);
+        Il.Emit(OpCodes.Stind_I2);
     }
 
     private void DeclareX87Locals()
     {
         if (_x87Significand >= 0)
             return;
-        _x87Significand = _il.DeclareLocal(typeof(long), "significand");
-        _x87Exponent = _il.DeclareLocal(typeof(int), "exponent");
+        _x87Significand = Il.DeclareLocal(typeof(long), "significand");
+        _x87Exponent = Il.DeclareLocal(typeof(int), "exponent");
     }
 
     // True when the next op is an x87 instruction without a memory operand that is emitted here: it cannot fault, and it writes C1 and the
     // last instruction.
     private bool IsReplacedByNext(X87Stack stack)
     {
-        if (_opIndex + 1 >= _ops.Length)
+        if (OpIndex + 1 >= Ops.Length)
             return false;
-        ref readonly var next = ref _ops[_opIndex + 1];
+        ref readonly var next = ref Ops[OpIndex + 1];
         if (!X87Stack.IsX87(next) || next.B != Slot.Zero || stack.Apply(next, out _) != X87Effect.Known)
             return false;
         var id = (HelperId)next.Sub;

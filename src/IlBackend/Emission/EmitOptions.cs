@@ -1,0 +1,25 @@
+namespace DynaTrans.IlBackend.Emission;
+
+/// <summary>What an emitted region includes besides the guest's semantics.</summary>
+/// <param name="CountInstructions">Add executed instructions to the state's counter.</param>
+/// <param name="Alone">
+/// The region is one block to be executed once: direct exits return to the dispatcher instead of jumping on.
+/// </param>
+/// <param name="WindowPages">Pages in the address space's window, a constant in the code; 0 reads it from the state.</param>
+/// <param name="HeatCounter">
+/// Host address of a 64-bit counter that executed instructions are added to as well, when they are counted; 0 for none.
+/// </param>
+/// <param name="PermissionsOffset">
+/// <see cref="Runtime.Memory.AddressSpace.PermissionsOffset"/>, a constant in the code; 0 reads the table's address from the state.
+/// </param>
+/// <param name="RegionNumber">
+/// Number of the region in <see cref="Runtime.Translation.EntryCell.Local"/>, by which a jump finds that it leads back into the region; 0 for
+/// code that is not entered through cells: all its indirect jumps leave it.
+/// </param>
+public readonly record struct EmitOptions(
+    bool CountInstructions = false, bool Alone = false, ulong WindowPages = 0, nint HeatCounter = 0, int PermissionsOffset = 0,
+    uint RegionNumber = 0)
+{
+    /// <summary>The code is entered through cells, again and again: not a block by itself, not a listing.</summary>
+    public bool IsLinked => RegionNumber != 0 && !Alone;
+}

@@ -1,0 +1,274 @@
+using System.Numerics;
+using System.Reflection.Emit;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.IlBackend.Regions;
+using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.IlBackend.Emission;
+
+/// <summary>
+/// Ways out of the method, and the sites that tell where it was left. Each way out first stores the registers that may have been written up to
+/// there, and only those, so that an entry has to load no more than what the code uses; ways out with the same set share the code, and one
+/// with a larger set goes on in that of a smaller one.
+/// </summary>
+internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter values, FlagsEmitter flags, ColdPaths cold) : EmitterPart(context)
+{
+    // By kind (upper half) and written registers.
+    private readonly Dictionary<ulong, int> _waysOut = [];
+    private readonly Dictionary<(ulong Rip, uint Written), int> _requestLabels = [];
+
+    /// <summary>The fault site of the present instruction and flags.</summary>
+    public nint LeaveSite() =>
+        (nint)Context.Sites.New(Rip, flags.InState(flags.Form), Options.CountInstructions ? Block.Addresses.Length - Insn : 0);
+
+    /// <summary>Leaves at a site with an exception pending. The flags are in the form of the site's instruction.</summary>
+    public void Leave(nint site)
+    {
+        flags.StoreParts(flags.Form);
+        Il.EmitFaultSite((FaultSite*)site);
+        StLoc(Locals.Site);
+        GoOut(WayOut.Fault);
+    }
+
+    /// <summary>From the label on: leaves to the interpreter at the present instruction, which has not done anything. Returns the site.</summary>
+    public nint LeaveSlowly(int slow)
+    {
+        var site = LeaveSite();
+        cold.Here(() =>
+        {
+            Il.MarkLabel(slow);
+            flags.StoreParts(flags.Form);
+            Il.EmitFaultSite((FaultSite*)site);
+            StLoc(Locals.Site);
+            GoOut(WayOut.SlowAccess);
+        });
+        return site;
+    }
+
+    /// <summary>Leaves at a site if an exception is pending.</summary>
+    public void LeaveIfPending(nint site)
+    {
+        var none = Il.DefineLabel();
+        LoadField(nameof(ExecutionState.ExceptionVector), OpCodes.Ldind_I4);
+        Ldc4(0);
+        Il.EmitBranch(OpCodes.Blt, none);
+        Leave(site);
+        Il.MarkLabel(none);
+    }
+
+    /// <summary>Looks at the exit-request word (interrupts, stop requests, invalidation), at entries and wherever control goes backwards, here to a RIP.</summary>
+    public void CheckRequest(ulong rip)
+    {
+        PushRequest();
+        if (flags.Form.IsMemory)
+        {
+            if (!_requestLabels.TryGetValue((rip, values.Written), out var known))
+                _requestLabels[(rip, values.Written)] = known = Il.DefineLabel();
+            Il.EmitBranch(OpCodes.Brtrue, known);
+            return;
+        }
+
+        var label = Il.DefineLabel();
+        Il.EmitBranch(OpCodes.Brtrue, label);
+        cold.Here(() =>
+        {
+            Il.MarkLabel(label);
+            StoreRipAndFlags(rip);
+            GoOut(WayOut.Return);
+        });
+    }
+
+    /// <summary>Pushes the exit-request word.</summary>
+    public void PushRequest()
+    {
+        // Volatile, or RyuJIT takes the test out of a loop that stores nothing (and with it the guest's own loads: a loop that waits for
+        // another thread would never end).
+        FieldAddress(FieldOffset(nameof(ExecutionState.ExitRequest)));
+        Il.Emit(OpCodes.Volatile);
+        Il.Emit(OpCodes.Ldind_I4);
+    }
+
+    /// <summary>On a way out at an instruction boundary; what the flags are is worked out when the code has been left.</summary>
+    public void StoreRipAndFlags(ulong rip)
+    {
+        if (flags.Form.IsMemory)
+        {
+            StoreRip(rip);
+            return;
+        }
+
+        flags.StoreParts(flags.Form);
+        FieldAddress(FieldOffset(nameof(ExecutionState.FaultSite)));
+        Il.EmitFaultSite(Context.Sites.New(rip, flags.InState(flags.Form), 0));
+        Il.Emit(OpCodes.Conv_I);
+        Il.Emit(OpCodes.Stind_I);
+    }
+
+    /// <summary>Sets RIP in the state.</summary>
+    public void StoreRip(ulong rip)
+    {
+        FieldAddress(Slot.Rip * 8);
+        Ldc((long)rip);
+        Il.Emit(OpCodes.Stind_I8);
+    }
+
+    /// <summary>Sets RIP in the state to the address in <see cref="RegionLocals.Value"/>.</summary>
+    public void StoreRipFromValue()
+    {
+        FieldAddress(Slot.Rip * 8);
+        LdLoc(Locals.Value);
+        Il.Emit(OpCodes.Stind_I8);
+    }
+
+    /// <summary>Says why the code is left.</summary>
+    public void SetCause(ExitCause cause)
+    {
+        FieldAddress(FieldOffset(nameof(ExecutionState.ExitCauseValue)));
+        Ldc4((int)cause);
+        Il.Emit(OpCodes.Stind_I4);
+    }
+
+    /// <summary>The label of a way out for the registers written up to this point.</summary>
+    private int LabelOf(WayOut kind)
+    {
+        var key = ((ulong)kind << 32) | values.Written;
+        if (!_waysOut.TryGetValue(key, out var label))
+            _waysOut[key] = label = Il.DefineLabel();
+        return label;
+    }
+
+    /// <summary>Goes out, with the registers stored that have been written up to here.</summary>
+    public void GoOut(WayOut kind) => Il.EmitBranch(OpCodes.Br, LabelOf(kind));
+
+    /// <summary>Emits all ways out, after all that branches to them.</summary>
+    public void EmitWaysOut()
+    {
+        foreach (var ((rip, written), label) in _requestLabels)
+        {
+            values.Written = written;
+            Il.MarkLabel(label);
+            StoreRip(rip);
+            GoOut(WayOut.Return);
+        }
+
+        for (var kind = WayOut.Return; kind <= WayOut.Chain; kind++)
+        {
+            var sets = new List<uint>();
+            foreach (var key in _waysOut.Keys)
+                if (key >> 32 == (ulong)kind)
+                    sets.Add((uint)key);
+            if (sets.Count == 0)
+                continue;
+            sets.Sort((a, b) => BitOperations.PopCount(b).CompareTo(BitOperations.PopCount(a)) is var order and not 0 ? order : a.CompareTo(b));
+            if (sets[^1] != 0)
+                sets.Add(0);
+            for (var i = 0; i < sets.Count; i++)
+            {
+                values.Written = sets[i];
+                Il.MarkLabel(LabelOf(kind));
+                if (sets[i] == 0)
+                    break;
+                var smaller = sets.FindIndex(i + 1, set => (set & ~sets[i]) == 0);
+                values.StoreWritten(sets[i] & ~sets[smaller]);
+                if (smaller == i + 1)
+                    continue;
+                values.Written = sets[smaller];
+                GoOut(kind);
+            }
+
+            StoreCounts();
+            EmitEndOf(kind);
+        }
+    }
+
+    private void EmitEndOf(WayOut kind)
+    {
+        switch (kind)
+        {
+            case WayOut.SlowAccess:
+                StoreSite(ExitCause.SlowAccess);
+                break;
+            case WayOut.Fault:
+                StoreSite(ExitCause.Exception);
+                break;
+            case WayOut.Reenter:
+                ClearCount();
+                Il.EmitBranch(OpCodes.Br, Labels.EntrySwitch);
+                return;
+            case WayOut.Chain:
+                JumpThroughCell();
+                return;
+        }
+
+        Il.Emit(OpCodes.Ret);
+    }
+
+    private void StoreSite(ExitCause cause)
+    {
+        FieldAddress(FieldOffset(nameof(ExecutionState.FaultSite)));
+        LdLoc(Locals.Site);
+        Il.Emit(OpCodes.Conv_I);
+        Il.Emit(OpCodes.Stind_I);
+        SetCause(cause);
+    }
+
+    private void JumpThroughCell()
+    {
+        Il.Emit(OpCodes.Ldarg_0);
+        LdLoc(Locals.Cell);
+        LdLoc(Locals.Cell);
+        Il.Emit(OpCodes.Ldind_I8);
+        StLoc(Locals.Value);
+        LdLoc(Locals.Value);
+        Ldc4(EntryCell.AddressBits);
+        Il.Emit(OpCodes.Shr_Un);
+        Il.Emit(OpCodes.Conv_I);
+        LdLoc(Locals.Value);
+        Ldc((1L << EntryCell.AddressBits) - 1);
+        Il.Emit(OpCodes.And);
+        Il.Emit(OpCodes.Conv_I);
+        Il.EmitTailJump();
+    }
+
+    /// <summary>Begins to count instructions.</summary>
+    public void ClearCount()
+    {
+        if (!Options.CountInstructions)
+            return;
+        Ldc(0L);
+        StLoc(Locals.Count);
+    }
+
+    /// <summary>Counts instructions, at the beginning of a block.</summary>
+    public void AddCount(int instructions)
+    {
+        if (!Options.CountInstructions)
+            return;
+        LdLoc(Locals.Count);
+        Ldc((long)instructions);
+        Il.Emit(OpCodes.Add);
+        StLoc(Locals.Count);
+    }
+
+    private void StoreCounts()
+    {
+        if (!Options.CountInstructions)
+            return;
+        FieldAddress(FieldOffset(nameof(ExecutionState.InstructionCount)));
+        LoadField(nameof(ExecutionState.InstructionCount), OpCodes.Ldind_I8);
+        LdLoc(Locals.Count);
+        Il.Emit(OpCodes.Add);
+        Il.Emit(OpCodes.Stind_I8);
+        if (Options.HeatCounter == 0)
+            return;
+        Ldc(Options.HeatCounter);
+        Il.Emit(OpCodes.Conv_I);
+        Ldc(Options.HeatCounter);
+        Il.Emit(OpCodes.Conv_I);
+        Il.Emit(OpCodes.Ldind_I8);
+        LdLoc(Locals.Count);
+        Il.Emit(OpCodes.Add);
+        Il.Emit(OpCodes.Stind_I8);
+    }
+}
