@@ -37,7 +37,7 @@ public unsafe class BackendBenchmarks
             a.mov(rdi, Guest.Data);
         }).Length;
         lock (memory.Lock)
-            _region = RegionBuilder.Single(_guest.Cache.Find(loop, loop, GuestMode.Linux64));
+            _region = RegionBuilder.Single(_guest.Cache.Find(loop, 0));
         _options = new EmitOptions(WindowPages: memory.WindowSize / AddressSpace.PageSize);
     }
 
@@ -49,12 +49,12 @@ public unsafe class BackendBenchmarks
     [Benchmark(OperationsPerInvoke = Snippets.MixedInstructions)]
     public void EmitIl()
     {
-        var emitter = RegionEmitter.Emit(new DynamicMethodSink("measured"), _region, _guest.Translator, _options);
+        var emitter = RegionEmitter.Emit(new DynamicMethodSink("measured"), _region, _guest.Translator.LinksOf(_region.Context), _options);
         foreach (var site in emitter.FaultSites)
             System.Runtime.InteropServices.NativeMemory.Free((void*)site);
     }
 
     /// <summary>Writing the IL and compiling it by RyuJIT.</summary>
     [Benchmark(OperationsPerInvoke = Snippets.MixedInstructions)]
-    public void Compile() => CompiledRegion.TryCompile(_region, _guest.Translator, _options, out _)!.Release();
+    public void Compile() => CompiledRegion.TryCompile(_region, _guest.Translator.LinksOf(_region.Context), _options, out _)!.Release();
 }

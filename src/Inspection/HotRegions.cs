@@ -70,7 +70,7 @@ public sealed unsafe class HotRegions
             return length;
         }
 
-        var histories = region.Blocks.SelectMany(block => block.Addresses).Distinct().ToDictionary(rip => rip, translator.History);
+        var histories = region.Blocks.SelectMany(block => block.Addresses).Distinct().ToDictionary(rip => rip, translator.LinksOf(region.Context).History);
         var options = new EmitOptions(WindowPages: memory.WindowSize / AddressSpace.PageSize, PermissionsOffset: memory.PermissionsOffset, RegionNumber: 1);
         lock (_regions)
             _regions[region.Blocks[0].Start] = new DumpInput(region, Read) { Histories = histories, Options = options };

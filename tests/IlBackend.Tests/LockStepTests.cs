@@ -92,7 +92,7 @@ public sealed unsafe class LockStepTests
 
         public void NoteSlowAccess(BlockCache cache, FaultSite* site) => inner.NoteSlowAccess(cache, site);
 
-        public void NoteHotEntry(BlockCache cache, ulong rip, GuestMode mode, ulong top)
+        public void NoteHotEntry(BlockCache cache, ulong rip, ushort context, ulong top)
         {
         }
 

@@ -26,7 +26,7 @@ internal sealed unsafe class RunStatistics
     private long[] _leaves = [];
     private long[] _ticks = [];
     private ulong _instructions;
-    private long _blocks, _liftedInstructions, _invalidations, _flushes, _compared, _notCompared;
+    private long _blocks, _liftedInstructions, _invalidations, _flushes, _compared, _notCompared, _lookUps, _fills, _contexts;
 
     /// <summary>The counters of all translators of the run.</summary>
     public TranslatorStatistics Translators { get; } = new();
@@ -62,6 +62,9 @@ internal sealed unsafe class RunStatistics
             _liftedInstructions += cache.LiftedInstructions;
             _invalidations += cache.Invalidations;
             _flushes += cache.Flushes;
+            _lookUps += cache.JumpCacheMisses;
+            _fills += cache.EntryCacheFills;
+            _contexts += memory.Cache.Contexts.Count;
             _compared += cache.BlocksCompared;
             _notCompared += cache.BlocksNotCompared;
         }
@@ -88,6 +91,7 @@ internal sealed unsafe class RunStatistics
             Line("instructions", $"{_instructions}");
             Line("speed", $"{_instructions / seconds / 1e6:f1} MIPS");
             Line("blocks", $"{_blocks} lifted, of {_liftedInstructions} instructions");
+            Line("look-ups", $"{_lookUps} of blocks, {_fills} of entries of code; code contexts: {_contexts}");
             Line("invalidations", $"{_invalidations} blocks, {_flushes} flushes of the cache");
             Line("translations", $"{Translators.Regions} regions, of {Translators.Blocks} blocks, {Translators.Discarded} discarded, {Translators.Recompiled} made again for slow accesses");
             if (Translators.FirstFailure is { } failure)

@@ -217,7 +217,7 @@ public enum Relation : byte
     LessEqualS,
 }
 
-/// <summary>What an indirect jump is, for prediction.</summary>
+/// <summary>What an indirect jump is: where it may go, and how that is predicted.</summary>
 public enum JumpKind : byte
 {
     /// <summary>jmp.</summary>
@@ -228,6 +228,9 @@ public enum JumpKind : byte
 
     /// <summary>ret.</summary>
     Return,
+
+    /// <summary>A far transfer: the code context may be another one, so the target is no place in the present one.</summary>
+    Far,
 }
 
 /// <summary>Why execution left the executors and who has to act; one owner each.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using DynaTrans.Frontend.Decoding;
 using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Memory;
@@ -13,10 +12,8 @@ namespace DynaTrans.IlBackend.Compilation;
 /// change. A region is published only if, under the memory's lock, all its blocks are still valid. A region that cannot be compiled because
 /// of an error is lost alone: its blocks are interpreted.
 /// </summary>
-public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
+public sealed unsafe class Translator : ITranslator, IRegionMap
 {
-    private const int CellChunk = 64 << 10;
-
     // How many times longer a block inside a region must be hot before the region is made again with an entry there.
     private const int InnerPatience = 16;
 
@@ -33,21 +30,14 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
     // Times that a region is made anew because its entries are hot.
     private const int MaxGrowth = 8;
 
-    // How often a region is made again with better checks for some before all its accesses get them.
-    private const int WorseningsBeforeAll = 2;
-
     private readonly TranslatorOptions _options;
-    private readonly Dictionary<ulong, AccessHistory> _history = [];
-    private readonly HashSet<ulong> _refusedLoops = [];
-    private readonly Dictionary<ulong, int> _worsened = [];
+    private readonly AccessRecords _records = new();
+    private readonly CellTable _cells = new();
     private readonly Dictionary<uint, CompiledRegion> _byNumber = [];
-    private readonly Dictionary<(ulong Rip, GuestMode Mode), nint> _cells = [];
     private readonly Dictionary<nint, List<CompiledRegion>> _regionsOf = [];
     private readonly List<CompiledRegion> _dead = [];
     private readonly RequestQueue _requests = new();
     private readonly Dictionary<(uint Region, ulong Rip), int> _samples = [];
-    private readonly NativeArena _cellMemory = new(CellChunk);
-    private readonly nint _stub;
     private BlockCache? _cache;
     private uint _lastNumber;
     private int _generation;
@@ -58,8 +48,6 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
     public Translator(TranslatorOptions options)
     {
         _options = options;
-        delegate*<CpuState*, EntryCell*, nint, void> stub = &EntryCell.ReturnToDispatcher;
-        _stub = (nint)stub;
         Statistics = options.Statistics ?? new TranslatorStatistics();
     }
 
@@ -74,9 +62,6 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
 
     /// <summary>Called after a region was compiled and published, under the memory's lock: for dumps.</summary>
     public Action<CompiledRegion>? Published { get; set; }
-
-    /// <inheritdoc/>
-    public bool IsGone => _isDisposed;
 
     /// <summary>Stopwatch ticks that <see cref="CompileThreads"/> have spent on this translator, or what stands for them; owned by them.</summary>
     internal long Served { get; set; }
@@ -95,15 +80,16 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
     }
 
     /// <inheritdoc/>
-    public void NoteHotEntry(BlockCache cache, ulong rip, GuestMode mode, ulong top)
+    public void NoteHotEntry(BlockCache cache, ulong rip, ushort context, ulong top)
     {
         lock (cache.Memory.Lock)
         {
-            if (RegionAt(Cell(rip, mode)) is not { } region || EntryBlock(region, Cell(rip, mode)) is var block && block->Valid == 0)
+            var cell = _cells.Find(rip, context);
+            if (RegionAt(cell) is not { } region || EntryBlock(region, cell) is var block && block->Valid == 0)
                 return;
 
             // A function: its caller goes on at what lies on the stack.
-            if (_cells.TryGetValue((top, mode), out var known) && RegionAt((EntryCell*)known) is { } caller && caller != region)
+            if (RegionAt(_cells.Find(top, context)) is { } caller && caller != region)
             {
                 if (caller.Region.Find(rip) != null || !IsEvidence(caller, rip))
                     return;
@@ -131,19 +117,8 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
         return compiled.Code;
     }
 
-    /// <inheritdoc/>
-    public AccessHistory History(ulong rip)
-    {
-        lock (_cells)
-            return _history.GetValueOrDefault(rip);
-    }
-
-    /// <inheritdoc/>
-    public bool IsLoopRefused(ulong rip)
-    {
-        lock (_cells)
-            return _refusedLoops.Contains(rip);
-    }
+    /// <summary>What code of a code context refers to.</summary>
+    public ICellSource LinksOf(ushort context) => new Links(this, context);
 
     /// <inheritdoc/>
     public void NoteSlowAccess(BlockCache cache, FaultSite* site)
@@ -154,8 +129,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
         {
             if (!_byNumber.TryGetValue(site->Region, out var region))
                 return;
-            lock (_cells)
-                Worsen(region, site);
+            _records.Worsen(region.Region, region.FaultSites, site);
             Statistics.CountRecompiled();
             Kill(region);
 
@@ -180,10 +154,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
     /// <inheritdoc/>
     public void Flush()
     {
-        // A region that is being compiled may make cells meanwhile.
-        lock (_cells)
-            foreach (var cell in _cells.Values)
-                Unlink((EntryCell*)cell);
+        _cells.UnlinkAll();
         ForgetRegions();
     }
 
@@ -208,23 +179,6 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
     /// <inheritdoc/>
     public bool Contains(Block* block) => _regionsOf.TryGetValue((nint)block, out var regions) && regions.Count > 0;
 
-    /// <inheritdoc/>
-    public EntryCell* Cell(ulong rip, GuestMode mode)
-    {
-        lock (_cells)
-        {
-            if (_cells.TryGetValue((rip, mode), out var known))
-                return (EntryCell*)known;
-            if (_isDisposed)
-                return null;
-            var cell = (EntryCell*)_cellMemory.Allocate(sizeof(EntryCell));
-            cell->Rip = rip;
-            Unlink(cell);
-            _cells[(rip, mode)] = (nint)cell;
-            return cell;
-        }
-    }
-
     /// <summary>
     /// Forgets what was asked for and frees all that was made. A compile under way goes on to its end, at most, and touches nothing more than
     /// managed objects: what it makes is dropped. Idempotent.
@@ -235,44 +189,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
             return;
         _isDisposed = true;
         ForgetRegions();
-        lock (_cells)
-        {
-            _cells.Clear();
-            _cellMemory.Clear();
-        }
-    }
-
-    // What one access of a region met, those relative to the same registers will meet, and in the end all: they get the better check at
-    // once. The call, which costs registers in the whole region, is only for those that did not get by with it.
-    private void Worsen(CompiledRegion region, FaultSite* worst)
-    {
-        if (worst->IsBeforeLoop != 0)
-        {
-            _refusedLoops.Add(worst->Rip);
-            return;
-        }
-
-        var failed = new HashSet<ulong>();
-        foreach (var s in region.FaultSites)
-        {
-            var site = (FaultSite*)s;
-            if (site->SlowExits == 0 || site->IsBeforeLoop != 0)
-                continue;
-            failed.Add(site->Rip);
-            _history[site->Rip] = _history.ContainsKey(site->Rip) ? AccessHistory.Slow : AccessHistory.EdgePages;
-        }
-
-        var head = region.Region.Blocks[0].Start;
-        var times = _worsened[head] = _worsened.GetValueOrDefault(head) + 1;
-        var keys = new HashSet<AddressKey>();
-        foreach (var block in region.Region.Blocks)
-            foreach (ref readonly var op in block.Ops.AsSpan())
-                if (CheckPlan.IsAccess(op) && failed.Contains(block.Addresses[op.Insn]) && AddressKey.TryOf(op, out var key))
-                    keys.Add(key);
-        foreach (var block in region.Region.Blocks)
-            foreach (ref readonly var op in block.Ops.AsSpan())
-                if (CheckPlan.IsAccess(op) && (times > WorseningsBeforeAll || (AddressKey.TryOf(op, out var key) && keys.Contains(key))))
-                    _history.TryAdd(block.Addresses[op.Insn], AccessHistory.EdgePages);
+        _cells.Dispose();
     }
 
     // The region that holds a cell's address; null when there is none. Under the memory's lock.
@@ -440,7 +357,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
     private CompiledRegion? Compile(Region region, EmitOptions options, out double fullness)
     {
         var start = Stopwatch.GetTimestamp();
-        var compiled = CompiledRegion.TryCompile(region, this, options, out fullness);
+        var compiled = CompiledRegion.TryCompile(region, LinksOf(region.Context), options, out fullness);
         if (compiled != null)
             Statistics.CountRegion(region.Blocks.Count);
         Statistics.AddCompileTicks(Stopwatch.GetTimestamp() - start);
@@ -467,7 +384,7 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
             var block = (Block*)entry.Source;
             if (entry.Copied && block->Code != 0)
                 continue;
-            var cell = Cell(entry.Start, region.Mode);
+            var cell = _cells.Get(entry.Start, region.Context);
             if (_byNumber.TryGetValue(cell->Region, out var old))
                 replaced.Add(old);
             cell->Local = EntryCell.Inside(number, entry.Entry);
@@ -494,15 +411,9 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
     private bool HasEntries(CompiledRegion compiled)
     {
         foreach (var entry in compiled.Region.Entries)
-            if (Cell(entry.Start, compiled.Region.Mode)->Region == compiled.Number)
+            if (_cells.Get(entry.Start, compiled.Region.Context)->Region == compiled.Number)
                 return true;
         return false;
-    }
-
-    private void Unlink(EntryCell* cell)
-    {
-        cell->Local = 0;
-        Volatile.Write(ref cell->Target, EntryCell.Pack(_stub, 0));
     }
 
     private void Kill(CompiledRegion compiled)
@@ -512,10 +423,10 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
         _dead.Add(compiled);
         foreach (var entry in compiled.Region.Entries)
         {
-            var cell = Cell(entry.Start, compiled.Region.Mode);
+            var cell = _cells.Get(entry.Start, compiled.Region.Context);
             if (cell->Region != compiled.Number)
                 continue;
-            Unlink(cell);
+            _cells.Unlink(cell);
             var block = (Block*)entry.Source;
             block->Code = 0;
             block->CompileState = CompileState.LostEntry;
@@ -525,5 +436,16 @@ public sealed unsafe class Translator : ITranslator, ICellSource, IRegionMap
         foreach (var block in compiled.Region.Blocks)
             if (_regionsOf.TryGetValue(block.Source, out var list))
                 list.Remove(compiled);
+    }
+
+    private sealed class Links(Translator translator, ushort context) : ICellSource
+    {
+        public bool IsGone => translator._isDisposed;
+
+        public EntryCell* Cell(ulong rip) => translator._cells.Get(rip, context);
+
+        public AccessHistory History(ulong rip) => translator._records.HistoryOf(rip, context);
+
+        public bool IsLoopRefused(ulong rip) => translator._records.IsLoopRefused(rip, context);
     }
 }

@@ -18,8 +18,8 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
     // Exits to a known target, by the registers written up to there.
     private readonly Dictionary<(ulong Target, uint Written), int> _exitLabels = [];
 
-    // Looking for a target outside, by the registers written up to there.
-    private readonly Dictionary<uint, int> _lookupLabels = [];
+    // Looking for a target outside, by the registers written up to there, after a far transfer or not.
+    private readonly Dictionary<(uint Written, bool Far), int> _lookupLabels = [];
 
     /// <summary>Emits the last op of a block.</summary>
     public void Emit(in IrOp op)
@@ -136,6 +136,13 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
             return;
         }
 
+        if ((JumpKind)op.Sub == JumpKind.Far)
+        {
+            flags.Materialise();
+            Il.EmitBranch(OpCodes.Br, LookupLabel(far: true));
+            return;
+        }
+
         EmitTargetTests();
         flags.Materialise();
         if (Plan.UsesJumpTable && Region.Dispatches(Block))
@@ -182,10 +189,10 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
         Il.EmitBranch(OpCodes.Br, LookupLabel());
     }
 
-    private int LookupLabel()
+    private int LookupLabel(bool far = false)
     {
-        if (!_lookupLabels.TryGetValue(values.Written, out var label))
-            _lookupLabels[values.Written] = label = Il.DefineLabel();
+        if (!_lookupLabels.TryGetValue((values.Written, far), out var label))
+            _lookupLabels[(values.Written, far)] = label = Il.DefineLabel();
         return label;
     }
 
@@ -219,19 +226,40 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
         if (Plan.UsesJumpTable)
             EmitDispatch();
 
-        foreach (var (written, label) in _lookupLabels)
+        foreach (var ((written, far), label) in _lookupLabels)
         {
             values.Written = written;
             Il.MarkLabel(label);
-            EmitLookup();
+            EmitLookup(far);
         }
     }
 
-    // Finds the cell of the target in Locals.Value in the vCPU's entry cache (line = cache + index * 16, { rip, cell }); the flags are in the state.
-    private void EmitLookup()
+    // Finds the cell of the target in Locals.Value in the vCPU's entry cache (line = cache + index * 16, { tag, cell }); the flags are in the state.
+    // The context is the region's own, a constant, or after a far transfer what it has put into the state.
+    private void EmitLookup(bool far)
     {
+        if (far)
+        {
+            LoadField(nameof(ExecutionState.CodeContext), OpCodes.Ldind_U2);
+            Il.Emit(OpCodes.Conv_U8);
+            StLoc(Locals.Scratch);
+        }
+
         LoadField(nameof(ExecutionState.EntryCache), OpCodes.Ldind_I);
         LdLoc(Locals.Value);
+        if (far)
+        {
+            LdLoc(Locals.Scratch);
+            Ldc((long)EntryCacheLine.ContextStep);
+            Il.Emit(OpCodes.Mul);
+            Il.Emit(OpCodes.Add);
+        }
+        else if (Region.Context != 0)
+        {
+            Ldc((long)EntryCacheLine.IndexOf(0, Region.Context));
+            Il.Emit(OpCodes.Add);
+        }
+
         Ldc((long)(EntryCacheLine.Count - 1));
         Il.Emit(OpCodes.And);
         Ldc4(4);
@@ -243,6 +271,19 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
         LdLoc(Locals.Cell);
         Il.Emit(OpCodes.Ldind_I8);
         LdLoc(Locals.Value);
+        if (far)
+        {
+            LdLoc(Locals.Scratch);
+            Ldc4(EntryCacheLine.ContextShift);
+            Il.Emit(OpCodes.Shl);
+            Il.Emit(OpCodes.Xor);
+        }
+        else if (Region.Context != 0)
+        {
+            Ldc((long)EntryCacheLine.TagOf(0, Region.Context));
+            Il.Emit(OpCodes.Xor);
+        }
+
         Il.EmitBranch(OpCodes.Bne_Un, miss);
         LdLoc(Locals.Cell);
         Ldc4(8);
@@ -284,7 +325,7 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
 
     private void PickCell(ulong target)
     {
-        Il.EmitCell(Context.Cells.Cell(target, Region.Mode));
+        Il.EmitCell(Context.Cells.Cell(target));
         Il.Emit(OpCodes.Conv_I);
         StLoc(Locals.Cell);
     }

@@ -88,6 +88,9 @@ public sealed class Region
     /// <summary>The mode of all blocks.</summary>
     public GuestMode Mode { get; }
 
+    /// <summary>Number of the code context of all blocks (<see cref="CodeContexts"/>).</summary>
+    public ushort Context { get; init; }
+
     /// <summary>The blocks in layout order.</summary>
     public IReadOnlyList<RegionBlock> Blocks { get; }
 

@@ -35,7 +35,7 @@ public sealed unsafe class RegionBuilder
     private readonly int _maxWeight;
     private readonly bool _grow;
     private readonly GuestMode _mode;
-    private readonly ulong _csBase;
+    private readonly ushort _context;
     private readonly int _minHotness;
     private readonly List<RegionBlock> _blocks = [];
     private readonly HashSet<ulong> _seen = [];
@@ -50,7 +50,7 @@ public sealed unsafe class RegionBuilder
         _grow = grow;
         _maxWeight = maxWeight;
         _mode = (GuestMode)head->Mode;
-        _csBase = head->Linear - head->Start;
+        _context = head->Context;
         _minHotness = Math.Max(2, Math.Min(head->Hotness, 100_000) / ColdFactor);
     }
 
@@ -70,7 +70,7 @@ public sealed unsafe class RegionBuilder
     /// <summary>A region of one block.</summary>
     public static Region Single(Block* block)
     {
-        var region = new Region((GuestMode)block->Mode, [RegionBlock.CopyOf(block)]);
+        var region = new Region((GuestMode)block->Mode, [RegionBlock.CopyOf(block)]) { Context = block->Context };
         region.Analyse();
         return region;
     }
@@ -167,7 +167,7 @@ public sealed unsafe class RegionBuilder
     {
         if (_seen.Contains(rip))
             return;
-        var next = _cache.Find(rip, _csBase + rip, _mode);
+        var next = _cache.Find(rip, _context);
         if (next == null)
             return;
         if (next->Code != 0 && (byCall || !copied))
@@ -188,7 +188,7 @@ public sealed unsafe class RegionBuilder
         var blocks = _blocks.GetRange(1, _blocks.Count - 1);
         blocks.Sort((a, b) => a.Start.CompareTo(b.Start));
         blocks.Insert(0, _blocks[0]);
-        var region = new Region(_mode, blocks) { Weight = _weight };
+        var region = new Region(_mode, blocks) { Context = _context, Weight = _weight };
         region.Analyse();
         return region;
     }

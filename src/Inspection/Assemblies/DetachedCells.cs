@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using DynaTrans.Frontend.Decoding;
 using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Translation;
@@ -19,7 +18,7 @@ public sealed unsafe class DetachedCells(IReadOnlyDictionary<ulong, AccessHistor
     public IEnumerable<KeyValuePair<ulong, string>> Names => _cells.Select(pair => KeyValuePair.Create((ulong)pair.Value, $"cell_{pair.Key:x}"));
 
     /// <inheritdoc/>
-    public EntryCell* Cell(ulong rip, GuestMode mode)
+    public EntryCell* Cell(ulong rip)
     {
         if (!_cells.TryGetValue(rip, out var cell))
             _cells[rip] = cell = (nint)DetachedLinks.Cell(rip);

@@ -49,7 +49,7 @@ public sealed unsafe partial class Vcpu
             lock (Cache.Memory.Lock)
             {
                 // Another thread may have been quicker: a block is in the cache once.
-                if (Cache.Find(rip, linear, (GuestMode)State->Mode) is var known && known != null)
+                if (Cache.Find(rip, State->Execution.CodeContext) is var known && known != null)
                     return known;
 
                 // Marked before the bytes are read: a later write to them is noticed.
@@ -66,7 +66,7 @@ public sealed unsafe partial class Vcpu
                 {
                     DeadFlags.Run(_ir);
                     DispatchSelector.Prepare(_ir.Ops);
-                    var block = Cache.Insert(_ir, linear);
+                    var block = Cache.Insert(_ir, linear, State->Execution.CodeContext);
                     Cache.Statistics.LiftTicks += System.Diagnostics.Stopwatch.GetTimestamp() - start;
                     return block;
                 }

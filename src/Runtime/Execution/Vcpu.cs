@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
@@ -19,6 +20,9 @@ namespace DynaTrans.Runtime.Execution;
 public sealed unsafe partial class Vcpu : IDisposable
 {
     private const int JumpCacheSize = 4096;
+
+    // Code segments with the same offsets keep apart in the jump cache.
+    private const ulong JumpCacheStep = 1223;
 
     // Blocks compiled alone in one run with a budget, and blocks rewritten in it, beyond which new ones are interpreted: code that sprawls or
     // rewrites itself over and over is not worth compiling.
@@ -49,7 +53,6 @@ public sealed unsafe partial class Vcpu : IDisposable
     private readonly LockStep? _lockStep;
     private bool _isOutside = true;
     private bool _alignedNow;
-    private ushort _cachedMode;
     private byte[] _aloneBuffer = [];
 
     /// <summary>Makes a vCPU with all state zero except what a reset user context has (FCW 37F, MXCSR 1F80, EFLAGS 202).</summary>
@@ -66,6 +69,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         State->Execution.WindowPages = cache.Memory.WindowSize / AddressSpace.PageSize;
         State->Execution.Windows = (nint)cache.Memory.Windows;
         State->Execution.EntriesToSample = EntriesPerSample;
+        State->Execution.ContextFinder = &FindContext;
         State->Execution.ExceptionVector = -1;
         State->Execution.InstructionLimit = ulong.MaxValue;
         State->Fcw = 0x37F;
@@ -164,29 +168,31 @@ public sealed unsafe partial class Vcpu : IDisposable
 
     internal void Request(ExitRequests bit) => Interlocked.Or(ref State->Execution.ExitRequest, (int)bit);
 
-    /// <summary>The valid block at an offset in the present code segment and mode, by the jump cache first; null when there is none.</summary>
+    /// <summary>The valid block at an offset in the present code context, by the jump cache first; null when there is none.</summary>
     internal Block* FindCached(ulong rip)
     {
-        var slot = &_jumpCache[(rip ^ (rip >> 12)) & (JumpCacheSize - 1)];
+        var context = State->Execution.CodeContext;
+        var slot = &_jumpCache[(rip ^ (rip >> 12) ^ ((ulong)context * JumpCacheStep)) & (JumpCacheSize - 1)];
         var block = *slot;
-        if (block != null && block->Start == rip && block->Valid != 0 && block->Mode == State->Mode
-            && block->Linear == Linear(rip))
+        if (block != null && block->Start == rip && block->Context == context && block->Valid != 0)
             return block;
-        block = Cache.Find(rip, Linear(rip), (GuestMode)State->Mode);
+        Cache.Statistics.JumpCacheMisses++;
+        block = Cache.Find(rip, context);
         if (block != null)
             *slot = block;
         return block;
     }
 
-    /// <summary>Empties the jump cache.</summary>
+    /// <summary>Forgets all that leads to blocks and code, for a flush of the cache.</summary>
     internal void ForgetBlocks()
     {
         new Span<nint>(_jumpCache, JumpCacheSize).Clear();
+        ForgetContexts();
         _aloneCode.Clear();
 
         // An empty line holds an address of another line, so it never matches.
         for (var i = 0; i < EntryCacheLine.Count; i++)
-            _entryCache[i] = new EntryCacheLine { Rip = EmptyLine(i) };
+            _entryCache[i] = new EntryCacheLine { Tag = EmptyLine(i) };
     }
 
     /// <inheritdoc/>
@@ -200,7 +206,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         _handle.Free();
     }
 
-    // An address that belongs to another line.
+    // The tag of an address, in context 0, that belongs to another line.
     private static ulong EmptyLine(int index) => (ulong)index ^ 1;
 
     // One round of the dispatcher.
@@ -228,13 +234,9 @@ public sealed unsafe partial class Vcpu : IDisposable
             CheckAlignment(aligned);
         if ((flags & Eflags.TF) != 0)
             return TrapAfterOne();
-        if (s->Mode != _cachedMode)
-        {
-            // The entry cache of translated code does not look at the mode.
-            ForgetBlocks();
-            _cachedMode = s->Mode;
-        }
-
+        while (s->Execution.CodeContext == CodeContexts.None)
+            FlushCache();
+        Debug.Assert(s->Execution.CodeContext == Cache.Contexts.NumberOf(PresentContext()), "mode or CS changed without CpuAccess.ContextChanged");
         var block = FindCached(s->Slots[Slot.Rip]);
         if (block == null)
             block = LiftHere();
@@ -296,9 +298,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     private ExitCause RunTranslated(ulong start, EntryCell* cell)
     {
         var s = State;
-        var line = &_entryCache[EntryCacheLine.IndexOf(start)];
-        line->Cell = cell;
-        line->Rip = start;
+        FillEntryCache(start, cell);
         s->Execution.ExitCauseValue = (int)ExitCause.Continue;
         Times?.Enter(VcpuActivity.Translated);
         HostMxcsr.Enter(s);
@@ -306,6 +306,17 @@ public sealed unsafe partial class Vcpu : IDisposable
         HostMxcsr.Leave(s);
         Times?.Enter(VcpuActivity.Dispatching);
         return FinishTranslated();
+    }
+
+    private void FillEntryCache(ulong start, EntryCell* cell)
+    {
+        var context = State->Execution.CodeContext;
+        var line = &_entryCache[EntryCacheLine.IndexOf(start, context)];
+        var tag = EntryCacheLine.TagOf(start, context);
+        if (line->Tag == tag && line->Cell == cell)
+            return;
+        *line = new EntryCacheLine { Tag = tag, Cell = cell };
+        Cache.Statistics.EntryCacheFills++;
     }
 
     // One block, or what is left of the budget of it, by code made for it alone.
@@ -378,7 +389,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         {
             s->Execution.EntriesToSample = EntriesPerSample;
             Times?.Enter(VcpuActivity.CompileWait);
-            Cache.Translator!.NoteHotEntry(Cache, s->Slots[Slot.Rip], (GuestMode)s->Mode, TopOfStack());
+            Cache.Translator!.NoteHotEntry(Cache, s->Slots[Slot.Rip], s->Execution.CodeContext, TopOfStack());
             Times?.Enter(VcpuActivity.Dispatching);
             return ExitCause.Continue;
         }
@@ -466,7 +477,8 @@ public sealed unsafe partial class Vcpu : IDisposable
         State->Execution.Permissions = on && memory.Is32Bit ? s_noPermissions : memory.Permissions;
         State->Execution.WindowPages = on ? 0 : memory.WindowSize / AddressSpace.PageSize;
         State->Execution.Windows = on ? 0 : (nint)memory.Windows;
-        State->Mode = (ushort)(on ? State->Mode | (int)GuestMode.AlignmentChecked : State->Mode & ~(int)GuestMode.AlignmentChecked);
+        var mode = CpuAccess.Mode(State);
+        CpuAccess.SetMode(State, on ? mode | GuestMode.AlignmentChecked : mode & ~GuestMode.AlignmentChecked);
         _alignedNow = on;
     }
 
@@ -506,6 +518,8 @@ public sealed unsafe partial class Vcpu : IDisposable
                 Monitor.Wait(Cache.FlushGate);
             IsOutside = false;
         }
+
+        RefreshContext();
     }
 
     private void LeaveCache() => IsOutside = true;

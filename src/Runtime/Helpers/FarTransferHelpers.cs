@@ -93,8 +93,8 @@ internal static unsafe class FarTransferHelpers
             mask |= Eflags.IF | Eflags.IopL;
         CpuAccess.SetEflags(s, (CpuAccess.GetEflags(s) & ~mask) | ((uint)values[2] & mask));
 
-        // Makes the dispatcher look at TF before the next instruction.
-        if ((values[2] & Eflags.TF) != 0)
+        // Makes the dispatcher look at TF and AC before the next instruction.
+        if ((values[2] & (Eflags.TF | Eflags.AC)) != 0)
             Interlocked.Or(ref s->Execution.ExitRequest, (int)ExitRequests.Invalidation);
         return values[0];
     }

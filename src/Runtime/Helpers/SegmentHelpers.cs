@@ -41,6 +41,8 @@ public static unsafe class SegmentHelpers
     {
         CpuAccess.Segment(s, index)->Selector = selector;
         s->Slots[Slot.EsBase + index] = (ulong)selector << 4;
+        if (index == Cs)
+            CpuAccess.ContextChanged(s);
     }
 
     /// <summary>

@@ -67,7 +67,8 @@ public static unsafe class HostMxcsr
     {
         s->Mxcsr = value & ValidBits;
         var unmasked = (value & MaskBits) != MaskBits;
-        s->Mode = (ushort)(unmasked ? s->Mode | (int)GuestMode.SseUnmasked : s->Mode & ~(int)GuestMode.SseUnmasked);
+        var mode = CpuAccess.Mode(s);
+        CpuAccess.SetMode(s, unmasked ? mode | GuestMode.SseUnmasked : mode & ~GuestMode.SseUnmasked);
     }
 
     /// <summary>Gives the host its default MXCSR, whatever was there.</summary>

@@ -416,7 +416,7 @@ internal static unsafe class Interpreter
                 case DispatchCode.JumpIf: if (r[op->A] != 0) goto taken; else goto notTaken;
                 case DispatchCode.JumpIndirect:
                     var target = r[op->A];
-                    if (op->Sub != (byte)JumpKind.Return && !IndirectTargets.Contains(block->Targets, target) && !alone)
+                    if (op->Sub is (byte)JumpKind.Jump or (byte)JumpKind.Call && !IndirectTargets.Contains(block->Targets, target) && !alone)
                         vcpu.Cache.NoteTarget(block, target);
                     var next = alone ? null : vcpu.FindCached(target);
                     if (next == null)

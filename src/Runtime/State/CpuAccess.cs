@@ -18,6 +18,23 @@ public static unsafe class CpuAccess
     /// <summary>The mode that code at RIP is decoded in.</summary>
     public static GuestMode Mode(CpuState* s) => (GuestMode)s->Mode;
 
+    /// <summary>Sets the mode.</summary>
+    public static void SetMode(CpuState* s, GuestMode mode)
+    {
+        s->Mode = (ushort)mode;
+        ContextChanged(s);
+    }
+
+    /// <summary>
+    /// To be called by whoever has changed the mode, the base or limit of CS, or the address space of a state while its vCPU is in Run, before the next
+    /// instruction: other translations stand for it. (Run begins with it, so a host that changes them between two runs need not.)
+    /// </summary>
+    public static void ContextChanged(CpuState* s)
+    {
+        if (s->Execution.ContextFinder != null)
+            s->Execution.ContextFinder(s);
+    }
+
     /// <summary>
     /// Records a pending exception. A helper that called this returns at once; the executor then leaves the block at the instruction
     /// that called the helper.

@@ -27,6 +27,18 @@ public unsafe struct ExecutionState
     /// <summary>The table of windows of a 64-bit address space (WindowEntry, by bits 46:39 of the address); 0 when there is one window.</summary>
     public nint Windows;
 
+    /// <summary>
+    /// Number of the present code context (see CodeContexts). It follows from the mode, CS and <see cref="AddressSpaceGeneration"/>: who
+    /// changes one of them calls <see cref="CpuAccess.ContextChanged"/>.
+    /// </summary>
+    public ushort CodeContext;
+
+    /// <summary>Which of the address spaces that the guest switches between is in force; always 0 in a process.</summary>
+    public uint AddressSpaceGeneration;
+
+    /// <summary>Finds <see cref="CodeContext"/> anew; null in a state without a vCPU.</summary>
+    public delegate*<CpuState*, void> ContextFinder;
+
     /// <summary>Handle of the managed Vcpu that owns this state.</summary>
     public nint VcpuHandle;
 

@@ -57,6 +57,9 @@ public unsafe struct Block
     /// <summary>GuestMode.</summary>
     public ushort Mode;
 
+    /// <summary>Number of its code context (<see cref="CodeContexts"/>).</summary>
+    public ushort Context;
+
     /// <summary>Times entered by the interpreter since the last decision about compiling it.</summary>
     public int Heat;
 

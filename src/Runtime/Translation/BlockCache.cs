@@ -1,4 +1,3 @@
-using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
@@ -14,6 +13,9 @@ public sealed unsafe class BlockCache : IDisposable
 {
     private const int BucketCount = 1 << 16;
     private const int BucketBytes = BucketCount * sizeof(long);
+
+    // Code segments with the same offsets keep apart in the table.
+    private const ulong ContextFactor = 20261;
 
     // Always fits a block (MaxInstructions bounds its ops) and a set of targets.
     private const int ChunkSize = 1 << 20;
@@ -44,6 +46,9 @@ public sealed unsafe class BlockCache : IDisposable
     /// <summary>The translator, or null.</summary>
     public ITranslator? Translator { get; }
 
+    /// <summary>The code contexts of its blocks.</summary>
+    public CodeContexts Contexts { get; } = new();
+
     /// <summary>Bytes of block memory above which the cache is flushed.</summary>
     public long SizeLimit { get; set; } = 256L << 20;
 
@@ -65,11 +70,11 @@ public sealed unsafe class BlockCache : IDisposable
     /// <summary>The vCPUs that use this cache. Under the memory's lock.</summary>
     internal IReadOnlyList<Vcpu> Vcpus => _vcpus;
 
-    /// <summary>The valid block at a RIP, or null.</summary>
-    public Block* Find(ulong rip, ulong linear, GuestMode mode)
+    /// <summary>The valid block at a RIP in a code context, or null.</summary>
+    public Block* Find(ulong rip, ushort context)
     {
-        for (var block = _buckets[Hash(linear)]; block != null; block = block->Chain)
-            if (block->Start == rip && block->Linear == linear && block->Mode == (ushort)mode && block->Valid != 0)
+        for (var block = _buckets[Hash(rip, context)]; block != null; block = block->Chain)
+            if (block->Start == rip && block->Context == context && block->Valid != 0)
                 return block;
         return null;
     }
@@ -78,11 +83,12 @@ public sealed unsafe class BlockCache : IDisposable
     /// Copies a lifted block, ready for the interpreter, into the cache. The caller has marked its pages (<see cref="Protect"/>) before it read the bytes, and holds
     /// the lock since.
     /// </summary>
-    internal Block* Insert(IrBlock ir, ulong linear)
+    internal Block* Insert(IrBlock ir, ulong linear, ushort context)
     {
         var block = Copy(ir, linear, Allocate);
+        block->Context = context;
         _pages.Add(block);
-        ref var bucket = ref _buckets[Hash(linear)];
+        ref var bucket = ref _buckets[Hash(block->Start, context)];
         block->Chain = bucket;
         Thread.MemoryBarrier();
         bucket = block;
@@ -222,6 +228,7 @@ public sealed unsafe class BlockCache : IDisposable
         new Span<nint>(_buckets, BucketCount).Clear();
         _blocks.Clear();
         Translator?.Flush();
+        Contexts.ClearIfFull();
         foreach (var vcpu in _vcpus)
             vcpu.ForgetBlocks();
     }
@@ -268,13 +275,13 @@ public sealed unsafe class BlockCache : IDisposable
             return _vcpus.TrueForAll(vcpu => vcpu.IsOutside);
     }
 
-    private static int Hash(ulong linear) => (int)((linear ^ (linear >> 16)) & (BucketCount - 1));
+    private static int Hash(ulong rip, ushort context) => (int)((rip ^ (rip >> 16) ^ ((ulong)context * ContextFactor)) & (BucketCount - 1));
 
     private nint Allocate(int size) => _blocks.Allocate(size);
 
     private void Unlink(Block* block)
     {
-        var link = &_buckets[Hash(block->Linear)];
+        var link = &_buckets[Hash(block->Start, block->Context)];
         while (*link != null && *link != block)
             link = &(*link)->Chain;
         if (*link == block)
@@ -302,6 +309,12 @@ public sealed class CacheStatistics
 
     /// <summary>Block executions in lock-step that could not be repeated and were interpreted only.</summary>
     public long BlocksNotCompared { get; set; }
+
+    /// <summary>Look-ups of blocks that the jump cache of a vCPU did not answer.</summary>
+    public long JumpCacheMisses { get; set; }
+
+    /// <summary>Lines of the vCPUs' entry caches that were filled.</summary>
+    public long EntryCacheFills { get; set; }
 
     /// <summary>Stopwatch ticks spent decoding and lifting.</summary>
     public long LiftTicks { get; set; }

@@ -3,7 +3,7 @@ using DynaTrans.Runtime.State;
 namespace DynaTrans.Runtime.Translation;
 
 /// <summary>
-/// One per guest address that translated code may go to: the only thing a direct jump between translations refers to. It holds the code's
+/// One per guest address and code context that translated code may go to: the only thing a direct jump between translations refers to. It holds the code's
 /// address and the number of the entry in it, in one word, so that a vCPU always reads a pair that belongs together; linking, unlinking and
 /// replacing are one store. Cells live as long as their block cache.
 /// </summary>
@@ -17,6 +17,9 @@ public unsafe struct EntryCell
 
     /// <summary>The guest address (RIP).</summary>
     public ulong Rip;
+
+    /// <summary>Number of its code context (<see cref="CodeContexts"/>).</summary>
+    public ushort Context;
 
     /// <summary>
     /// The same place for jumps from inside the region that holds it: <see cref="Inside"/>, or 0 when there is no code. One word, too: the
@@ -49,20 +52,32 @@ public unsafe struct EntryCell
         state->Slots[Frontend.Ir.Slot.Rip] = cell->Rip;
 }
 
-/// <summary>A line of a vCPU's cache from guest address to cell, for indirect jumps of translated code.</summary>
+/// <summary>A line of a vCPU's cache from guest address and code context to cell, for indirect jumps of translated code.</summary>
 public unsafe struct EntryCacheLine
 {
     /// <summary>Number of lines; a power of two.</summary>
     public const int Count = 8192;
 
-    /// <summary>The guest address.</summary>
-    public ulong Rip;
+    /// <summary>Where the code context lies in a tag.</summary>
+    public const int ContextShift = 48;
+
+    /// <summary>Times the context gives what is added to an address to find its line: code segments with the same offsets keep apart.</summary>
+    public const int ContextStep = 2531;
+
+    /// <summary>
+    /// The guest address, with the context in its upper 16 bits (<see cref="TagOf"/>). They are spare in a canonical address, and no other
+    /// can be the target of a jump: it faults at the jump. So no two pairs have the same tag.
+    /// </summary>
+    public ulong Tag;
 
     /// <summary>Its cell; null when the line is empty.</summary>
     public EntryCell* Cell;
 
-    /// <summary>The line of an address: its low bits, which is all that indirect jumps have to work out.</summary>
-    public static int IndexOf(ulong rip) => (int)(rip & (Count - 1));
+    /// <summary>The line of an address: in context 0 its low bits, which is all that indirect jumps have to work out.</summary>
+    public static int IndexOf(ulong rip, ushort context) => (int)((rip + ((ulong)context * ContextStep)) & (Count - 1));
+
+    /// <summary>What a line holds for an address: in context 0 the address.</summary>
+    public static ulong TagOf(ulong rip, ushort context) => rip ^ ((ulong)context << ContextShift);
 }
 
 /// <summary>

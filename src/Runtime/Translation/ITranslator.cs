@@ -1,5 +1,3 @@
-using DynaTrans.Frontend.Decoding;
-
 namespace DynaTrans.Runtime.Translation;
 
 /// <summary>
@@ -38,9 +36,9 @@ public unsafe interface ITranslator : IDisposable
     /// </summary>
     /// <param name="cache">The cache.</param>
     /// <param name="rip">Where the code was entered.</param>
-    /// <param name="mode">The mode.</param>
+    /// <param name="context">The code context.</param>
     /// <param name="top">The word at the top of the guest's stack: the return address, if this is the entry of a function.</param>
-    void NoteHotEntry(BlockCache cache, ulong rip, GuestMode mode, ulong top);
+    void NoteHotEntry(BlockCache cache, ulong rip, ushort context, ulong top);
 
     /// <summary>Code made from this block must not be entered any more. Under the memory's lock.</summary>
     void Invalidate(Block* block);

@@ -1,0 +1,80 @@
+using DynaTrans.IlBackend.Emission;
+using DynaTrans.IlBackend.Regions;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.IlBackend.Compilation;
+
+/// <summary>
+/// What the accesses of translated code have met so far, by address and code context: it decides the checks that the next translation gets.
+/// Thread-safe. (When the numbers of contexts are given out anew, what was kept under one is taken for that of another: the code may be
+/// slower for it, and is never wrong.)
+/// </summary>
+internal sealed unsafe class AccessRecords
+{
+    // How often a region is made again with better checks for some before all its accesses get them.
+    private const int WorseningsBeforeAll = 2;
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<(ulong Rip, ushort Context), AccessHistory> _histories = [];
+    private readonly HashSet<(ulong Rip, ushort Context)> _refusedLoops = [];
+    private readonly Dictionary<(ulong Rip, ushort Context), int> _worsened = [];
+
+    /// <summary>How the accesses of the instruction at an address have fared.</summary>
+    public AccessHistory HistoryOf(ulong rip, ushort context)
+    {
+        lock (_gate)
+            return _histories.GetValueOrDefault((rip, context));
+    }
+
+    /// <summary>True when tests on the way into the loop with a head at an address have failed too often.</summary>
+    public bool IsLoopRefused(ulong rip, ushort context)
+    {
+        lock (_gate)
+            return _refusedLoops.Contains((rip, context));
+    }
+
+    /// <summary>
+    /// Enters that an access failed too often. What one access of a region met, those relative to the same registers will meet, and in the
+    /// end all: they get the better check at once. The call, which costs registers in the whole region, is only for those that did not get
+    /// by with it.
+    /// </summary>
+    /// <param name="region">The region.</param>
+    /// <param name="sites">Its fault sites.</param>
+    /// <param name="worst">The site where the code left too often.</param>
+    public void Worsen(Region region, IReadOnlyList<nint> sites, FaultSite* worst)
+    {
+        lock (_gate)
+        {
+            if (worst->IsBeforeLoop != 0)
+                _refusedLoops.Add((worst->Rip, region.Context));
+            else
+                WorsenAccesses(region, sites);
+        }
+    }
+
+    private void WorsenAccesses(Region region, IReadOnlyList<nint> sites)
+    {
+        var context = region.Context;
+        var failed = new HashSet<ulong>();
+        foreach (var s in sites)
+        {
+            var site = (FaultSite*)s;
+            if (site->SlowExits == 0 || site->IsBeforeLoop != 0)
+                continue;
+            failed.Add(site->Rip);
+            _histories[(site->Rip, context)] = _histories.ContainsKey((site->Rip, context)) ? AccessHistory.Slow : AccessHistory.EdgePages;
+        }
+
+        var head = (region.Blocks[0].Start, context);
+        var times = _worsened[head] = _worsened.GetValueOrDefault(head) + 1;
+        var keys = new HashSet<AddressKey>();
+        foreach (var block in region.Blocks)
+            foreach (ref readonly var op in block.Ops.AsSpan())
+                if (CheckPlan.IsAccess(op) && failed.Contains(block.Addresses[op.Insn]) && AddressKey.TryOf(op, out var key))
+                    keys.Add(key);
+        foreach (var block in region.Blocks)
+            foreach (ref readonly var op in block.Ops.AsSpan())
+                if (CheckPlan.IsAccess(op) && (times > WorseningsBeforeAll || (AddressKey.TryOf(op, out var key) && keys.Contains(key))))
+                    _histories.TryAdd((block.Addresses[op.Insn], context), AccessHistory.EdgePages);
+    }
+}

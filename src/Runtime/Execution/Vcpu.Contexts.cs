@@ -1,0 +1,44 @@
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
+
+namespace DynaTrans.Runtime.Execution;
+
+/// <content>The code context (<see cref="CodeContexts"/>), which says with RIP which translation is to be executed.</content>
+public sealed unsafe partial class Vcpu
+{
+    // Lines of the vCPU's own cache of numbers; a power of two.
+    private const int NumberCacheSize = 64;
+
+    private readonly (CodeContext Context, ushort Number)[] _contextNumbers = new (CodeContext, ushort)[NumberCacheSize];
+
+    // Outside Run it does nothing, for Run begins with it.
+    private static void FindContext(CpuState* s)
+    {
+        var vcpu = Of(s);
+        if (!vcpu.IsOutside)
+            vcpu.RefreshContext();
+    }
+
+    // Inside the cache only: a flush takes numbers back.
+    private void RefreshContext()
+    {
+        var context = PresentContext();
+        ref var line = ref _contextNumbers[(int)((context.CodeBase >> 4) ^ (ulong)context.Mode ^ context.AddressSpace) & (NumberCacheSize - 1)];
+        if (line.Number == CodeContexts.None || line.Context != context)
+            line = (context, Cache.Contexts.NumberOf(context));
+        State->Execution.CodeContext = line.Number;
+    }
+
+    private CodeContext PresentContext()
+    {
+        var s = State;
+        var mode = (GuestMode)s->Mode;
+        return (mode & GuestMode.Flat) != 0
+            ? new CodeContext(mode, AddressSpace: s->Execution.AddressSpaceGeneration)
+            : new CodeContext(mode, s->Slots[Slot.CsBase], s->Cs.Limit, s->Execution.AddressSpaceGeneration);
+    }
+
+    private void ForgetContexts() => Array.Fill(_contextNumbers, (default, CodeContexts.None));
+}
