@@ -60,9 +60,5 @@ internal static class Layers
         ("Runtime/Memory/GuestMemory.cs", "Execution"),
         ("Runtime/Memory/GuestMemory.cs", "Helpers"),
         ("Runtime/Memory/GuestMemory.cs", "Host"),
-
-        // AccessHistory is declared beside the emitter.
-        ("IlBackend/Regions/CheckPlan.cs", "Emission"),
-        ("IlBackend/Regions/LoopChecks.cs", "Emission"),
     ];
 }
