@@ -1,6 +1,7 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Compilation;
+using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
@@ -20,6 +21,12 @@ internal sealed unsafe class Guest : IDisposable
     /// <summary>Address of 64 KiB of data.</summary>
     public const ulong Data = 0x100000;
 
+    /// <summary>Address of data that is more than the first-level cache holds.</summary>
+    public const ulong LargeData = 0x400000;
+
+    /// <summary>Bytes of it.</summary>
+    public const int LargeSize = 256 << 10;
+
     private const ulong StackTop = 0x200000;
 
     // Entries of a block before it is compiled.
@@ -36,14 +43,16 @@ internal sealed unsafe class Guest : IDisposable
     /// <param name="executor">Who runs it.</param>
     /// <param name="write">Writes the code; the last instruction is <c>syscall</c>.</param>
     /// <param name="alone">Each block is compiled by itself.</param>
-    public Guest(Executor executor, Action<Assembler> write, bool alone = false)
+    /// <param name="access">How translated code finds guest memory.</param>
+    public Guest(Executor executor, Action<Assembler> write, bool alone = false, AccessForm access = AccessForm.Window)
     {
         _space.Map(Code, 0x10000, PagePermission.Read | PagePermission.Write | PagePermission.Execute);
         _space.Map(Data, 0x10000, PagePermission.Read | PagePermission.Write);
+        _space.Map(LargeData, LargeSize, PagePermission.Read | PagePermission.Write);
         _space.Map(StackTop - 0x10000, 0x10000, PagePermission.Read | PagePermission.Write);
         _space.Write(Code, Assemble(write));
         if (executor == Executor.Translator)
-            _translator = new Translator(new TranslatorOptions(Threshold, Background: false, MaxWeight: alone ? 1 : RegionBuilder.MaxWeight));
+            _translator = new Translator(new TranslatorOptions(Threshold, Background: false, MaxWeight: alone ? 1 : RegionBuilder.MaxWeight, Access: access));
         Cache = new BlockCache(_space, _translator);
         _cpu = new Vcpu(Cache);
         _cpu.State->Mode = (ushort)GuestMode.Linux64;
@@ -64,6 +73,9 @@ internal sealed unsafe class Guest : IDisposable
         assembler.Assemble(new StreamCodeWriter(stream), Code);
         return stream.ToArray();
     }
+
+    /// <summary>Writes data.</summary>
+    public void Write(ulong address, ReadOnlySpan<byte> bytes) => _space.Write(address, bytes);
 
     /// <summary>Runs until everything that gets compiled is compiled.</summary>
     public Guest WarmUp()

@@ -1,6 +1,7 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Compilation;
+using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
@@ -24,6 +25,12 @@ public enum Engine
 
     /// <summary>Translated after a few entries, on a background thread.</summary>
     Background,
+
+    /// <summary>As <see cref="Jit"/>, with accesses by the lookaside table.</summary>
+    Lookaside,
+
+    /// <summary>As <see cref="Warm"/>, with accesses by the lookaside table.</summary>
+    WarmLookaside,
 }
 
 /// <summary>Bare code in an address space: code at 0x10000 (RWX), data at 0x20000 (RW), stack below 0x40000.</summary>
@@ -46,6 +53,9 @@ internal sealed unsafe class BareMachine : IDisposable
         {
             Engine.Interpreter => null,
             Engine.Jit => new Translator(new TranslatorOptions(0, false, countInstructions)),
+            Engine.Lookaside => new Translator(new TranslatorOptions(0, false, countInstructions, Access: AccessForm.Lookaside)),
+            Engine.WarmLookaside => new Translator(
+                new TranslatorOptions(10, false, countInstructions, MaxWeight: maxWeight, HeatCounter: heatCounter, Access: AccessForm.Lookaside)),
             Engine.Warm => new Translator(new TranslatorOptions(10, false, countInstructions, MaxWeight: maxWeight, HeatCounter: heatCounter)),
             _ => new Translator(new TranslatorOptions(10, CountInstructions: countInstructions, MaxWeight: maxWeight, HeatCounter: heatCounter)),
         };

@@ -10,7 +10,7 @@ namespace DynaTrans.IlBackend.Tests;
 /// <summary>At a fault, a trap or a stop the state is exactly that of the instruction boundary.</summary>
 public sealed unsafe class PreciseStateTests
 {
-    public static TheoryData<Engine> Engines => [Engine.Interpreter, Engine.Jit, Engine.Warm, Engine.Background];
+    public static TheoryData<Engine> Engines => [Engine.Interpreter, Engine.Jit, Engine.Warm, Engine.Background, Engine.Lookaside, Engine.WarmLookaside];
 
     [Theory]
     [MemberData(nameof(Engines))]

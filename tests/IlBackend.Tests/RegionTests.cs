@@ -11,7 +11,7 @@ public sealed unsafe class RegionTests
 {
     private const int Table = 0x100;
 
-    public static TheoryData<Engine> Engines => [Engine.Interpreter, Engine.Jit, Engine.Warm, Engine.Background];
+    public static TheoryData<Engine> Engines => [Engine.Interpreter, Engine.Jit, Engine.Warm, Engine.Background, Engine.Lookaside, Engine.WarmLookaside];
 
     [Theory]
     [MemberData(nameof(Engines))]

@@ -8,7 +8,7 @@ namespace DynaTrans.IlBackend.Tests;
 /// <summary>Guests that rewrite their own code must see the new code at once: the next instruction, the running block, a loop.</summary>
 public sealed unsafe class SelfModifyingCodeTests
 {
-    public static TheoryData<Engine> Engines => [Engine.Interpreter, Engine.Jit, Engine.Warm, Engine.Background];
+    public static TheoryData<Engine> Engines => [Engine.Interpreter, Engine.Jit, Engine.Warm, Engine.Background, Engine.Lookaside, Engine.WarmLookaside];
 
     [Theory]
     [MemberData(nameof(Engines))]

@@ -18,6 +18,7 @@ public sealed unsafe class SharedCheckTests
     public static TheoryData<Engine, bool> Engines => new()
     {
         { Engine.Jit, false }, { Engine.Jit, true }, { Engine.Warm, false }, { Engine.Warm, true }, { Engine.Background, true },
+        { Engine.Lookaside, true }, { Engine.WarmLookaside, false }, { Engine.WarmLookaside, true },
     };
 
     [Theory]

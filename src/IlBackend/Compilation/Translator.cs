@@ -57,6 +57,9 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     /// <inheritdoc/>
     public bool Verifies => _options.Verify;
 
+    /// <inheritdoc/>
+    public bool UsesLookaside => _options.Access == AccessForm.Lookaside;
+
     /// <summary>Counters.</summary>
     public TranslatorStatistics Statistics { get; }
 
@@ -111,7 +114,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         Region region;
         lock (cache.Memory.Lock)
             region = RegionBuilder.Single(block);
-        var compiled = Compile(region, new EmitOptions(true, true, WindowPages(cache), PermissionsOffset: cache.Memory.PermissionsOffset), out _)!;
+        var compiled = Compile(region, new EmitOptions(true, true, WindowPages(cache), PermissionsOffset: cache.Memory.PermissionsOffset, Access: _options.Access), out _)!;
         lock (cache.Memory.Lock)
             _dead.Add(compiled);
         return compiled.Code;
@@ -340,7 +343,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     {
         var counter = _options.HeatCounter?.Invoke(region) ?? 0;
         return new EmitOptions(
-            _options.CountInstructions || counter != 0, false, WindowPages(cache), counter, cache.Memory.PermissionsOffset, number);
+            _options.CountInstructions || counter != 0, false, WindowPages(cache), counter, cache.Memory.PermissionsOffset, number, _options.Access);
     }
 
     // The head may be asked for again later.

@@ -1,3 +1,4 @@
+using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 
 namespace DynaTrans.IlBackend.Compilation;
@@ -11,6 +12,8 @@ namespace DynaTrans.IlBackend.Compilation;
 /// <param name="MaxWeight">Size limit of a region; with 1 each block is a region by itself.</param>
 /// <param name="HeatCounter">Gives each region a 64-bit counter of its executed instructions (profiles); it outlives the translator.</param>
 /// <param name="Statistics">Counters to add to, which several translators may share; null: the translator's own.</param>
+/// <param name="Access">How translated code finds guest memory in the host.</param>
 public sealed record TranslatorOptions(
     int Threshold = 600, bool Background = true, bool CountInstructions = false, int MaxDeadRegions = 4096, bool Verify = false,
-    int MaxWeight = RegionBuilder.MaxWeight, Func<Region, nint>? HeatCounter = null, TranslatorStatistics? Statistics = null);
+    int MaxWeight = RegionBuilder.MaxWeight, Func<Region, nint>? HeatCounter = null, TranslatorStatistics? Statistics = null,
+    AccessForm Access = AccessForm.Window);

@@ -12,13 +12,13 @@ namespace DynaTrans.IlBackend.Emission;
 /// a region without calls keeps all its locals in registers. Only an instruction that was seen to need more gets more
 /// (<see cref="AccessHistory"/>).
 /// </summary>
-internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter values, AccessForm form, ExitEmitter exits, ColdPaths cold)
+internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter values, HostAccess host, ExitEmitter exits, ColdPaths cold)
     : EmitterPart(context)
 {
     private delegate void SlowPathEnd(in IrOp op, nint leave, int resume);
 
-    /// <summary>True when the accesses of the present instruction call the slow path where their test fails; else they leave.</summary>
-    public bool CallsSlowPath => form.CallsSlowPath(Plan.History(Rip));
+    /// <summary>True when the present instruction left the code so often that it gets by without leaving now.</summary>
+    public bool IsSlow => Plan.History(Rip) == AccessHistory.Slow;
 
     /// <summary>Tests what a loop needs, on the way into it. Where a test fails the interpreter goes on from the head.</summary>
     public void EmitLoopChecks(RegionBlock head)
@@ -29,7 +29,7 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
         Il.BeginInstruction(head.Start);
         var slow = Il.DefineLabel();
         foreach (var check in Plan.LoopChecksOf(head))
-            form.EmitLoopCheck(check, slow);
+            host.EmitLoopCheck(check, slow);
         var site = (FaultSite*)exits.LeaveSlowly(slow);
         site->IsBeforeLoop = 1;
         site->NotExecuted = 0;
@@ -42,8 +42,8 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
     {
         var signed = op.Op == IrOpcode.LoadSigned;
         var slow = Il.DefineLabel();
-        var tested = form.EmitCheck(op, slow);
-        form.PushHostAddress(op);
+        var tested = host.EmitCheck(op, slow);
+        host.PushHostAddress(op);
         if (!tested)
             KeepInLoop();
         Il.Emit(op.Size switch
@@ -72,8 +72,8 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
     public void Store(in IrOp op)
     {
         var slow = Il.DefineLabel();
-        var tested = form.EmitCheck(op, slow);
-        form.PushHostAddress(op);
+        var tested = host.EmitCheck(op, slow);
+        host.PushHostAddress(op);
         values.Push(op.C, op.Imm, Width(op.Size));
         Il.Emit(op.Size switch { 1 => OpCodes.Stind_I1, 2 => OpCodes.Stind_I2, 4 => OpCodes.Stind_I4, _ => OpCodes.Stind_I8 });
         EndAccess(op, tested, slow, nameof(EmitSupport.Store), FinishStore);
@@ -83,9 +83,9 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
     public void LoadVector(in IrOp op)
     {
         var slow = Il.DefineLabel();
-        var tested = form.EmitCheck(op, slow);
+        var tested = host.EmitCheck(op, slow);
         values.BeginVectorStore(op.Dst);
-        form.PushHostAddress(op);
+        host.PushHostAddress(op);
         if (op.Size == 16)
         {
             if (!tested)
@@ -116,8 +116,8 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
     public void StoreVector(in IrOp op)
     {
         var slow = Il.DefineLabel();
-        var tested = form.EmitCheck(op, slow);
-        form.PushHostAddress(op);
+        var tested = host.EmitCheck(op, slow);
+        host.PushHostAddress(op);
         values.PushVector(op.C);
         if (op.Size == 16)
         {
@@ -151,7 +151,7 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
         Il.MarkLabel(resume);
         if (!tested)
             return;
-        if (!CallsSlowPath)
+        if (!host.CallsSlowPath && !IsSlow)
         {
             exits.LeaveSlowly(slow);
             return;
@@ -161,6 +161,7 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
         cold.Here(() =>
         {
             Il.MarkLabel(slow);
+            host.EmitMiss();
             Il.Emit(OpCodes.Ldarg_0);
             LdLoc(Locals.Ea);
             Ldc4(copy.Size);
@@ -193,7 +194,7 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
     /// <summary>CheckLimit.</summary>
     public void CheckLimit(in IrOp op)
     {
-        if (Plan.Is64 && !CallsSlowPath)
+        if (Plan.Is64 && !IsSlow)
         {
             CheckCanonical(op.A);
             return;

@@ -88,7 +88,7 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
         if (block.Order <= Block.Order)
             exits.CheckRequest(target);
         flags.Conform(Plan.Flags.Entry(block));
-        Il.EmitBranch(OpCodes.Br, Plan.Checks!.IsKnown(Block, block) ? Labels.KnownHead(block) : Labels.Of(block));
+        Il.EmitBranch(OpCodes.Br, Plan.IsKnown(Block, block) ? Labels.KnownHead(block) : Labels.Of(block));
     }
 
     // Out of the region. Flags that take a call to work out have an exit of their own: after the registers have been stored, a call is cheap.

@@ -16,9 +16,10 @@ namespace DynaTrans.IlBackend.Emission;
 /// Number of the region in <see cref="Runtime.Translation.EntryCell.Local"/>, by which a jump finds that it leads back into the region; 0 for
 /// code that is not entered through cells: all its indirect jumps leave it.
 /// </param>
+/// <param name="Access">How it finds guest memory in the host.</param>
 public readonly record struct EmitOptions(
     bool CountInstructions = false, bool Alone = false, ulong WindowPages = 0, nint HeatCounter = 0, int PermissionsOffset = 0,
-    uint RegionNumber = 0)
+    uint RegionNumber = 0, AccessForm Access = AccessForm.Window)
 {
     /// <summary>The code is entered through cells, again and again: not a block by itself, not a listing.</summary>
     public bool IsLinked => RegionNumber != 0 && !Alone;

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
@@ -60,6 +61,10 @@ public static unsafe class EmitSupport
 
         return GuestMemory.TryWrite(s, linear, new ReadOnlySpan<byte>(&value, size));
     }
+
+    /// <summary>Enters the page of an address in the vCPU's table.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void FillLookaside(CpuState* s, ulong linear) => Vcpu.Of(s).Lookaside!.Fill(linear);
 
     /// <summary>A condition of the record in the state.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -10,7 +10,7 @@ namespace DynaTrans.IlBackend.Emission;
 /// <summary>
 /// Ways into the blocks of a region: from outside, and from jumps that find their target at run time.
 /// </summary>
-internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, FlagsEmitter flags, AccessForm form, ExitEmitter exits, ColdPaths cold)
+internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, FlagsEmitter flags, HostAccess host, ExitEmitter exits, ColdPaths cold)
     : EmitterPart(context)
 {
     private static readonly int RipOffset = (int)Marshal.OffsetOf<EntryCell>(nameof(EntryCell.Rip));
@@ -19,7 +19,7 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
     public void Emit()
     {
         Il.BeginGlue("entry");
-        form.EmitEntry();
+        host.EmitEntry();
         values.LoadRegisters();
         values.LoadVectors();
         exits.ClearCount();

@@ -36,14 +36,14 @@ public sealed class RegionEmitter
         _cold = new ColdPaths(context, _values);
         _cold.Flags = _flags = new FlagsEmitter(context, _values, _conditions, _cold);
         _exits = new ExitEmitter(context, _values, _flags, _cold);
-        var form = new WindowAccess(context, _addresses);
-        _access = new AccessEmitter(context, _values, form, _exits, _cold);
-        _x87 = new X87Emitter(context, _values, _access, form, _exits, _cold);
+        HostAccess host = context.Options.Access == AccessForm.Window ? new WindowAccess(context, _addresses) : new LookasideAccess(context, _addresses);
+        _access = new AccessEmitter(context, _values, host, _exits, _cold);
+        _x87 = new X87Emitter(context, _values, _access, host, _exits, _cold);
         _integers = new IntegerEmitter(context, _values);
         _vectors = new VectorEmitter(context, _values);
         _helpers = new HelperEmitter(context, _values, _x87, _exits, _cold);
         _control = new ControlEmitter(context, _values, _flags, _exits, _cold);
-        _entries = new EntryEmitter(context, _values, _flags, form, _exits, _cold);
+        _entries = new EntryEmitter(context, _values, _flags, host, _exits, _cold);
     }
 
     /// <summary>Fault sites of the method, unmanaged, owned by the caller: free them when the code is gone.</summary>
@@ -55,7 +55,7 @@ public sealed class RegionEmitter
     /// <param name="cells">Gives the cells of jump targets.</param>
     /// <param name="options">What to include.</param>
     public static RegionEmitter Emit(IlSink il, Region region, ICellSource cells, EmitOptions options) =>
-        Emit(il, RegionPlan.Make(region, cells, options.Alone, options.IsLinked), cells, options);
+        Emit(il, RegionPlan.Make(region, cells, options.Alone, options.IsLinked, options.Access == AccessForm.Window), cells, options);
 
     /// <summary>Emits a region.</summary>
     /// <param name="il">Receives the IL.</param>

@@ -11,7 +11,7 @@ namespace DynaTrans.IlBackend.Emission;
 /// Accesses through the window: one test of the permission byte of the first page (and, in 64-bit code, one compare with the window), which
 /// accesses of the same neighbourhood share (<see cref="CheckPlan"/>).
 /// </summary>
-internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses) : AccessForm(context)
+internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses) : HostAccess(context)
 {
     // Of the access that was checked last: nothing is in a local, or the offset from the address of the check.
     private bool _direct;
@@ -25,7 +25,13 @@ internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses
     }
 
     /// <inheritdoc/>
-    public override bool CallsSlowPath(AccessHistory history) => history == AccessHistory.Slow;
+    public override bool CallsSlowPath => false;
+
+    /// <inheritdoc/>
+    public override void EmitMiss()
+    {
+        // Nothing is kept that could be renewed.
+    }
 
     /// <inheritdoc/>
     public override bool EmitCheck(in IrOp op, int slow)

@@ -14,7 +14,7 @@ namespace DynaTrans.IlBackend.Emission;
 /// moves are inline, and arithmetic calls helpers that test nothing. TOP and tags in the state are right after every instruction, so any
 /// other instruction may call its general helper, and exits need nothing.
 /// </summary>
-internal sealed class X87Emitter(EmitContext context, ValueEmitter values, AccessEmitter access, AccessForm form, ExitEmitter exits, ColdPaths cold)
+internal sealed class X87Emitter(EmitContext context, ValueEmitter values, AccessEmitter access, HostAccess host, ExitEmitter exits, ColdPaths cold)
     : EmitterPart(context)
 {
     // Instructions of a block from which on the comparison pays.
@@ -50,7 +50,7 @@ internal sealed class X87Emitter(EmitContext context, ValueEmitter values, Acces
         if (_x87 is not { } stack || !X87Stack.IsX87(op))
             return false;
         var effect = stack.Apply(op, out var after);
-        if (effect == X87Effect.Unknown || (!_x87Checked && access.CallsSlowPath))
+        if (effect == X87Effect.Unknown || (!_x87Checked && access.IsSlow))
         {
             _x87 = null;
             return false;
@@ -157,8 +157,8 @@ internal sealed class X87Emitter(EmitContext context, ValueEmitter values, Acces
         DeclareX87Locals();
         values.Push(op.A, 8);
         StLoc(Locals.Ea);
-        form.EmitReadCheck(8, slow);
-        form.PushReadAddress();
+        host.EmitReadCheck(8, slow);
+        host.PushReadAddress();
         Il.Emit(OpCodes.Ldind_I8);
         StLoc(_x87Significand);
 
@@ -192,6 +192,7 @@ internal sealed class X87Emitter(EmitContext context, ValueEmitter values, Acces
         cold.Here(() =>
         {
             Il.MarkLabel(slow);
+            host.EmitMiss();
             Il.Emit(OpCodes.Ldarg_0);
             values.Push(linear, 8);
             RegisterAddress(top, 0);

@@ -37,7 +37,6 @@ public sealed class CheckPlan
     private readonly Region _region;
     private readonly RegionGraph _graph;
     private readonly Func<ulong, AccessHistory> _history;
-    private readonly Dictionary<ulong, AccessHistory> _known = [];
     private readonly bool _is64;
     private readonly AccessCheck?[][] _checks;
     private readonly List<AccessCheck>?[] _loopChecks;
@@ -48,7 +47,7 @@ public sealed class CheckPlan
 
     /// <summary>Plans a region.</summary>
     /// <param name="region">The region, analysed: every block that is reached other than along its direct edges is an entry.</param>
-    /// <param name="history">How the accesses of the instruction at a RIP have fared so far; asked once for each.</param>
+    /// <param name="history">How the accesses of the instruction at a RIP have fared so far; the same each time.</param>
     /// <param name="isLoopRefused">True for the RIP of a loop's head before which tests failed too often.</param>
     public CheckPlan(Region region, Func<ulong, AccessHistory> history, Func<ulong, bool>? isLoopRefused = null)
     {
@@ -59,7 +58,7 @@ public sealed class CheckPlan
         _checks = new AccessCheck?[region.Blocks.Count][];
         _before = new CheckedRanges[region.Blocks.Count];
         _after = new CheckedRanges[region.Blocks.Count];
-        _loopChecks = LoopChecks.Find(region, _graph, History, isLoopRefused ?? (_ => false));
+        _loopChecks = LoopChecks.Find(region, _graph, history, isLoopRefused ?? (_ => false));
         _aroundLoop = new CheckedRanges?[region.Blocks.Count];
         var round = 0;
         do
@@ -87,14 +86,6 @@ public sealed class CheckPlan
             if (!IsKnown(_after[from.Order], check))
                 return false;
         return true;
-    }
-
-    /// <summary>How the accesses of the instruction at a RIP have fared so far, as the plan takes it.</summary>
-    public AccessHistory History(ulong rip)
-    {
-        if (!_known.TryGetValue(rip, out var history))
-            _known[rip] = history = _history(rip);
-        return history;
     }
 
     /// <summary>
@@ -251,7 +242,7 @@ public sealed class CheckPlan
     {
         ref readonly var op = ref block.Ops[index];
         var write = IsWrite(op);
-        var history = History(block.Addresses[op.Insn]);
+        var history = _history(block.Addresses[op.Insn]);
         if (!AccessRange.TryOf(op, out var exact))
             return new AccessCheck(CheckForm.Own, write, op.Disp, op.Disp + op.Size, null);
         var own = new AccessCheck(CheckForm.Own, write, exact.Lo, exact.Hi, exact.Key);
@@ -274,7 +265,7 @@ public sealed class CheckPlan
     // Widens a check to accesses of the same memory that follow for certain.
     private AccessCheck Extend(RegionBlock block, int index, AddressKey key, AccessCheck check)
     {
-        if (History(block.Addresses[block.Ops[index].Insn]) == AccessHistory.EdgePages)
+        if (_history(block.Addresses[block.Ops[index].Insn]) == AccessHistory.EdgePages)
             check = check with { Form = CheckForm.Edges };
 
         // An empty range at offset 0 of the key follows the address around.
@@ -334,7 +325,7 @@ public sealed class CheckPlan
         {
             if (range.Key != key)
                 continue;
-            var history = History(block.Addresses[op.Insn]);
+            var history = _history(block.Addresses[op.Insn]);
             var at = op.Disp - range.Lo;
             var write = IsWrite(op);
             var lo = Math.Min(check.Lo, at);

@@ -12,12 +12,16 @@ public sealed class RegionPlan
 {
     private readonly Dictionary<ulong, X87Stack> _x87;
 
-    private RegionPlan(Region region, IAccessHistory history, bool alone, bool isLinked)
+    private readonly IAccessHistory _history;
+    private readonly Dictionary<ulong, AccessHistory> _known = [];
+
+    private RegionPlan(Region region, IAccessHistory history, bool alone, bool isLinked, bool sharesChecks)
     {
+        _history = history;
         Region = region;
         Alone = alone;
         IsLinked = isLinked;
-        Checks = alone ? null : new CheckPlan(region, history.History, history.IsLoopRefused);
+        Checks = alone || !sharesChecks ? null : new CheckPlan(region, History, history.IsLoopRefused);
         Written = new WrittenRegisters(region, UsesJumpTable);
         Flags = new FlagsFlow(region, alone, LeavesAtStart, IsProven);
         Slots = new UsedSlots(region, Flags.Ops);
@@ -64,9 +68,10 @@ public sealed class RegionPlan
     /// <param name="history">How earlier translations have fared.</param>
     /// <param name="alone">The region is one block to be executed once.</param>
     /// <param name="isLinked">The region is entered through cells.</param>
-    public static RegionPlan Make(Region region, IAccessHistory history, bool alone, bool isLinked)
+    /// <param name="sharesChecks">A test serves several accesses; else each access has a test of its own.</param>
+    public static RegionPlan Make(Region region, IAccessHistory history, bool alone, bool isLinked, bool sharesChecks)
     {
-        var plan = new RegionPlan(region, history, alone, isLinked);
+        var plan = new RegionPlan(region, history, alone, isLinked, sharesChecks);
         plan.Verify();
         return plan;
     }
@@ -79,7 +84,17 @@ public sealed class RegionPlan
         Checks?.Check(block, index) ?? new AccessCheck(CheckForm.Own, CheckPlan.IsWrite(block.Ops[index]), 0, 0, null);
 
     /// <summary>How the accesses of the instruction at a RIP have fared; a block alone takes nothing for granted.</summary>
-    public AccessHistory History(ulong rip) => Checks?.History(rip) ?? AccessHistory.Slow;
+    public AccessHistory History(ulong rip)
+    {
+        if (Alone)
+            return AccessHistory.Slow;
+        if (!_known.TryGetValue(rip, out var history))
+            _known[rip] = history = _history.History(rip);
+        return history;
+    }
+
+    /// <summary>True when all that the tests before a loop would find out is known on an edge to its head.</summary>
+    public bool IsKnown(RegionBlock from, RegionBlock head) => Checks?.IsKnown(from, head) == true;
 
     /// <summary>The x87 stack that a block is likely to find; null when nothing is known.</summary>
     public X87Stack? X87At(RegionBlock block) => _x87.TryGetValue(block.Start, out var stack) ? stack : null;

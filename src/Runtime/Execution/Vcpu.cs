@@ -79,6 +79,12 @@ public sealed unsafe partial class Vcpu : IDisposable
         _entryCache = (EntryCacheLine*)NativeMemory.AllocZeroed(EntryCacheLine.Count, (nuint)sizeof(EntryCacheLine));
         State->Execution.EntryCache = (nint)_entryCache;
         ForgetBlocks();
+        if (cache.Translator is { UsesLookaside: true })
+        {
+            Lookaside = new TranslationLookaside(cache.Memory);
+            State->Execution.Lookaside = Lookaside.Address;
+        }
+
         if (cache.Translator != null)
             HeatThreshold = Math.Max(1, cache.Translator.Threshold);
         if (cache.Translator is { Verifies: true })
@@ -92,6 +98,9 @@ public sealed unsafe partial class Vcpu : IDisposable
 
     /// <summary>The block cache, and through it the address space.</summary>
     public BlockCache Cache { get; }
+
+    /// <summary>The table of pages that translated code goes by; null when it goes by the permission bytes.</summary>
+    public TranslationLookaside? Lookaside { get; }
 
     /// <summary>When not null, every store is entered here (address, old byte) before it happens: lock-step verification.</summary>
     public List<(ulong Address, byte Old)>? UndoLog { get; set; }
@@ -200,6 +209,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     {
         Cache.Remove(this);
         _lockStep?.Dispose();
+        Lookaside?.Dispose();
         NativeMemory.Free(_jumpCache);
         NativeMemory.Free(_entryCache);
         NativeMemory.AlignedFree(State);
@@ -299,6 +309,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     {
         var s = State;
         FillEntryCache(start, cell);
+        Lookaside?.Refresh();
         s->Execution.ExitCauseValue = (int)ExitCause.Continue;
         Times?.Enter(VcpuActivity.Translated);
         HostMxcsr.Enter(s);
@@ -344,6 +355,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     private void CallAlone(nint code)
     {
         var s = State;
+        Lookaside?.Refresh();
         s->Execution.ExitCauseValue = (int)ExitCause.Continue;
         Times?.Enter(VcpuActivity.Translated);
         HostMxcsr.Enter(s);

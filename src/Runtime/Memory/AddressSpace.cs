@@ -38,6 +38,7 @@ public sealed unsafe class AddressSpace : IDisposable
     private readonly nuint _reservation;
     private readonly nuint _tableSize;
     private readonly ulong _hostShift;
+    private uint _permissionsVersion;
 
     /// <summary>Reserves an address space.</summary>
     /// <param name="addressBits">log2 of the main window: 32 for 16- and 32-bit guests, up to 39 for 64-bit guests.</param>
@@ -110,6 +111,9 @@ public sealed unsafe class AddressSpace : IDisposable
 
     /// <summary>Called, under <see cref="Lock"/>, after permissions of pages have changed: vCPUs may go on for a while by those they have seen.</summary>
     public Action? PermissionsChanged { get; set; }
+
+    /// <summary>Another number after each change of permissions.</summary>
+    public uint PermissionsVersion => Volatile.Read(ref _permissionsVersion);
 
     /// <summary>
     /// Asked, without <see cref="Lock"/>, when pages do not grant what the host needs, (address, length): true when the pages have come into
@@ -542,6 +546,7 @@ public sealed unsafe class AddressSpace : IDisposable
             done += piece;
         }
 
+        Volatile.Write(ref _permissionsVersion, _permissionsVersion + 1);
         PermissionsChanged?.Invoke();
     }
 }

@@ -27,6 +27,9 @@ public unsafe struct ExecutionState
     /// <summary>The table of windows of a 64-bit address space (WindowEntry, by bits 46:39 of the address); 0 when there is one window.</summary>
     public nint Windows;
 
+    /// <summary>The vCPU's table of pages (TranslationLookaside); 0 when translated code goes by the permission bytes.</summary>
+    public nint Lookaside;
+
     /// <summary>
     /// Number of the present code context (see CodeContexts). It follows from the mode, CS and <see cref="AddressSpaceGeneration"/>: who
     /// changes one of them calls <see cref="CpuAccess.ContextChanged"/>.

@@ -12,6 +12,9 @@ public unsafe interface ITranslator : IDisposable
     /// <summary>True to run every block by interpreter and translated code in lock-step and compare the results.</summary>
     bool Verifies => false;
 
+    /// <summary>True when its code accesses guest memory by the vCPU's <see cref="Memory.TranslationLookaside"/>.</summary>
+    bool UsesLookaside => false;
+
     /// <summary>
     /// Asks for code of a hot block (and what is hot with it). May return at once and publish <see cref="Block.Code"/> later from another
     /// thread (<see cref="Block.Code"/> is then the block's <see cref="EntryCell"/>). Called by a vCPU at a block boundary, without locks.

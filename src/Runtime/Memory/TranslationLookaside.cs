@@ -1,0 +1,74 @@
+using System.Runtime.InteropServices;
+
+namespace DynaTrans.Runtime.Memory;
+
+/// <summary>
+/// A vCPU's table of the pages that it has accessed lately, direct-mapped, in unmanaged memory: what translated code reads instead of the
+/// permission bytes when the address space is not one dense window. An entry never grants more than its page does, because the table is
+/// emptied before code runs again after any permission has changed; it may grant less, then the access takes the slow path, which enters the
+/// page anew. Used by the vCPU's thread only.
+/// </summary>
+public sealed unsafe class TranslationLookaside : IDisposable
+{
+    /// <summary>log2 of the number of entries, and of their size in bytes.</summary>
+    public const int CountBits = 10, EntryBits = 5;
+
+    /// <summary>log2 of <see cref="AddressSpace.PageSize"/>.</summary>
+    public const int PageBits = 12;
+
+    private const int Count = 1 << CountBits;
+
+    private readonly AddressSpace _space;
+    private readonly LookasideEntry* _entries;
+    private uint _version;
+
+    /// <summary>Makes an empty table.</summary>
+    public TranslationLookaside(AddressSpace space)
+    {
+        _space = space;
+        _entries = (LookasideEntry*)NativeMemory.AlignedAlloc((nuint)(Count * sizeof(LookasideEntry)), 64);
+        Empty();
+    }
+
+    /// <summary>Host address of the first entry; that of page p is number p modulo the number of entries.</summary>
+    public nint Address => (nint)_entries;
+
+    /// <summary>
+    /// Empties the table if permissions have changed since it was last called. Called before translated code is entered; code that is running
+    /// already goes on by what it has found until it notices the request to leave.
+    /// </summary>
+    public void Refresh()
+    {
+        var version = _space.PermissionsVersion;
+        if (version == _version)
+            return;
+        _version = version;
+        Empty();
+    }
+
+    /// <summary>Enters the page of an address with the rights that it has now.</summary>
+    public void Fill(ulong address)
+    {
+        if (_space.Is32Bit)
+            address = (uint)address;
+        var page = address & ~(ulong)(AddressSpace.PageSize - 1);
+        var permission = _space.Query(page);
+        if ((permission & (PagePermission.Read | PagePermission.PlainWrite)) == 0)
+            return;
+
+        // A page with a permission has a host address.
+        ref var entry = ref _entries[(page >> PageBits) % Count];
+        entry.Addend = (nint)_space.HostAt(page) - (nint)page;
+        entry.ReadTag = (permission & PagePermission.Read) != 0 ? page : LookasideEntry.NoPage;
+        entry.WriteTag = (permission & PagePermission.PlainWrite) != 0 ? page : LookasideEntry.NoPage;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => NativeMemory.AlignedFree(_entries);
+
+    private void Empty()
+    {
+        for (var i = 0; i < Count; i++)
+            (_entries[i].ReadTag, _entries[i].WriteTag) = (LookasideEntry.NoPage, LookasideEntry.NoPage);
+    }
+}
