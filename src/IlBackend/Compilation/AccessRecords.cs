@@ -38,28 +38,29 @@ internal sealed unsafe class AccessRecords
     /// end all: they get the better check at once. The call, which costs registers in the whole region, is only for those that did not get
     /// by with it.
     /// </summary>
+    /// <param name="cache">The block cache. Its memory's lock is held.</param>
     /// <param name="region">The region.</param>
     /// <param name="sites">Its fault sites.</param>
     /// <param name="worst">The site where the code left too often.</param>
-    public void Worsen(Region region, IReadOnlyList<nint> sites, FaultSite* worst)
+    public void Worsen(BlockCache cache, Region region, IReadOnlyList<nint> sites, FaultSite* worst)
     {
         lock (_gate)
         {
             if (worst->IsBeforeLoop != 0)
                 _refusedLoops.Add((worst->Rip, region.Context));
             else
-                WorsenAccesses(region, sites);
+                WorsenAccesses(cache, region, sites);
         }
     }
 
-    private void WorsenAccesses(Region region, IReadOnlyList<nint> sites)
+    private void WorsenAccesses(BlockCache cache, Region region, IReadOnlyList<nint> sites)
     {
         var context = region.Context;
         var failed = new HashSet<ulong>();
         foreach (var s in sites)
         {
             var site = (FaultSite*)s;
-            if (site->SlowExits == 0 || site->IsBeforeLoop != 0)
+            if (site->SlowExits == 0 || site->IsBeforeLoop != 0 || WindowLearning.Learn(cache, region, site->Rip))
                 continue;
             failed.Add(site->Rip);
             _histories[(site->Rip, context)] = _histories.ContainsKey((site->Rip, context)) ? AccessHistory.Slow : AccessHistory.EdgePages;

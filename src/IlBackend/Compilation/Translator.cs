@@ -114,7 +114,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         Region region;
         lock (cache.Memory.Lock)
             region = RegionBuilder.Single(block);
-        var compiled = Compile(region, new EmitOptions(true, true, WindowPages(cache), PermissionsOffset: cache.Memory.PermissionsOffset, Access: _options.Access), out _)!;
+        var compiled = Compile(region, new EmitOptions(true, true, WindowPages(cache), PermissionsOffset: cache.Memory.PermissionsOffset, Access: _options.Access, Windows: (nint)cache.Memory.Windows), out _)!;
         lock (cache.Memory.Lock)
             _dead.Add(compiled);
         return compiled.Code;
@@ -132,7 +132,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         {
             if (!_byNumber.TryGetValue(site->Region, out var region))
                 return;
-            _records.Worsen(region.Region, region.FaultSites, site);
+            _records.Worsen(cache, region.Region, region.FaultSites, site);
             Statistics.CountRecompiled();
             Kill(region);
 
@@ -343,7 +343,8 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     {
         var counter = _options.HeatCounter?.Invoke(region) ?? 0;
         return new EmitOptions(
-            _options.CountInstructions || counter != 0, false, WindowPages(cache), counter, cache.Memory.PermissionsOffset, number, _options.Access);
+            _options.CountInstructions || counter != 0, false, WindowPages(cache), counter, cache.Memory.PermissionsOffset, number,
+            _options.Access, (nint)cache.Memory.Windows);
     }
 
     // The head may be asked for again later.

@@ -17,9 +17,12 @@ namespace DynaTrans.IlBackend.Emission;
 /// code that is not entered through cells: all its indirect jumps leave it.
 /// </param>
 /// <param name="Access">How it finds guest memory in the host.</param>
+/// <param name="Windows">
+/// <see cref="Runtime.Memory.AddressSpace.Windows"/>, whose entries become constants in the code; 0 reads them where the state says.
+/// </param>
 public readonly record struct EmitOptions(
     bool CountInstructions = false, bool Alone = false, ulong WindowPages = 0, nint HeatCounter = 0, int PermissionsOffset = 0,
-    uint RegionNumber = 0, AccessForm Access = AccessForm.Window)
+    uint RegionNumber = 0, AccessForm Access = AccessForm.Window, nint Windows = 0)
 {
     /// <summary>The code is entered through cells, again and again: not a block by itself, not a listing.</summary>
     public bool IsLinked => RegionNumber != 0 && !Alone;

@@ -24,6 +24,7 @@ internal sealed class RegionLocals
         Page = il.DeclareLocal(typeof(long), "page");
         Value = il.DeclareLocal(typeof(long), "slow");
         Scratch = il.DeclareLocal(typeof(long), "scratch");
+        Window = il.DeclareLocal(typeof(nint), "window");
         Memory = il.DeclareLocal(typeof(nint), "memory");
         Site = il.DeclareLocal(typeof(long), "site");
         Count = il.DeclareLocal(typeof(long), "count");
@@ -43,6 +44,9 @@ internal sealed class RegionLocals
 
     /// <summary>A value within an op.</summary>
     public int Scratch { get; }
+
+    /// <summary>Entry of the window of an access that looks it up.</summary>
+    public int Window { get; }
 
     /// <summary>Host address of guest address 0, from the entry on.</summary>
     public int Memory { get; }

@@ -1,21 +1,27 @@
+using System.Numerics;
 using System.Reflection.Emit;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
+using CachedBlock = DynaTrans.Runtime.Translation.Block;
 
 namespace DynaTrans.IlBackend.Emission;
 
 /// <summary>
-/// Accesses through the window: one test of the permission byte of the first page (and, in 64-bit code, one compare with the window), which
-/// accesses of the same neighbourhood share (<see cref="CheckPlan"/>).
+/// Accesses through windows: one test of the permission byte of the first page (and, in 64-bit code, one compare with the window), which
+/// accesses of the same neighbourhood share (<see cref="CheckPlan"/>). The window is the one that the access was seen in: its addresses are
+/// constants in the code. An access that was seen in several looks its window up.
 /// </summary>
 internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses) : HostAccess(context)
 {
     // Of the access that was checked last: nothing is in a local, or the offset from the address of the check.
     private bool _direct;
     private long _fromChecked;
+    private ushort _window;
 
     /// <inheritdoc/>
     public override void EmitEntry()
@@ -39,6 +45,7 @@ internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses
         var check = Plan.Check(Block, OpIndex);
         var aligned = (op.Attr & IrAttr.Aligned) != 0;
         _fromChecked = 0;
+        _window = check.Window;
         var planned = check.Form is CheckForm.FastBit or CheckForm.Edges;
         if (planned)
             EmitShared(check, slow);
@@ -46,7 +53,7 @@ internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses
         {
             addresses.PushLinear(op);
             StLoc(Locals.Ea);
-            EmitTwoPageCheck(op.Size, check.Write ? PagePermission.PlainWrite : PagePermission.Read, slow);
+            EmitTwoPageCheck(op.Size, check.Write ? PagePermission.PlainWrite : PagePermission.Read, check.Window, slow);
         }
 
         // The checked bytes do not wrap around: from the address of the check on it is plain addition.
@@ -67,12 +74,12 @@ internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses
     public override void EmitLoopCheck(AccessCheck check, int slow) => EmitShared(check, slow);
 
     /// <inheritdoc/>
-    public override void EmitReadCheck(int size, int slow) => EmitFastBitCheck(PagePermission.FastRead, slow);
+    public override void EmitReadCheck(int size, int slow) => EmitFastBitCheck(PagePermission.FastRead, 0, slow);
 
     /// <inheritdoc/>
     public override void PushHostAddress(in IrOp op)
     {
-        LdLoc(Locals.Memory);
+        PushHostBase();
         PushCheckedLinear(op);
         Il.Emit(OpCodes.Conv_I);
         Il.Emit(OpCodes.Add);
@@ -94,13 +101,21 @@ internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses
         addresses.PushLinear(new IrOp { A = key.A, B = key.B, Scale = key.Scale, Seg = key.Seg, Form = key.Form, Disp = (int)check.Lo });
         StLoc(Locals.Ea);
         if (check.Form == CheckForm.FastBit)
-            EmitFastBitCheck(check.Write ? PagePermission.FastWrite : PagePermission.FastRead, slow);
+            EmitFastBitCheck(check.Write ? PagePermission.FastWrite : PagePermission.FastRead, check.Window, slow);
         else
-            EmitTwoPageCheck((int)(check.Hi - check.Lo), check.Write ? PagePermission.PlainWrite : PagePermission.Read, slow);
+            EmitTwoPageCheck((int)(check.Hi - check.Lo), check.Write ? PagePermission.PlainWrite : PagePermission.Read, check.Window, slow);
     }
 
-    private void EmitFastBitCheck(PagePermission bit, int slow)
+    private void EmitFastBitCheck(PagePermission bit, ushort window, int slow)
     {
+        if (window != 0)
+        {
+            EmitWindowCheck(window, slow);
+            PushPermission(0, window);
+            EndTest(bit, slow);
+            return;
+        }
+
         if (!Plan.Is64)
         {
             BeginPermission();
@@ -125,15 +140,15 @@ internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses
         }
 
         EndPermission();
-        Ldc4((int)bit);
-        Il.Emit(OpCodes.And);
-        Il.EmitBranch(OpCodes.Brfalse, slow);
+        EndTest(bit, slow);
     }
 
     // The address space's table of permissions goes on for a few pages behind the window, all zero.
-    private void EmitTwoPageCheck(int size, PagePermission bit, int slow)
+    private void EmitTwoPageCheck(int size, PagePermission bit, ushort window, int slow)
     {
-        if (Plan.Is64)
+        if (window != 0)
+            EmitWindowCheck(window, slow);
+        else if (Plan.Is64)
         {
             LdLoc(Locals.Ea);
             Ldc4(12);
@@ -142,16 +157,83 @@ internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses
             Il.EmitBranch(OpCodes.Bge_Un, slow);
         }
 
-        PushPermission(0);
+        PushPermission(0, window);
         if (size > 1)
         {
-            PushPermission(size - 1);
+            PushPermission(size - 1, window);
             Il.Emit(OpCodes.And);
         }
 
+        EndTest(bit, slow);
+    }
+
+    private void EndTest(PagePermission bit, int slow)
+    {
         Ldc4((int)bit);
         Il.Emit(OpCodes.And);
         Il.EmitBranch(OpCodes.Brfalse, slow);
+    }
+
+    // Tests that the address is in a window beyond the main one. Of several it is looked up which.
+    private void EmitWindowCheck(ushort window, int slow)
+    {
+        LdLoc(Locals.Ea);
+        Ldc4(AddressSpace.WindowSpanBits);
+        Il.Emit(OpCodes.Shr_Un);
+        if (window != CachedBlock.SeveralWindows)
+        {
+            Ldc((long)window);
+            Il.EmitBranch(OpCodes.Bne_Un, slow);
+            return;
+        }
+
+        StLoc(Locals.Page);
+        LdLoc(Locals.Page);
+        Ldc(AddressSpace.WindowCount / 2L);
+        Il.EmitBranch(OpCodes.Bge_Un, slow);
+        LoadField(nameof(ExecutionState.Windows), OpCodes.Ldind_I);
+        LdLoc(Locals.Page);
+        Ldc4(BitOperations.Log2((uint)Unsafe.SizeOf<WindowEntry>()));
+        Il.Emit(OpCodes.Shl);
+        Il.Emit(OpCodes.Conv_I);
+        Il.Emit(OpCodes.Add);
+        StLoc(Locals.Window);
+    }
+
+    // A field of the entry of the window that was tested.
+    private void PushWindowField(ushort window, string field)
+    {
+        var offset = (int)Marshal.OffsetOf<WindowEntry>(field);
+        if (window == CachedBlock.SeveralWindows)
+            LdLoc(Locals.Window);
+        else if (Options.Windows != 0)
+        {
+            Ldc(ReadConstant(Options.Windows + (window * Unsafe.SizeOf<WindowEntry>()) + offset));
+            Il.Emit(OpCodes.Conv_I);
+            return;
+        }
+        else
+        {
+            LoadField(nameof(ExecutionState.Windows), OpCodes.Ldind_I);
+            offset += window * Unsafe.SizeOf<WindowEntry>();
+        }
+
+        Ldc4(offset);
+        Il.Emit(OpCodes.Conv_I);
+        Il.Emit(OpCodes.Add);
+        Il.Emit(OpCodes.Ldind_I);
+    }
+
+    // (A window that an access was seen in is there, and its entry does not change any more.)
+    private static unsafe nint ReadConstant(nint address) => *(nint*)address;
+
+    // What is added to a linear address to give the host address.
+    private void PushHostBase()
+    {
+        if (_window == 0)
+            LdLoc(Locals.Memory);
+        else
+            PushWindowField(_window, nameof(WindowEntry.Host));
     }
 
     // The permission byte of the page whose number is pushed between the two. The table lies at a fixed distance below the window.
@@ -177,9 +259,12 @@ internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses
         Il.Emit(OpCodes.Ldind_U1);
     }
 
-    private void PushPermission(int offset)
+    private void PushPermission(int offset, ushort window)
     {
-        BeginPermission();
+        if (window == 0)
+            BeginPermission();
+        else
+            PushWindowField(window, nameof(WindowEntry.Permissions));
         LdLoc(Locals.Ea);
         if (offset != 0)
         {
@@ -189,7 +274,15 @@ internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses
 
         Ldc4(12);
         Il.Emit(OpCodes.Shr_Un);
-        EndPermission();
+        if (window == 0)
+        {
+            EndPermission();
+            return;
+        }
+
+        Il.Emit(OpCodes.Conv_I);
+        Il.Emit(OpCodes.Add);
+        Il.Emit(OpCodes.Ldind_U1);
     }
 
     // After EmitCheck.

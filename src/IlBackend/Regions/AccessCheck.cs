@@ -30,6 +30,12 @@ public enum CheckForm : byte
 public sealed record AccessCheck(CheckForm Form, bool Write, long Lo, long Hi, AddressKey? Key)
 {
     /// <summary>
+    /// The window that the bytes are expected in, and tested to be in (<see cref="Runtime.Translation.Block.Windows"/>); where the test was made
+    /// before, the one that they are known to be in. A test of its own may be for several.
+    /// </summary>
+    public ushort Window { get; init; }
+
+    /// <summary>
     /// What may be accessed when the test has passed. The fast bit is about a whole page and the next; of most addresses it is not known
     /// where in its page they lie.
     /// </summary>
@@ -41,11 +47,11 @@ public sealed record AccessCheck(CheckForm Form, bool Write, long Lo, long Hi, A
             if (Key == null)
                 throw new InvalidOperationException("the address has no key");
             if (Form != CheckForm.FastBit)
-                return new CheckedRange(Key, Write, Lo, Hi);
+                return new CheckedRange(Key, Write, Lo, Hi, Window);
             if (!Key.IsAbsolute || Key.Seg != Slot.Zero)
-                return new CheckedRange(Key, Write, Lo, Lo + AddressSpace.PageSize);
+                return new CheckedRange(Key, Write, Lo, Lo + AddressSpace.PageSize, Window);
             var page = Lo & -AddressSpace.PageSize;
-            return new CheckedRange(Key, Write, page, page + (2 * AddressSpace.PageSize));
+            return new CheckedRange(Key, Write, page, page + (2 * AddressSpace.PageSize), Window);
         }
     }
 }

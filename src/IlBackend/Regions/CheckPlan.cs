@@ -2,6 +2,7 @@ using System.Diagnostics;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Regions;
 
@@ -101,7 +102,7 @@ public sealed class CheckPlan
             foreach (var range in _before[block.Order].Ranges)
                 foreach (var from in _graph.Predecessors(block.Order))
                     Debug.Assert(
-                        (block.Entry >= 0 && from < block.Order) || _after[from].Covers(range.Key, range.Write, range.Lo, range.Hi),
+                        (block.Entry >= 0 && from < block.Order) || _after[from].Covers(range),
                         "what is known at the beginning of a block is known on all ways into it");
             VerifyAccesses(block);
         }
@@ -137,11 +138,7 @@ public sealed class CheckPlan
     /// <summary>True for accesses that write.</summary>
     public static bool IsWrite(in IrOp op) => op.Op is IrOpcode.Store or IrOpcode.VStore;
 
-    private static bool IsKnown(CheckedRanges ranges, AccessCheck check)
-    {
-        var granted = check.Granted;
-        return ranges.Covers(granted.Key, granted.Write, granted.Lo, granted.Hi);
-    }
+    private static bool IsKnown(CheckedRanges ranges, AccessCheck check) => ranges.Covers(check.Granted);
 
     private void MarkLoop(bool[] loop)
     {
@@ -243,17 +240,23 @@ public sealed class CheckPlan
         ref readonly var op = ref block.Ops[index];
         var write = IsWrite(op);
         var history = _history(block.Addresses[op.Insn]);
+        var window = block.WindowOf(index);
         if (!AccessRange.TryOf(op, out var exact))
-            return new AccessCheck(CheckForm.Own, write, op.Disp, op.Disp + op.Size, null);
-        var own = new AccessCheck(CheckForm.Own, write, exact.Lo, exact.Hi, exact.Key);
+            return new AccessCheck(CheckForm.Own, write, op.Disp, op.Disp + op.Size, null) { Window = window };
+        var own = new AccessCheck(CheckForm.Own, write, exact.Lo, exact.Hi, exact.Key) { Window = window };
         if (history == AccessHistory.Slow)
             return own;
-        if (ranges.Covers(exact.Key, write, exact.Lo, exact.Hi))
-            return own with { Form = CheckForm.None };
+        if (ranges.Find(exact.Key, write, exact.Lo, exact.Hi) is { } known)
+            return own with { Form = CheckForm.None, Window = known.Window };
+        if (window == Block.SeveralWindows)
+            return own;
         if (history == AccessHistory.Fast && AccessRange.TryBounded(op, bounds, out var table))
         {
-            var form = ranges.Covers(table.Key, write, table.Lo, table.Hi) ? CheckForm.None : CheckForm.FastBit;
-            return new AccessCheck(form, write, table.Lo, table.Hi, table.Key);
+            known = ranges.Find(table.Key, write, table.Lo, table.Hi);
+            return new AccessCheck(known != null ? CheckForm.None : CheckForm.FastBit, write, table.Lo, table.Hi, table.Key)
+            {
+                Window = known?.Window ?? window,
+            };
         }
 
         var check = Extend(block, index, exact.Key, own with { Form = CheckForm.FastBit });

@@ -8,7 +8,8 @@ namespace DynaTrans.IlBackend.Regions;
 /// <param name="Write">They may be written (and read); else only read.</param>
 /// <param name="Lo">First offset.</param>
 /// <param name="Hi">Offset after the last.</param>
-public sealed record CheckedRange(AddressKey Key, bool Write, long Lo, long Hi);
+/// <param name="Window">The window that they are in.</param>
+public sealed record CheckedRange(AddressKey Key, bool Write, long Lo, long Hi, ushort Window = 0);
 
 /// <summary>
 /// What is known about checked memory at a point of a region, carried over the ops that change the slots it is expressed in. The ranges do
@@ -37,10 +38,22 @@ public sealed class CheckedRanges
     }
 
     /// <summary>True when all of [lo, hi) was checked for the kind of access.</summary>
-    public bool Covers(AddressKey key, bool write, long lo, long hi)
+    public bool Covers(AddressKey key, bool write, long lo, long hi) => Find(key, write, lo, hi) != null;
+
+    /// <summary>The range that says that all of [lo, hi) was checked for the kind of access, or null.</summary>
+    public CheckedRange? Find(AddressKey key, bool write, long lo, long hi)
     {
         foreach (var range in _ranges)
             if (range.Lo <= lo && hi <= range.Hi && range.Key == key && (range.Write || !write))
+                return range;
+        return null;
+    }
+
+    /// <summary>True when all of a range was checked, and found in its window.</summary>
+    public bool Covers(CheckedRange wanted)
+    {
+        foreach (var range in _ranges)
+            if (range.Lo <= wanted.Lo && wanted.Hi <= range.Hi && range.Key == wanted.Key && (range.Write || !wanted.Write) && range.Window == wanted.Window)
                 return true;
         return false;
     }
@@ -51,7 +64,7 @@ public sealed class CheckedRanges
         for (var i = _ranges.Count - 1; i >= 0; i--)
         {
             var range = _ranges[i];
-            if (range.Key != added.Key || range.Write != added.Write || range.Lo > added.Hi || added.Lo > range.Hi)
+            if (range.Key != added.Key || range.Write != added.Write || range.Window != added.Window || range.Lo > added.Hi || added.Lo > range.Hi)
                 continue;
             added = added with { Lo = Math.Min(added.Lo, range.Lo), Hi = Math.Max(added.Hi, range.Hi) };
             _ranges.RemoveAt(i);
@@ -71,17 +84,17 @@ public sealed class CheckedRanges
         foreach (var mine in _ranges)
             foreach (var its in other._ranges)
             {
-                if (mine.Key != its.Key)
+                if (mine.Key != its.Key || mine.Window != its.Window)
                     continue;
                 var common = new CheckedRange(
-                    mine.Key, mine.Write && its.Write, Math.Max(mine.Lo, its.Lo), Math.Min(mine.Hi, its.Hi));
+                    mine.Key, mine.Write && its.Write, Math.Max(mine.Lo, its.Lo), Math.Min(mine.Hi, its.Hi), mine.Window);
                 if (common.Lo < common.Hi && !both._ranges.Contains(common))
                     both._ranges.Add(common);
             }
 
         both._ranges.RemoveAll(range => both._ranges.Exists(
-            wider => wider != range && wider.Key == range.Key && (wider.Write || !range.Write) && wider.Lo <= range.Lo && range.Hi <= wider.Hi));
-        var lost = !_ranges.TrueForAll(range => both.Covers(range.Key, range.Write, range.Lo, range.Hi));
+            wider => wider != range && wider.Key == range.Key && wider.Window == range.Window && (wider.Write || !range.Write) && wider.Lo <= range.Lo && range.Hi <= wider.Hi));
+        var lost = !_ranges.TrueForAll(both.Covers);
         if (!lost)
             return false;
         _ranges.Clear();
@@ -197,7 +210,7 @@ public sealed class CheckedRanges
 
         Forget(dst);
         foreach (var range in _ranges.FindAll(range => range.Key.A == source && range.Key.B == Slot.Zero))
-            Add(new CheckedRange(range.Key with { A = dst }, range.Write, range.Lo - distance, range.Hi - distance));
+            Add(new CheckedRange(range.Key with { A = dst }, range.Write, range.Lo - distance, range.Hi - distance, range.Window));
     }
 
     // dst = a + b * scale + constant.
@@ -209,6 +222,6 @@ public sealed class CheckedRanges
         foreach (var range in found)
             if (range.Key.Seg != lea.Dst)
                 Add(new CheckedRange(
-                    AddressKey.Make(lea.Dst, Slot.Zero, 0, range.Key.Seg, range.Key.Form), range.Write, range.Lo - lea.Disp, range.Hi - lea.Disp));
+                    AddressKey.Make(lea.Dst, Slot.Zero, 0, range.Key.Seg, range.Key.Form), range.Write, range.Lo - lea.Disp, range.Hi - lea.Disp, range.Window));
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Regions;
 
@@ -95,9 +96,9 @@ internal sealed class LoopChecks
         {
             ref readonly var op = ref block.Ops[i];
             if (CheckPlan.IsAccess(op) && _history(block.Addresses[op.Insn]) == AccessHistory.Fast
-                && TryInvariant(op, bounds, written, out var range)
+                && block.WindowOf(i) is var window and not Block.SeveralWindows && TryInvariant(op, bounds, written, out var range)
                 && (range.Key.IsStack || range.Key.IsAbsolute || (always ??= _graph.IsOnEveryRound(head, loop, block.Order))))
-                Join(joined, range, CheckPlan.IsWrite(op) || range.Key.IsStack);
+                Join(joined, range, CheckPlan.IsWrite(op) || range.Key.IsStack, window);
 
             bounds.Apply(op);
         }
@@ -110,21 +111,21 @@ internal sealed class LoopChecks
     private static bool IsWritten(AddressKey key, bool[] written) => written[key.A] || written[key.B] || written[key.Seg];
 
     // Accesses within a page of each other make one test; a read joins a write only where that is near.
-    private static void Join(List<Joined> all, AccessRange access, bool write)
+    private static void Join(List<Joined> all, AccessRange access, bool write, ushort window)
     {
         foreach (var joined in all)
         {
             var check = joined.Check;
             var lo = Math.Min(check.Lo, access.Lo);
             var hi = Math.Max(check.Hi, access.Hi);
-            if (check.Key != access.Key || hi - lo > PageSize || (check.Write != write && hi - lo > CheckPlan.NearWrite))
+            if (check.Key != access.Key || check.Window != window || hi - lo > PageSize || (check.Write != write && hi - lo > CheckPlan.NearWrite))
                 continue;
             joined.Check = check with { Lo = lo, Hi = hi, Write = check.Write || write };
             joined.Uses++;
             return;
         }
 
-        all.Add(new Joined(new AccessCheck(CheckForm.FastBit, write, access.Lo, access.Hi, access.Key)));
+        all.Add(new Joined(new AccessCheck(CheckForm.FastBit, write, access.Lo, access.Hi, access.Key) { Window = window }));
     }
 
     // At an inner loop's head only its own tests are known to have been made: it makes those of the loops around it again. Outer loops
@@ -149,7 +150,7 @@ internal sealed class LoopChecks
     }
 
     private static bool Includes(AccessCheck a, AccessCheck b) =>
-        a.Key == b.Key && a.Lo <= b.Lo && b.Hi <= a.Lo + PageSize && (a.Write || !b.Write);
+        a.Key == b.Key && a.Window == b.Window && a.Lo <= b.Lo && b.Hi <= a.Lo + PageSize && (a.Write || !b.Write);
 
     private sealed class Joined(AccessCheck check)
     {

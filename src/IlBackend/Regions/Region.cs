@@ -21,6 +21,9 @@ public sealed record RegionBlock(
     /// <summary>The x87 stack that was seen at its entry (<see cref="Block.X87Stack"/>).</summary>
     public uint X87Stack { get; init; }
 
+    /// <summary>The window of each op's accesses (<see cref="Block.Windows"/>); empty when nothing is known.</summary>
+    public IReadOnlyList<ushort> Windows { get; init; } = [];
+
     /// <summary>It is part of a called function that has code of its own: other callers go on using that.</summary>
     public bool Copied { get; set; }
 
@@ -35,6 +38,16 @@ public sealed record RegionBlock(
 
     /// <summary>Position in the region's layout.</summary>
     public int Order { get; set; }
+
+    /// <summary>The window that the accesses of an op are expected in.</summary>
+    public ushort WindowOf(int op) => op < Windows.Count ? Windows[op] : (ushort)0;
+
+    // Nothing but the main window, mostly.
+    private static unsafe ushort[] WindowsOf(Block* block)
+    {
+        var windows = new ReadOnlySpan<ushort>(Block.Windows(block), block->OpCount);
+        return windows.ContainsAnyExcept((ushort)0) ? windows.ToArray() : [];
+    }
 
     /// <summary>Copies a cached block. Under the memory's lock.</summary>
     public static unsafe RegionBlock CopyOf(Block* block)
@@ -53,6 +66,7 @@ public sealed record RegionBlock(
         {
             Targets = IndirectTargets.ToArray(block->Targets),
             X87Stack = block->X87Stack,
+            Windows = WindowsOf(block),
         };
     }
 }

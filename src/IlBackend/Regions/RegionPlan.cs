@@ -81,7 +81,7 @@ public sealed class RegionPlan
 
     /// <summary>The check of the access at op <paramref name="index"/> of a block.</summary>
     public AccessCheck Check(RegionBlock block, int index) =>
-        Checks?.Check(block, index) ?? new AccessCheck(CheckForm.Own, CheckPlan.IsWrite(block.Ops[index]), 0, 0, null);
+        Checks?.Check(block, index) ?? new AccessCheck(CheckForm.Own, CheckPlan.IsWrite(block.Ops[index]), 0, 0, null) { Window = block.WindowOf(index) };
 
     /// <summary>How the accesses of the instruction at a RIP have fared; a block alone takes nothing for granted.</summary>
     public AccessHistory History(ulong rip)

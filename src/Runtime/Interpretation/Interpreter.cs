@@ -279,7 +279,7 @@ internal static unsafe class Interpreter
                     goto slowLoad;
                 case DispatchCode.LoadSigned:
                     ea = Addresses.Linear(r, op);
-                    var loaded = EdgeAccess.Load(s, ea, op->Size);
+                    var loaded = EdgeAccess.Load(s, block, op, ea);
                     if (s->Execution.ExceptionVector >= 0)
                         goto fault;
                     r[op->Dst] = Truncate(RareOps.SignExtend(loaded, op->Size), op->Sub);
@@ -393,11 +393,11 @@ internal static unsafe class Interpreter
 
                     goto slowStore;
                 case DispatchCode.VLoadD or DispatchCode.VLoadQ or DispatchCode.VLoadX:
-                    if (!VectorOps.Load(s, op))
+                    if (!VectorOps.Load(s, block, op))
                         goto fault;
                     break;
                 case DispatchCode.VStoreD or DispatchCode.VStoreQ or DispatchCode.VStoreX:
-                    switch (VectorOps.Store(s, op))
+                    switch (VectorOps.Store(s, block, op))
                     {
                         case StoreResult.Fault: goto fault;
                         case StoreResult.HitsCode: goto hitsCode;
@@ -492,7 +492,7 @@ internal static unsafe class Interpreter
             continue;
 
         slowLoad:
-            var value = EdgeAccess.Load(s, ea, op->Size);
+            var value = EdgeAccess.Load(s, block, op, ea);
             if (s->Execution.ExceptionVector >= 0)
                 goto fault;
             r[op->Dst] = value;
@@ -500,7 +500,7 @@ internal static unsafe class Interpreter
             continue;
 
         slowStore:
-            var stored = EdgeAccess.Store(s, ea, op->Size, r[op->C] + (ulong)op->Imm);
+            var stored = EdgeAccess.Store(s, block, op, ea, r[op->C] + (ulong)op->Imm);
             if (stored == StoreResult.Fault)
                 goto fault;
             if (stored == StoreResult.HitsCode)

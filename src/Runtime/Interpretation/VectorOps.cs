@@ -4,6 +4,7 @@ using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Helpers.Vector;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
+using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.Runtime.Interpretation;
 
@@ -11,7 +12,7 @@ namespace DynaTrans.Runtime.Interpretation;
 internal static unsafe class VectorOps
 {
     /// <summary>VLoad; false with an exception pending.</summary>
-    public static bool Load(CpuState* s, IrOp* op)
+    public static bool Load(CpuState* s, Block* block, IrOp* op)
     {
         var ea = Addresses.Linear(s->Slots, op);
         if ((op->Attr & IrAttr.Aligned) != 0 && (ea & 15) != 0)
@@ -21,16 +22,15 @@ internal static unsafe class VectorOps
         }
 
         Vector128<byte> value = default;
-        if (ea >> 12 < s->Execution.WindowPages && (s->Execution.Permissions[ea >> 12] & (byte)PagePermission.FastRead) != 0)
-        {
-            var p = s->Execution.MemoryBase + ea;
+        var isFast = ea >> 12 < s->Execution.WindowPages && (s->Execution.Permissions[ea >> 12] & (byte)PagePermission.FastRead) != 0;
+        var p = isFast ? s->Execution.MemoryBase + ea : EdgeAccess.Find(s, block, op, ea, op->Size, PagePermission.Read);
+        if (p != null)
             value = op->Size switch
             {
                 4 => Vector128.CreateScalar(*(uint*)p).AsByte(),
                 8 => Vector128.CreateScalar(*(ulong*)p).AsByte(),
                 _ => *(Vector128<byte>*)p,
             };
-        }
         else if (!GuestMemory.ReadBytes(s, ea, (byte*)&value, op->Size))
             return false;
 
@@ -39,7 +39,7 @@ internal static unsafe class VectorOps
     }
 
     /// <summary>VStore.</summary>
-    public static StoreResult Store(CpuState* s, IrOp* op)
+    public static StoreResult Store(CpuState* s, Block* block, IrOp* op)
     {
         var ea = Addresses.Linear(s->Slots, op);
         if ((op->Attr & IrAttr.Aligned) != 0 && (ea & 15) != 0)
@@ -49,9 +49,10 @@ internal static unsafe class VectorOps
         }
 
         var value = CpuAccess.Vector(s, op->C);
-        if (ea >> 12 >= s->Execution.WindowPages || (s->Execution.Permissions[ea >> 12] & (byte)PagePermission.FastWrite) == 0)
+        var isFast = ea >> 12 < s->Execution.WindowPages && (s->Execution.Permissions[ea >> 12] & (byte)PagePermission.FastWrite) != 0;
+        var p = isFast ? s->Execution.MemoryBase + ea : EdgeAccess.Find(s, block, op, ea, op->Size, PagePermission.PlainWrite);
+        if (p == null)
             return GuestMemory.WriteBytes(s, ea, (byte*)value, op->Size);
-        var p = s->Execution.MemoryBase + ea;
         switch (op->Size)
         {
             case 4: *(uint*)p = *(uint*)value; break;

@@ -110,10 +110,10 @@ public static unsafe class GuestMemory
             return Finish(s, WriteBytes(s, linear, p, source.Length));
     }
 
-    /// <summary>Host pointer for reading, when all bytes lie in readable pages of the window; else null (use TryRead).</summary>
+    /// <summary>Host pointer for reading, when all bytes lie in readable pages of one window; else null (use TryRead).</summary>
     public static byte* PointerForRead(CpuState* s, ulong linear, int length) => Pointer(s, linear, length, PagePermission.Read, PagePermission.None);
 
-    /// <summary>Host pointer for writing, when all bytes lie in writable pages of the window without translated code; else null (use TryWrite).</summary>
+    /// <summary>Host pointer for writing, when all bytes lie in writable pages of one window without translated code; else null (use TryWrite).</summary>
     public static byte* PointerForWrite(CpuState* s, ulong linear, int length) => Pointer(s, linear, length, PagePermission.Write, PagePermission.HasCode);
 
     /// <summary>
@@ -141,12 +141,24 @@ public static unsafe class GuestMemory
                 return null;
         }
 
-        if (last < first || last >= pages || (need == PagePermission.Write && Vcpu.Of(s).UndoLog != null))
+        if (last < first || (need == PagePermission.Write && Vcpu.Of(s).UndoLog != null))
             return null;
+        var host = s->Execution.MemoryBase + linear;
+        if (last >= pages)
+        {
+            // All in one other window.
+            var windows = Vcpu.Of(s).Cache.Memory.Windows;
+            var index = linear >> AddressSpace.WindowSpanBits;
+            if (windows == null || index is 0 or >= AddressSpace.WindowCount / 2 || last >> (AddressSpace.WindowSpanBits - 12) != index)
+                return null;
+            permissions = (byte*)Volatile.Read(ref windows[index].Permissions);
+            host = (byte*)(windows[index].Host + (nint)linear);
+        }
+
         for (var page = first; page <= last; page++)
             if (((PagePermission)permissions[page] & (need | mustNot)) != need)
                 return null;
-        return s->Execution.MemoryBase + linear;
+        return host;
     }
 
     private static bool Finish(CpuState* s, StoreResult result)

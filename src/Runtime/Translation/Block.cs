@@ -20,10 +20,14 @@ public enum CompileState : byte
 }
 
 /// <summary>
-/// A lifted block in the block cache, in unmanaged memory: this header, the ops, then one byte per guest instruction (its length).
+/// A lifted block in the block cache, in unmanaged memory: this header, the ops, for each op the window that its accesses were seen in, then
+/// one byte per guest instruction (its length).
 /// </summary>
 public unsafe struct Block
 {
+    /// <summary>Stands for more than one window in <see cref="Windows"/>.</summary>
+    public const ushort SeveralWindows = ushort.MaxValue;
+
     /// <summary>RIP of the first instruction (an offset in CS).</summary>
     public ulong Start;
 
@@ -103,8 +107,24 @@ public unsafe struct Block
     /// <summary>The ops of a block.</summary>
     public static IrOp* Ops(Block* block) => (IrOp*)(block + 1);
 
+    /// <summary>
+    /// For each op the window beyond the main one that its accesses were seen in (the index in <see cref="Memory.AddressSpace.Windows"/>); 0 when
+    /// none was seen, <see cref="SeveralWindows"/> when more than one.
+    /// </summary>
+    public static ushort* Windows(Block* block) => (ushort*)(Ops(block) + block->OpCount);
+
+    /// <summary>Notes the window, beyond the main one, of an access of one of a block's ops.</summary>
+    public static void NoteWindow(Block* block, IrOp* op, int window)
+    {
+        ref var seen = ref Windows(block)[op - Ops(block)];
+        seen = JoinWindows(seen, (ushort)window);
+    }
+
+    /// <summary>What is noted when accesses were seen in both windows.</summary>
+    public static ushort JoinWindows(ushort a, ushort b) => a == 0 || a == b ? b : b == 0 ? a : SeveralWindows;
+
     /// <summary>Lengths of the guest instructions.</summary>
-    public static byte* Lengths(Block* block) => (byte*)(Ops(block) + block->OpCount);
+    public static byte* Lengths(Block* block) => (byte*)(Windows(block) + block->OpCount);
 
     /// <summary>RIP of instruction <paramref name="index"/>.</summary>
     public static ulong AddressOf(Block* block, int index)

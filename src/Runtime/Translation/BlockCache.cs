@@ -100,7 +100,7 @@ public sealed unsafe class BlockCache : IDisposable
     /// <summary>Lays a lifted block out in memory from <paramref name="allocate"/>.</summary>
     internal static Block* Copy(IrBlock ir, ulong linear, Func<int, nint> allocate)
     {
-        var size = sizeof(Block) + (ir.Count * sizeof(IrOp)) + ir.InstructionCount;
+        var size = sizeof(Block) + (ir.Count * (sizeof(IrOp) + sizeof(ushort))) + ir.InstructionCount;
         var block = (Block*)allocate(size);
         *block = default;
         block->Start = ir.Start;
@@ -113,6 +113,7 @@ public sealed unsafe class BlockCache : IDisposable
         block->EndsWithCall = ir.EndsWithCall ? (byte)1 : (byte)0;
         block->Valid = 1;
         ir.Ops.CopyTo(new Span<IrOp>(Block.Ops(block), ir.Count));
+        new Span<ushort>(Block.Windows(block), ir.Count).Clear();
         var lengths = Block.Lengths(block);
         for (var i = 0; i < ir.InstructionCount; i++)
             lengths[i] = (byte)ir.Instructions[i].Length;
