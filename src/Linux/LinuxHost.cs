@@ -58,6 +58,11 @@ public sealed record LinuxOptions
     /// </summary>
     public long? MemoryLimit { get; init; }
 
+    /// <summary>
+    /// How x86-64 programs are laid out; null: compactly, but natively where the program's run-time library counts on it (sanitizers).
+    /// </summary>
+    public AddressLayout? Layout { get; init; }
+
     /// <summary>Wall time after which all guests are killed and <see cref="LinuxHost.TimeoutStatus"/> is returned, or null.</summary>
     public TimeSpan? Timeout { get; init; }
 
@@ -107,6 +112,7 @@ public static class LinuxHost
         var kernel = new LinuxKernel(options.TranslatorFactory, options.MemoryLimit)
         {
             Root = options.Root is { Length: > 0 } root ? HostCalls.FromText(Path.GetFullPath(root).TrimEnd('/')) : null,
+            Layout = options.Layout,
             Strace = options.Strace == null ? null : new StraceLog(options.Strace),
             OnInternalError = (thread, e) => InternalErrors.Report(thread.Tid, e, options.Error),
             VcpuCreated = options.VcpuCreated,

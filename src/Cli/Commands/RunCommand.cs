@@ -1,6 +1,7 @@
 using System.CommandLine;
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.Linux;
+using DynaTrans.Linux.Loading;
 using DynaTrans.Runtime.Execution;
 
 namespace DynaTrans.Cli.Commands;
@@ -32,6 +33,7 @@ internal static class RunCommand
             Environment = settings.GuestEnvironment(),
             Root = root,
             MemoryLimit = settings.CheckedMemory(),
+            Layout = settings.Layout switch { null => null, "native" => AddressLayout.Native, _ => AddressLayout.Compact },
             Timeout = settings.CheckedTimeout(),
             MemoryMeter = settings.Stats ? statistics.Memory : null,
             Strace = settings.Strace ? Console.Error : null,

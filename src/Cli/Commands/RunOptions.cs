@@ -27,6 +27,8 @@ internal sealed class RunOptions
         HelpName = "SIZE",
     };
 
+    private readonly Option<string?> _layout = Layouts();
+
     private readonly Option<string?> _timeout = new(RunSettings.TimeoutName)
     {
         Description = "Kill all guests after this wall time (status 124); s, m, h behind it for other units.",
@@ -47,7 +49,7 @@ internal sealed class RunOptions
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _engine, _root, _environment, _memory, _timeout, _strace, _stats, _verify, _statsFile })
+        foreach (var option in new Option[] { _engine, _root, _environment, _memory, _layout, _timeout, _strace, _stats, _verify, _statsFile })
             command.Add(option);
     }
 
@@ -60,10 +62,22 @@ internal sealed class RunOptions
         Root = result.GetValue(_root),
         Environment = result.GetValue(_environment) ?? [],
         Memory = result.GetValue(_memory),
+        Layout = result.GetValue(_layout),
         Timeout = result.GetValue(_timeout),
         Strace = result.GetValue(_strace),
         Stats = result.GetValue(_stats),
         Verify = result.GetValue(_verify),
         StatsFile = result.GetValue(_statsFile),
     };
+
+    private static Option<string?> Layouts()
+    {
+        var option = new Option<string?>(RunSettings.LayoutName)
+        {
+            Description = "Where 64-bit programs, libraries and stacks go: all together (compact) or as Linux does (native), the default of sanitizers' programs.",
+            HelpName = string.Join("|", RunSettings.Layouts),
+        };
+        option.AcceptOnlyFromAmong(RunSettings.Layouts);
+        return option;
+    }
 }

@@ -7,7 +7,10 @@ internal sealed record RunSettings
 {
     /// <summary>Names of the options.</summary>
     public const string EngineName = "--engine", RootName = "--root", EnvironmentName = "--env", StraceName = "--strace", StatsName = "--stats",
-        VerifyName = "--verify", StatsFileName = "--stats-file", MemoryName = "--memory", TimeoutName = "--timeout";
+        VerifyName = "--verify", StatsFileName = "--stats-file", MemoryName = "--memory", LayoutName = "--layout", TimeoutName = "--timeout";
+
+    /// <summary>Values of <see cref="LayoutName"/>.</summary>
+    public static readonly string[] Layouts = ["compact", "native"];
 
     /// <summary>The guest's program.</summary>
     public required string Program { get; init; }
@@ -32,6 +35,9 @@ internal sealed record RunSettings
 
     /// <summary>Most memory of the guests, as it was given.</summary>
     public string? Memory { get; init; }
+
+    /// <summary>The layout of address spaces, one of <see cref="Layouts"/>; null: as the program needs it.</summary>
+    public string? Layout { get; init; }
 
     /// <summary>The time after which they are killed, as it was given.</summary>
     public string? Timeout { get; init; }
@@ -139,6 +145,7 @@ internal sealed record RunSettings
         EngineName when Engine == null && Array.IndexOf(Engines.All, value) >= 0 => this with { Engine = value },
         RootName when Root == null => this with { Root = value },
         MemoryName when Memory == null => this with { Memory = value },
+        LayoutName when Layout == null && Array.IndexOf(Layouts, value) >= 0 => this with { Layout = value },
         TimeoutName when Timeout == null => this with { Timeout = value },
         StatsFileName when StatsFile == null => this with { StatsFile = value },
         _ => null,

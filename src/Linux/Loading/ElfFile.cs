@@ -27,7 +27,7 @@ public sealed class ElfFile
     public const int HeadSize = 256;
 
     private const int MaxProgramHeaders = 65536;
-    private const uint PtLoad = 1, PtInterp = 3, PtGnuStack = 0x6474E551;
+    private const uint PtLoad = 1, PtDynamic = 2, PtInterp = 3, PtGnuStack = 0x6474E551;
     private const ushort EtExec = 2, EtDyn = 3, EmI386 = 3, EmX64 = 62;
 
     private ElfFile(OpenFile file, bool is32)
@@ -56,6 +56,8 @@ public sealed class ElfFile
 
     /// <summary>Bytes of a program header.</summary>
     public int HeaderSize => Is32 ? 32 : 56;
+
+    private (ulong Offset, ulong Size) Dynamic { get; set; }
 
     /// <summary>PT_LOAD, by ascending address, without overlaps; at least one.</summary>
     public ElfSegment[] Segments { get; private set; } = [];
@@ -90,6 +92,40 @@ public sealed class ElfFile
         var elf = new ElfFile(file, head[4] == 1);
         elf.ReadHeaders(head);
         return elf;
+    }
+
+    /// <summary>Reads the dynamic section.</summary>
+    /// <param name="startsBeforeLibraries">The program has initialisers that run before those of its libraries (DT_PREINIT_ARRAY).</param>
+    /// <returns>Where in the file the names of the dynamic symbols and libraries are (DT_STRTAB); zeros when it does not say.</returns>
+    public (long Offset, ulong Size) ReadDynamic(out bool startsBeforeLibraries)
+    {
+        const ulong End = 0, StringTable = 5, StringSize = 10, InitialisersBeforeLibraries = 32, MostBytes = 1 << 16;
+        startsBeforeLibraries = false;
+        var word = Is32 ? 4 : 8;
+        var (at, bytes) = Dynamic;
+        if (bytes is 0 or > MostBytes || at >= long.MaxValue / 2)
+            return default;
+        var entries = new byte[bytes];
+        if (HostCalls.ReadAt(File.HostFd, entries, (long)at) != entries.Length)
+            return default;
+        ulong address = 0, size = 0;
+        for (var i = 0; i + (2 * word) <= entries.Length; i += 2 * word)
+        {
+            var tag = Word(entries, i);
+            if (tag == End)
+                break;
+            if (tag == StringTable)
+                address = Word(entries, i + word);
+            else if (tag == StringSize)
+                size = Word(entries, i + word);
+            else if (tag == InitialisersBeforeLibraries)
+                startsBeforeLibraries = true;
+        }
+
+        foreach (var segment in Segments)
+            if (address >= segment.Address && address - segment.Address < segment.FileSize && size <= segment.FileSize - (address - segment.Address))
+                return ((long)(segment.Offset + (address - segment.Address)), size);
+        return default;
     }
 
     private void ReadHeaders(ReadOnlySpan<byte> head)
@@ -134,6 +170,9 @@ public sealed class ElfFile
         {
             case PtGnuStack:
                 NeedsExecutableStack = (flags & 1) != 0;
+                break;
+            case PtDynamic:
+                Dynamic = (offset, fileSize);
                 break;
             case PtInterp:
                 ReadInterpreter(offset, fileSize);

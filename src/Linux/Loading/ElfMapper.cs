@@ -57,7 +57,7 @@ internal static unsafe class ElfMapper
 
         // Behind the file's bytes the last page is zero, if the program can write there at all.
         if ((protection & PagePermission.Write) != 0 && memoryEnd > fileEnd && segment.FileSize != 0 && (fileEnd & PageMask) != 0)
-            new Span<byte>(memory.Space.Base + fileEnd, (int)(AddressSpace.PageSize - (fileEnd & PageMask))).Clear();
+            new Span<byte>(memory.Space.HostAt(fileEnd), (int)(AddressSpace.PageSize - (fileEnd & PageMask))).Clear();
     }
 
     private static void Check(long result)

@@ -55,7 +55,7 @@ public sealed class ProgramImage : IDisposable
                 throw new LoadException(read == 0 ? "empty file" : Errno.Message((int)-read), read == 0 ? Errno.ENOEXEC : (int)-read);
             var elf = ElfFile.Read(file, head.AsSpan(0, (int)read));
             memory = new ProcessMemory(elf.Is32, null);
-            var bias = ElfMapper.Map(memory, elf, elf.Is32 ? ProgramLoader.PieBase32 : ProgramLoader.PieBase64, false, file.Path);
+            var bias = ElfMapper.Map(memory, elf, elf.Is32 ? ProgramLayout.ProgramBase32 : ProgramLayout.ProgramBase64, false, file.Path);
             return new ProgramImage(memory, elf, bias, ElfSymbols.Read(elf, head));
         }
         catch

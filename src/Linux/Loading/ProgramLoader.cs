@@ -27,10 +27,9 @@ internal sealed record LoadedProgram(
 internal sealed class ProgramLoader(LinuxKernel kernel)
 {
     private const int ORdonlyCloexec = 0x80000, ScriptDepth = 5, WorkingDirectory = -100;
-    /// <summary>Where a position-independent program begins.</summary>
-    internal const ulong PieBase32 = 0x5655_5000, PieBase64 = 0x5555_5000;
 
-    private const ulong StackTop32 = 0xFFFF_E000, MostStack = 56UL << 20;
+    // Room below the arguments that the stack has from the beginning (the kernel's stack_expand), and the most that arguments may take.
+    private const ulong FirstStack = 128 << 10, MostArguments = 56UL << 20;
     private const uint ReadImpliesExecute = 0x0040_0000;
 
     // The instructions on the FS and GS bases may be used (HWCAP2_FSGSBASE).
@@ -84,12 +83,15 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
         {
             memory.AddressLimit = process.Limits[ResourceLimits.AddressSpace].Soft;
             memory.DataLimit = process.Limits[ResourceLimits.Data].Soft;
-            memory.StackLimit = process.Limits[ResourceLimits.Stack].Soft;
             var old = elf.Is32 && elf.NeedsExecutableStack;
-            var (stackTop, stackBottom) = MapStack(memory, process, elf.NeedsExecutableStack);
+            var wanted = kernel.Layout ?? (!elf.Is32 && SanitizerRuntime.IsUsedBy(elf) ? AddressLayout.Native : AddressLayout.Compact);
+            var stackLimit = process.Limits[ResourceLimits.Stack].Soft;
+            var layout = ProgramLayout.Of(memory, wanted, stackLimit);
+            memory.MapEnd = layout.MapEnd;
+            MapStack(memory, layout.StackTop, elf.NeedsExecutableStack);
             if (old)
                 memory.HeapProtection |= PagePermission.Execute;
-            var bias = ElfMapper.Map(memory, elf, elf.Is32 ? PieBase32 : Math.Min(PieBase64, memory.Space.WindowSize / 4), old, file.Path ?? string.Empty);
+            var bias = ElfMapper.Map(memory, elf, layout.ProgramBase, old, file.Path ?? string.Empty);
             memory.StartBreak(elf.HighestAddress + bias);
             var entry = elf.Entry + bias;
             ulong interpreterBias = 0;
@@ -105,8 +107,12 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
 
             if (elf.Is32)
                 entry = (uint)entry;
-            var builder = new StackBuilder(memory.User, elf.Is32, stackTop, stackBottom);
+            var builder = new StackBuilder(memory.User, elf.Is32, layout.StackTop, layout.StackTop - Math.Clamp(stackLimit, FirstStack, MostArguments));
             var sp = BuildStack(builder, process, elf, bias, interpreterBias, original, arguments, environment);
+
+            // The arguments have made the stack as large as they are; from here on its limit counts.
+            memory.StackLimit = stackLimit;
+            memory.BringIn(Math.Max(sp - FirstStack, layout.StackTop - Math.Min(stackLimit, layout.StackTop)), 1);
             var name = original[(original.LastIndexOf('/') + 1)..];
             return new LoadedProgram(
                 memory, elf.Is32, entry, sp, file, file.Path ?? original, name.Length > 15 ? name[..15] : name, arguments, builder.AuxiliaryBytes,
@@ -169,14 +175,15 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
         }
     }
 
-    private static (ulong Top, ulong Bottom) MapStack(ProcessMemory memory, GuestProcess process, bool executable)
+    // A stack that grows to its limit. It begins with a page, and the arguments make it grow.
+    private static void MapStack(ProcessMemory memory, ulong top, bool executable)
     {
-        var top = memory.Space.Is32Bit ? StackTop32 : memory.Space.WindowSize - (1UL << 20);
-        var size = Math.Clamp(process.Limits[ResourceLimits.Stack].Soft, 128 << 10, MostStack) & ~(ulong)(AddressSpace.PageSize - 1);
+        const ulong Size = AddressSpace.PageSize;
         var protection = PagePermission.Read | PagePermission.Write | (executable ? PagePermission.Execute : PagePermission.None);
         var flags = MapFlags.Private | MapFlags.Anonymous | MapFlags.Fixed | MapFlags.NoReserve | MapFlags.GrowsDown;
-        var result = memory.Map(top - size, size, protection, flags, null, 0, "[stack]");
-        return result >= 0 ? (top, top - size) : throw new LoadException("no memory for the stack", (int)-result);
+        var result = memory.Map(top - Size, Size, protection, flags, null, 0, "[stack]");
+        if (result < 0)
+            throw new LoadException("no memory for the stack", (int)-result);
     }
 
     private ulong BuildStack(

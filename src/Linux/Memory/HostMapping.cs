@@ -58,31 +58,48 @@ internal static unsafe class HostMapping
         return at != -Errno.EPERM;
     }
 
-    /// <summary>Puts the pages of an area's file at a host address.</summary>
-    /// <param name="at">Host address of the area's first page.</param>
+    /// <summary>Puts the pages of an area's file where its guest addresses are in the host.</summary>
+    /// <param name="space">The address space.</param>
     /// <param name="area">The area; its file is not null.</param>
     /// <param name="start">First guest address of the pages.</param>
     /// <param name="end">First guest address behind them.</param>
     /// <returns>0 or a negative error number.</returns>
-    public static long Put(byte* at, MemoryArea area, ulong start, ulong end)
+    public static long Put(AddressSpace space, MemoryArea area, ulong start, ulong end)
     {
         if (start >= end)
             return 0;
+        if (!space.TryMakeWindows(start, end - start))
+            return -Errno.ENOMEM;
         var flags = (area.IsShared && area.MayWrite ? Shared : Private) | Fixed | NoReserve;
-        var skipped = start - area.Start;
-        var result = HostCalls.Call(
-            HostSys.Mmap, (nint)(at + skipped), (long)(end - start), ProtRead | ProtWrite, flags, area.File!.HostFd, (long)(area.Offset + skipped));
-        return IsError(result) ? result : 0;
+        foreach (var piece in space.HostPieces(start, end - start, make: true))
+        {
+            var offset = (long)(area.Offset + (piece.Address - area.Start));
+            var result = HostCalls.Call(HostSys.Mmap, piece.Host, (long)piece.Length, ProtRead | ProtWrite, flags, area.File!.HostFd, offset);
+            if (IsError(result))
+                return result;
+        }
+
+        return 0;
     }
 
     /// <summary>Moves a mapping that <see cref="Make"/> made to its place.</summary>
-    public static long Place(nint from, byte* to, ulong length)
+    public static long Place(nint from, AddressSpace space, ulong to, ulong length)
     {
         const int MayMoveFixed = 3;
-        var result = HostCalls.Call(HostSys.Mremap, from, (long)length, (long)length, MayMoveFixed, (nint)to);
-        if (!IsError(result))
+        long result = -Errno.ENOMEM;
+        var done = 0UL;
+        if (space.TryMakeWindows(to, length))
+            foreach (var piece in space.HostPieces(to, length, make: true))
+            {
+                result = HostCalls.Call(HostSys.Mremap, from + (nint)done, (long)piece.Length, (long)piece.Length, MayMoveFixed, piece.Host);
+                if (IsError(result))
+                    break;
+                done += piece.Length;
+            }
+
+        if (done == length)
             return 0;
-        Drop(from, length);
+        Drop(from + (nint)done, length - done);
         return result;
     }
 
@@ -93,25 +110,59 @@ internal static unsafe class HostMapping
             HostCalls.Call(HostSys.Munmap, at, (long)length);
     }
 
+    /// <summary>Gives the host advice on what there is of a range in the host. The first error is the result.</summary>
+    /// <param name="space">The address space.</param>
+    /// <param name="address">First guest address.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="advice">MADV_...</param>
+    /// <param name="make">The advice is about pages that are to come, too.</param>
+    public static long Advise(AddressSpace space, ulong address, ulong length, int advice, bool make)
+    {
+        if (make && !space.TryMakeWindows(address, length))
+            return -Errno.ENOMEM;
+        foreach (var piece in space.HostPieces(address, length, make))
+        {
+            var error = HostCalls.Call(HostSys.Madvise, piece.Host, (long)piece.Length, advice);
+            if (error < 0)
+                return error;
+        }
+
+        return 0;
+    }
+
     /// <summary>
     /// Moves pages from one place to another of the same kind. What remains is a mapping all the same: a hole could be filled by anybody in
     /// the process.
     /// </summary>
-    public static bool TryMove(byte* from, byte* to, ulong length)
+    public static bool TryMove(AddressSpace space, ulong from, ulong to, ulong length)
     {
         const int MayMoveFixedDontUnmap = 7;
-        return !IsError(HostCalls.Call(HostSys.Mremap, (nint)from, (long)length, (long)length, MayMoveFixedDontUnmap, (nint)to));
+        if (!space.HostPieces(from, length, make: false).Any())
+            return true;
+        return TryMap(space, from, space, to, length, out var source, out var target)
+            && !IsError(HostCalls.Call(HostSys.Mremap, source, (long)length, (long)length, MayMoveFixedDontUnmap, target));
     }
 
     /// <summary>Maps the object of a shared mapping a second time, with the first one's rights (mremap of nothing).</summary>
-    public static bool TryDuplicate(byte* from, byte* to, ulong length)
+    public static bool TryDuplicate(AddressSpace source, ulong from, AddressSpace target, ulong to, ulong length)
     {
         const int MayMoveFixed = 3;
-        return !IsError(HostCalls.Call(HostSys.Mremap, (nint)from, 0, (long)length, MayMoveFixed, (nint)to));
+        return TryMap(source, from, target, to, length, out var old, out var place)
+            && !IsError(HostCalls.Call(HostSys.Mremap, old, 0, (long)length, MayMoveFixed, place));
     }
 
-    /// <summary>Copies private pages that were touched. Others are zero in both places (or the file's, in both).</summary>
-    public static void CopyTouched(byte* from, byte* to, ulong length, bool isFile)
+    /// <summary>
+    /// Copies private pages that were touched, of one address space or of one to another. Others are zero in both places (or the file's, in both).
+    /// </summary>
+    /// <exception cref="OutOfMemoryException">The host has no room for a window of the target.</exception>
+    public static void CopyTouched(AddressSpace source, ulong from, AddressSpace target, ulong to, ulong length, bool isFile)
+    {
+        foreach (var piece in source.HostPieces(from, length, make: false))
+            foreach (var part in target.HostPieces(to + (piece.Address - from), piece.Length, make: true))
+                CopyTouched((byte*)piece.Host + (part.Address - to - (piece.Address - from)), (byte*)part.Host, part.Length, isFile);
+    }
+
+    private static void CopyTouched(byte* from, byte* to, ulong length, bool isFile)
     {
         const int Batch = 512;
         const ulong Page = AddressSpace.PageSize;
@@ -171,6 +222,19 @@ internal static unsafe class HostMapping
 
     /// <summary>True when a value is an error number of the kernel.</summary>
     public static bool IsError(long result) => result is < 0 and > -4096;
+
+    // The host addresses of two ranges. False when one of them is not contiguous in the host.
+    private static bool TryMap(
+        AddressSpace source, ulong from, AddressSpace target, ulong to, ulong length, out nint sourceHost, out nint targetHost)
+    {
+        sourceHost = targetHost = 0;
+        if (!source.TryMakeWindows(from, length) || !target.TryMakeWindows(to, length)
+            || source.ContiguousAt(from, length) < length || target.ContiguousAt(to, length) < length)
+            return false;
+        sourceHost = (nint)source.HostAt(from);
+        targetHost = (nint)target.HostAt(to);
+        return true;
+    }
 
     private static bool IsTouched(ulong entry, bool isFile) =>
         (entry & Swapped) != 0 || ((entry & Present) != 0 && (!isFile || (entry & FileOrShared) == 0));

@@ -82,12 +82,12 @@ internal static unsafe class MemoryAdvice
                 if ((flags & Invalidate) != 0 && area.IsLocked)
                     return -Errno.EBUSY;
                 if ((flags & Synchronous) != 0 && area is { IsShared: true, File: not null, MayWrite: true })
-                {
-                    var error = HostCalls.Call(
-                        HostSys.Msync, (nint)(memory.Space.Base + address), (long)(pieceEnd - address), (long)Synchronous);
-                    if (error < 0)
-                        return error;
-                }
+                    foreach (var piece in memory.Space.HostPieces(address, pieceEnd - address, make: false))
+                    {
+                        var error = HostCalls.Call(HostSys.Msync, piece.Host, (long)piece.Length, (long)Synchronous);
+                        if (error < 0)
+                            return error;
+                    }
 
                 address = pieceEnd;
             }
@@ -115,9 +115,13 @@ internal static unsafe class MemoryAdvice
                 if (memory.List.Find(address) is not { } area)
                     return -Errno.ENOMEM;
                 count = Math.Min(count, (area.End - address) / Page);
-                var error = HostCalls.Call(HostSys.Mincore, (nint)(memory.Space.Base + address), (long)(count * Page), (nint)buffer);
-                if (error < 0)
-                    return error;
+                new Span<byte>(buffer, (int)count).Clear();
+                foreach (var piece in memory.Space.HostPieces(address, count * Page, make: false))
+                {
+                    var error = HostCalls.Call(HostSys.Mincore, piece.Host, (long)piece.Length, (nint)(buffer + ((piece.Address - address) / Page)));
+                    if (error < 0)
+                        return error;
+                }
             }
 
             if (!memory.User.TryWrite(result, new ReadOnlySpan<byte>(buffer, (int)count)))
@@ -167,8 +171,9 @@ internal static unsafe class MemoryAdvice
         }
     }
 
+    // Of what was never touched there is nothing that advice could be about, unless it is to be brought in.
     private static long Host(ProcessMemory memory, ulong start, ulong end, int advice) =>
-        HostCalls.Call(HostSys.Madvise, (nint)(memory.Space.Base + start), (long)(end - start), advice);
+        HostMapping.Advise(memory.Space, start, end - start, advice, advice is PopulateRead or PopulateWrite);
 
     private static long Mark(ProcessMemory memory, ulong start, ulong end, AreaTraits set, AreaTraits cleared)
     {

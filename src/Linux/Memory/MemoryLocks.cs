@@ -17,6 +17,7 @@ internal static unsafe class MemoryLocks
         address -= address % AddressSpace.PageSize;
         lock (memory.Space.Lock)
         {
+            memory.LockLimit = limit;
             if (limit != ulong.MaxValue)
             {
                 // What is locked already counts once.
@@ -49,6 +50,7 @@ internal static unsafe class MemoryLocks
             return -Errno.EPERM;
         lock (memory.Space.Lock)
         {
+            memory.LockLimit = limit;
             if ((flags & Current) != 0 && memory.List.TotalLength > limit)
                 return -Errno.ENOMEM;
             var traits = (flags & OnFault) != 0 ? Both : AreaTraits.Locked;
@@ -86,7 +88,16 @@ internal static unsafe class MemoryLocks
         if (area.Protection == PagePermission.None)
             return -Errno.ENOMEM;
         var flags = (area.Traits & AreaTraits.LockedOnFault) != 0 ? OnFault : 0;
-        return HostCalls.Call(HostSys.Mlock2, (nint)(memory.Space.Base + start), (long)(end - start), flags);
+        if (!memory.Space.TryMakeWindows(start, end - start))
+            return -Errno.ENOMEM;
+        foreach (var piece in memory.Space.HostPieces(start, end - start, make: true))
+        {
+            var error = HostCalls.Call(HostSys.Mlock2, piece.Host, (long)piece.Length, flags);
+            if (error < 0)
+                return error;
+        }
+
+        return 0;
     }
 
     private static ulong LockedIn(ProcessMemory memory, ulong start, ulong end)
@@ -112,7 +123,8 @@ internal static unsafe class MemoryLocks
             if ((area.Traits & Both) != traits)
                 memory.Change(address, pieceEnd, piece => piece with { Traits = (piece.Traits & ~Both) | traits });
             if (traits == AreaTraits.None && area.IsLocked)
-                HostCalls.Call(HostSys.Munlock, (nint)(memory.Space.Base + address), (long)(pieceEnd - address));
+                foreach (var piece in memory.Space.HostPieces(address, pieceEnd - address, make: false))
+                    HostCalls.Call(HostSys.Munlock, piece.Host, (long)piece.Length);
             address = pieceEnd;
         }
 

@@ -24,7 +24,7 @@ public sealed partial class ProcessMemory
     {
         lock (Space.Lock)
         {
-            if (wanted < BreakStart || wanted > Space.WindowSize - Page || wanted - BreakStart > DataLimit)
+            if (wanted < BreakStart || wanted > End - Page || wanted - BreakStart > DataLimit)
                 return Break;
             var oldEnd = RoundUp(Break);
             var newEnd = RoundUp(wanted);

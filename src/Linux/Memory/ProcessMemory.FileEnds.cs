@@ -68,9 +68,9 @@ public sealed unsafe partial class ProcessMemory
             var page = address & ~(Page - 1);
             var fileEnd = HostMapping.FileEnd(area);
             if (area.IsShared)
-                HostMapping.Put(Space.Base + area.Start, area, area.Start, fileEnd);
+                HostMapping.Put(Space, area, area.Start, fileEnd);
             else if (page < fileEnd)
-                HostMapping.Put(Space.Base + area.Start, area, page, page + Page);
+                HostMapping.Put(Space, area, page, page + Page);
         }
     }
 
@@ -103,7 +103,7 @@ public sealed unsafe partial class ProcessMemory
                 continue;
             }
 
-            HostMapping.Put(Space.Base + area.Start, area, first, page);
+            HostMapping.Put(Space, area, first, page);
             Space.Protect(first, page - first, area.Granted);
             changed = true;
         }
@@ -132,9 +132,9 @@ public sealed unsafe partial class ProcessMemory
         if (i > 0 && (List[i - 1].Traits & AreaTraits.GrowsDown) == 0 && List[i - 1].Protection != PagePermission.None
             && page - List[i - 1].End < AreaList.GuardGap)
             return false;
-        if (area.End - page > StackLimit || area.IsLocked || !MayGrow(grown, false) || area.Protection == PagePermission.None)
-            return false;
-        return Install(area with { Start = page, End = area.Start }) == 0;
+        var more = area with { Start = page, End = area.Start };
+        return area.End - page <= StackLimit && area.Protection != PagePermission.None && MayLock(more, LockLimit) && MayGrow(grown, false)
+            && Install(more) == 0;
     }
 }
 

@@ -72,11 +72,8 @@ public sealed unsafe partial class ProcessMemory
     // By the host's kernel: a page of a file that ends before it is an error there, and not a signal.
     private long Copy(ulong at, byte* buffer, ulong length, bool write)
     {
-        var guest = Space.HostAt(at);
-        if (guest == null)
-            return -Errno.EIO;
         var local = stackalloc ulong[2] { (ulong)buffer, length };
-        var remote = stackalloc ulong[2] { (ulong)guest, length };
+        var remote = stackalloc ulong[2] { (ulong)Space.HostAt(at), length };
         return HostCalls.Call(write ? HostSys.ProcessVmWritev : HostSys.ProcessVmReadv, s_self, (nint)local, 1, (nint)remote, 1);
     }
 }

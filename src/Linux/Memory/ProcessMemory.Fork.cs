@@ -40,11 +40,21 @@ public sealed unsafe partial class ProcessMemory
                 return null;
             }
 
-            lock (child.Space.Lock)
+            try
             {
-                for (var i = 0; i < List.Count; i++)
-                    if ((List[i].Traits & AreaTraits.NotForked) == 0)
-                        CopyArea(List[i], child);
+                lock (child.Space.Lock)
+                {
+                    for (var i = 0; i < List.Count; i++)
+                        if ((List[i].Traits & AreaTraits.NotForked) == 0)
+                            CopyArea(List[i], child);
+                }
+            }
+            catch (OutOfMemoryException)
+            {
+                // The areas that it has got by now give back what they have taken.
+                Commit?.Give(committed - child.List.LengthOf(static area => area.Committed));
+                child.RemoveUser();
+                return null;
             }
 
             return child;
@@ -59,25 +69,18 @@ public sealed unsafe partial class ProcessMemory
         var use = default(MemoryUse);
         if (!TryAddUser())
             return use;
-        var pages = area.Length / Page;
-        for (ulong done = 0; done < pages && HostMapping.PageMap >= 0;)
+        foreach (var piece in Space.HostPieces(area.Start, area.Length, make: false))
         {
-            var count = (int)Math.Min(Batch, pages - done);
-            var at = (long)((((ulong)(Space.Base + area.Start) / Page) + done) * sizeof(ulong));
-            if (HostCalls.Call(HostSys.Pread64, HostMapping.PageMap, (nint)entries, count * sizeof(ulong), at) != count * sizeof(ulong))
-                break;
-            foreach (var entry in new ReadOnlySpan<ulong>(entries, count))
+            var pages = piece.Length / Page;
+            for (ulong done = 0; done < pages && HostMapping.PageMap >= 0;)
             {
-                if ((entry & HostMapping.Swapped) != 0)
-                    use.Swapped++;
-                if ((entry & HostMapping.Present) == 0)
-                    continue;
-                use.Present++;
-                if ((entry & HostMapping.FileOrShared) == 0)
-                    use.Anonymous++;
+                var count = (int)Math.Min(Batch, pages - done);
+                var at = (long)((((ulong)piece.Host / Page) + done) * sizeof(ulong));
+                if (HostCalls.Call(HostSys.Pread64, HostMapping.PageMap, (nint)entries, count * sizeof(ulong), at) != count * sizeof(ulong))
+                    break;
+                Add(new ReadOnlySpan<ulong>(entries, count), ref use);
+                done += (ulong)count;
             }
-
-            done += (ulong)count;
         }
 
         RemoveUser();
@@ -86,19 +89,32 @@ public sealed unsafe partial class ProcessMemory
         return use;
     }
 
+    // Counts entries of the host's page map.
+    private static void Add(ReadOnlySpan<ulong> entries, ref MemoryUse use)
+    {
+        foreach (var entry in entries)
+        {
+            if ((entry & HostMapping.Swapped) != 0)
+                use.Swapped++;
+            if ((entry & HostMapping.Present) == 0)
+                continue;
+            use.Present++;
+            if ((entry & HostMapping.FileOrShared) == 0)
+                use.Anonymous++;
+        }
+    }
+
     private void CopyArea(MemoryArea area, ProcessMemory child)
     {
         area.File?.AddReference();
         child.List.Append(area with { Traits = area.Traits & ~AreaTraits.NotInherited });
-        var from = Space.Base + area.Start;
-        var to = child.Space.Base + area.Start;
         var fileEnd = HostMapping.FileEnd(area);
 
         // A shared mapping keeps its rights even where the file (sealed since) would not give them again.
-        if (area.File != null && HostMapping.Put(to, area, area.Start, area.End) < 0 && area.IsShared)
-            HostMapping.TryDuplicate(from, to, area.Length);
+        if (area.File != null && HostMapping.Put(child.Space, area, area.Start, area.End) < 0 && area.IsShared)
+            HostMapping.TryDuplicate(Space, area.Start, child.Space, area.Start, area.Length);
         if (!area.IsShared && (area.Traits & AreaTraits.WipedByFork) == 0)
-            HostMapping.CopyTouched(from, to, fileEnd - area.Start, area.File != null);
+            HostMapping.CopyTouched(Space, area.Start, child.Space, area.Start, fileEnd - area.Start, area.File != null);
         child.PermitNew(area, fileEnd);
     }
 }

@@ -179,8 +179,8 @@ public sealed unsafe partial class ProcessMemory
         if (area.Committed && Commit?.TryTake(area.Length) == false)
             return Refuse(area, source);
         Remove(area.Start, area.Length);
-        var at = Space.Base + area.Start;
-        var error = source != 0 ? HostMapping.Place(source, at, area.Length) : area.File != null ? HostMapping.Put(at, area, area.Start, area.End) : 0;
+        var error = source != 0 ? HostMapping.Place(source, Space, area.Start, area.Length)
+            : area.File != null ? HostMapping.Put(Space, area, area.Start, area.End) : 0;
         if (error < 0)
         {
             Space.Unmap(area.Start, area.Length);
@@ -246,7 +246,7 @@ public sealed unsafe partial class ProcessMemory
                 return -Errno.EINVAL;
             if (hint < rights.Lowest)
                 return -Errno.EPERM;
-            if (hint > Space.WindowSize || length > Space.WindowSize - hint)
+            if (hint > End || length > End - hint)
                 return -Errno.ENOMEM;
             if ((flags & MapFlags.FixedNoReplace) != 0 && !List.IsFree(hint, hint + length))
                 return -Errno.EEXIST;
@@ -258,10 +258,14 @@ public sealed unsafe partial class ProcessMemory
         if (hint != 0)
             hint = Math.Max(hint, Lowest);
         var below2G = (flags & MapFlags.Below2G) != 0 && !Space.Is32Bit;
-        var top = below2G ? High32 : Math.Min(MapEnd, rights.Highest);
-        if (hint != 0 && hint <= top && length <= top - hint && IsFreeForHint(hint, hint + length))
+        var end = Math.Min(End, below2G ? High32 : rights.Highest);
+        if (hint != 0 && hint <= end && length <= end - hint && IsFreeForHint(hint, hint + length))
             return (long)hint;
-        var place = below2G ? List.FindLowestGap(length, Low32, High32) : List.FindGap(length, Lowest, top);
+        var place = below2G ? List.FindLowestGap(length, Low32, High32) : List.FindGap(length, Lowest, Math.Min(end, MapEnd));
+
+        // What has no place below the stack may lie above it.
+        if (place == 0 && !below2G)
+            place = List.FindGap(length, Lowest, end);
         return place == 0 ? -Errno.ENOMEM : (long)place;
     }
 
@@ -365,8 +369,7 @@ public sealed unsafe partial class ProcessMemory
         if (area.Protection == PagePermission.None)
             return;
         var writes = !area.IsShared && (area.Protection & PagePermission.Write) != 0;
-        HostCalls.Call(
-            HostSys.Madvise, (nint)(Space.Base + area.Start), (long)(HostMapping.FileEnd(area) - area.Start), writes ? PopulateWrite : PopulateRead);
+        HostMapping.Advise(Space, area.Start, HostMapping.FileEnd(area) - area.Start, writes ? PopulateWrite : PopulateRead, make: true);
     }
 
     // Changes one area's part.

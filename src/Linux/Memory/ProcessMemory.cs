@@ -9,6 +9,8 @@ public sealed partial class ProcessMemory
     /// <summary>log2 of the window of an x86-64 guest: what is usual, and the least that a program has room in.</summary>
     public const int UsualWindowBits = 39, LeastWindowBits = 28;
 
+    private static readonly ulong s_hostMemory = (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+
     private int _users = 1;
 
     /// <summary>Makes an empty address space.</summary>
@@ -45,8 +47,23 @@ public sealed partial class ProcessMemory
     /// <summary>Where mmap's search begins, from above.</summary>
     public ulong MapEnd { get; set; }
 
-    /// <summary>End of the addresses that a program may name (the kernel's TASK_SIZE); beyond the window nothing can be mapped.</summary>
+    /// <summary>End of the addresses that a program may name (the kernel's TASK_SIZE).</summary>
     public ulong TaskSize { get; }
+
+    /// <summary>End of the addresses that can be mapped: less than <see cref="TaskSize"/> where the host has room for one window only.</summary>
+    public ulong End => Space.HasSeveralWindows ? TaskSize : Math.Min(TaskSize, Space.WindowSize);
+
+    /// <summary>
+    /// Bytes in memory, about: what is mapped, counted more closely when that is more than the host has.
+    /// </summary>
+    public ulong ResidentLength
+    {
+        get
+        {
+            var mapped = Space.MappedPages * AddressSpace.PageSize;
+            return mapped <= s_hostMemory ? mapped : ResidentPages.Of(this) * AddressSpace.PageSize;
+        }
+    }
 
     /// <summary>Most bytes that mappings may have together (RLIMIT_AS).</summary>
     public ulong AddressLimit { get; set; } = ulong.MaxValue;
@@ -56,6 +73,9 @@ public sealed partial class ProcessMemory
 
     /// <summary>Most bytes of a stack that grows (RLIMIT_STACK).</summary>
     public ulong StackLimit { get; set; } = ulong.MaxValue;
+
+    /// <summary>Most bytes that may be locked, as of the last call that locked some (RLIMIT_MEMLOCK; no limit with CAP_IPC_LOCK).</summary>
+    internal ulong LockLimit { get; set; } = ulong.MaxValue;
 
     /// <summary>What mlockall asked for mappings to come.</summary>
     public AreaTraits LockFuture { get; set; }

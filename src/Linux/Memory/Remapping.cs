@@ -115,7 +115,7 @@ internal sealed unsafe class Remapping(ProcessMemory memory, MapRights rights)
         }
 
         var end = old + newLength;
-        if (old + oldLength == area.End && oldLength != 0 && end > old && end <= memory.Space.WindowSize && memory.List.IsFree(area.End, end))
+        if (old + oldLength == area.End && oldLength != 0 && end > old && end <= memory.End && memory.List.IsFree(area.End, end))
         {
             var more = area with { Start = area.End, End = end, Offset = area.File == null ? 0 : area.Offset + area.Length };
             var error = memory.Install(more);
@@ -139,19 +139,18 @@ internal sealed unsafe class Remapping(ProcessMemory memory, MapRights rights)
             Offset = area.File == null ? 0 : area.Offset + (old - area.Start),
             Name = area.Name.StartsWith('[') ? string.Empty : area.Name,
         };
-        var from = memory.Space.Base + old;
-        var to = memory.Space.Base + target;
+        var space = memory.Space;
 
         // What holds translations here and there goes.
-        memory.Space.PrepareWrite(old, oldLength);
-        var isThere = oldLength != 0 && HostMapping.TryMove(from, to, oldLength);
+        space.PrepareWrite(old, oldLength);
+        var isThere = oldLength != 0 && HostMapping.TryMove(space, old, target, oldLength);
         if (area.File != null)
         {
-            var error = HostMapping.Put(to, moved, isThere ? target + oldLength : target, moved.End);
-            if (error < 0 && (!area.IsShared || !HostMapping.TryDuplicate(from, to, newLength)))
+            var error = HostMapping.Put(space, moved, isThere ? target + oldLength : target, moved.End);
+            if (error < 0 && (!area.IsShared || !HostMapping.TryDuplicate(space, old, space, target, newLength)))
             {
                 // (TryMove leaves the source as it was for shared memory; private memory of a file can always be mapped.)
-                memory.Space.Unmap(target, newLength);
+                space.Unmap(target, newLength);
                 if (area.Committed)
                     memory.Commit?.Give(newLength);
                 return error;
@@ -161,7 +160,7 @@ internal sealed unsafe class Remapping(ProcessMemory memory, MapRights rights)
         // The host does not move what it has in more than one piece.
         if (!isThere && !area.IsShared)
         {
-            HostMapping.CopyTouched(from, to, oldLength, area.File != null);
+            HostMapping.CopyTouched(space, old, space, target, oldLength, area.File != null);
             if (keep)
                 Renew(area, old, oldLength);
         }
@@ -180,6 +179,6 @@ internal sealed unsafe class Remapping(ProcessMemory memory, MapRights rights)
         if (area.File == null)
             memory.Space.MakeZero(start, length);
         else
-            HostMapping.Put(memory.Space.Base + area.Start, area, start, start + length);
+            HostMapping.Put(memory.Space, area, start, start + length);
     }
 }

@@ -16,7 +16,18 @@ internal static unsafe class ResidentPages
     private static readonly int s_pageMap = HostCalls.OpenAt(-100, "/proc/self/pagemap", 0x80000);
 
     /// <summary>The pages of a memory's mappings that are resident. The memory must not end meanwhile.</summary>
-    public static ulong Of(ProcessMemory memory) => Scan((ulong)memory.Space.Base, memory.Space.WindowSize) ?? Read(memory);
+    public static ulong Of(ProcessMemory memory)
+    {
+        ulong pages = 0;
+        foreach (var (host, length) in memory.Space.HostRanges())
+        {
+            if (Scan((ulong)host, length) is not { } found)
+                return Read(memory);
+            pages += found;
+        }
+
+        return pages;
+    }
 
     // Skips what has no page tables, so a window of half a terabyte costs what is in it. Null: the host's kernel is older.
     private static ulong? Scan(ulong start, ulong length)
@@ -49,19 +60,26 @@ internal static unsafe class ResidentPages
 
     private static ulong Read(ProcessMemory memory)
     {
-        var entries = stackalloc ulong[Batch];
         ulong pages = 0;
         foreach (var area in memory.Areas())
+            foreach (var piece in memory.Space.HostPieces(area.Start, area.Length, make: false))
+                pages += Read((ulong)piece.Host, piece.Length);
+
+        return pages;
+    }
+
+    private static ulong Read(ulong host, ulong length)
+    {
+        var entries = stackalloc ulong[Batch];
+        ulong pages = 0;
+        for (ulong at = 0; at < length; at += Batch * AddressSpace.PageSize)
         {
-            for (var at = area.Start; at < area.End; at += Batch * AddressSpace.PageSize)
-            {
-                var count = (long)Math.Min(Batch, (area.End - at) / AddressSpace.PageSize);
-                var offset = (long)(((ulong)memory.Space.Base + at) / AddressSpace.PageSize * sizeof(ulong));
-                if (HostCalls.Call(HostSys.Pread64, s_pageMap, (nint)entries, count * sizeof(ulong), offset) != count * sizeof(ulong))
-                    break;
-                for (var i = 0; i < count; i++)
-                    pages += entries[i] >= PresentBit ? 1u : 0;
-            }
+            var count = (long)Math.Min(Batch, (length - at) / AddressSpace.PageSize);
+            var offset = (long)((host + at) / AddressSpace.PageSize * sizeof(ulong));
+            if (HostCalls.Call(HostSys.Pread64, s_pageMap, (nint)entries, count * sizeof(ulong), offset) != count * sizeof(ulong))
+                break;
+            for (var i = 0; i < count; i++)
+                pages += entries[i] >= PresentBit ? 1u : 0;
         }
 
         return pages;

@@ -26,8 +26,8 @@ public readonly unsafe struct UserMemory(AddressSpace space)
             return true;
         }
 
-        value = default;
-        return false;
+        Unsafe.SkipInit(out value);
+        return TryRead(address, new Span<byte>(Unsafe.AsPointer(ref value), sizeof(T)));
     }
 
     /// <summary>Writes a value, all or nothing. False: EFAULT.</summary>
@@ -35,7 +35,7 @@ public readonly unsafe struct UserMemory(AddressSpace space)
         where T : unmanaged
     {
         if (!space.TryGetPointer(address, (ulong)sizeof(T), PagePermission.Write, out var p))
-            return false;
+            return TryWrite(address, new ReadOnlySpan<byte>(&value, sizeof(T)));
         Unsafe.WriteUnaligned(p, value);
         return true;
     }
@@ -44,7 +44,7 @@ public readonly unsafe struct UserMemory(AddressSpace space)
     public bool TryRead(ulong address, Span<byte> destination)
     {
         if (!space.TryGetPointer(address, (uint)destination.Length, PagePermission.Read, out var p))
-            return false;
+            return space.Allows(address, (uint)destination.Length, PagePermission.Read) && space.Read(address, destination) == destination.Length;
         new ReadOnlySpan<byte>(p, destination.Length).CopyTo(destination);
         return true;
     }
@@ -53,7 +53,7 @@ public readonly unsafe struct UserMemory(AddressSpace space)
     public bool TryWrite(ulong address, ReadOnlySpan<byte> source)
     {
         if (!space.TryGetPointer(address, (uint)source.Length, PagePermission.Write, out var p))
-            return false;
+            return space.Allows(address, (uint)source.Length, PagePermission.Write) && space.Write(address, source) == source.Length;
         source.CopyTo(new Span<byte>(p, source.Length));
         return true;
     }
@@ -88,7 +88,7 @@ public readonly unsafe struct UserMemory(AddressSpace space)
         usable = AddressSpace.PageSize - (address % AddressSpace.PageSize);
         while (usable < length && space.Allows(address + usable, 1, access))
             usable += AddressSpace.PageSize;
-        usable = Math.Min(usable, length);
+        usable = space.ContiguousAt(address, Math.Min(usable, length));
         return TryGet(address, usable, access, out pointer);
     }
 

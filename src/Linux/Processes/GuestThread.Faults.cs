@@ -106,6 +106,16 @@ public sealed unsafe partial class GuestThread
         Process.Force(this, SignalInfo.Fault(Signal.Segv, SignalInfo.FromKernel, 0));
     }
 
+    /// <summary>Sends the SIGSEGV of an argument of the vsyscall page that is no address of user space. False when it is one.</summary>
+    internal bool RefuseKernelAddress(ulong address)
+    {
+        if (address <= EndOfUserSpace)
+            return false;
+        (TrapNumber, TrapError, TrapAddress) = (ExceptionVector.PageFault, WriteFault | UserFault, address);
+        Process.Force(this, SignalInfo.Fault(Signal.Segv, SegvMapError, address));
+        return true;
+    }
+
     private SignalInfo PageFault(ulong address, uint error, FaultKind kind)
     {
         TrapAddress = address;
@@ -158,10 +168,9 @@ public sealed unsafe partial class GuestThread
     // False when the address is none of this guest's.
     private bool TakeBusFault(out ulong address)
     {
-        var space = Process.Memory.Space;
-        address = (ulong)_busFaults->Address - (ulong)space.Base;
+        var host = (nint)_busFaults->Address;
         _busFaults->Address = 0;
-        if (address >= space.WindowSize)
+        if (!Process.Memory.Space.TryGuestAddress(host, out address))
             return false;
         Process.Memory.RepairAt(address);
         return true;

@@ -41,6 +41,9 @@ public sealed class LinuxKernel
     /// <summary>Directory in which absolute paths are looked up first (no slash at its end, one char per byte), or null.</summary>
     public string? Root { get; init; }
 
+    /// <summary>See <see cref="LinuxOptions.Layout"/>.</summary>
+    public Loading.AddressLayout? Layout { get; init; }
+
     /// <summary>Where absolute paths begin.</summary>
     internal Files.RootDirectories Roots => _roots ?? Interlocked.CompareExchange(ref _roots, new Files.RootDirectories(Root), null) ?? _roots!;
 

@@ -1,7 +1,9 @@
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Memory;
 using DynaTrans.Linux.Signals;
 using DynaTrans.Linux.Syscalls;
+using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Linux.Processes;
@@ -15,6 +17,9 @@ internal static unsafe class Vsyscall
     private const ulong Page = 0xFFFF_FFFF_FF60_0000;
     private const ulong EntrySize = 0x400;
     private const int GetTimeOfDay = 0, Time = 1, GetCpu = 2;
+
+    /// <summary>What /proc/self/maps says of the page.</summary>
+    public static MemoryArea Area { get; } = new(Page, Page + AddressSpace.PageSize, PagePermission.Execute, false, null, 0, "[vsyscall]");
 
     /// <summary>True when an address is in the page.</summary>
     public static bool Contains(ulong address) => address - Page < 0x1000;
@@ -33,6 +38,9 @@ internal static unsafe class Vsyscall
             return;
         }
 
+        // Both arguments are results; time has one.
+        if (thread.RefuseKernelAddress(r[Slot.Rdi]) || (entry != Time && thread.RefuseKernelAddress(r[Slot.Rsi])))
+            return;
         var name = entry switch { GetTimeOfDay => 96UL, Time => 201UL, _ => 309UL };
         var context = new SyscallContext(thread, Abi.X64, r[Slot.Rdi], r[Slot.Rsi], entry == GetCpu ? 0 : r[Slot.Rdx], 0, 0, 0);
         var result = SyscallTable.Default.Find(Abi.X64, name)!.Invoke(context);

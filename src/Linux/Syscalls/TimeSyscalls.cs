@@ -259,7 +259,7 @@ internal static unsafe class TimeSyscalls
                 return -Errno.EINVAL;
         }
 
-        var resident = (long)c.Process.Memory.Space.MappedPages * 4;
+        var resident = (long)(c.Process.Memory.ResidentLength / 1024);
         return UsageLayout.TryWrite(c, c.A1, time, c.I0 == Self ? resident : 0) ? 0 : -Errno.EFAULT;
     }
 }

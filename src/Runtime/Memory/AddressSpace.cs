@@ -255,18 +255,32 @@ public sealed unsafe class AddressSpace : IDisposable
         return done;
     }
 
+    /// <summary>
+    /// The pieces of a range that are contiguous in the host, for calls of the host about a range: one, but where windows meet.
+    /// </summary>
+    /// <param name="address">First address.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="make">Make windows that do not exist yet; else what lies in them is left out: it has no memory of the host.</param>
+    /// <exception cref="OutOfMemoryException">The host has no room for a window.</exception>
+    public IEnumerable<HostPiece> HostPieces(ulong address, ulong length, bool make)
+    {
+        if (make && !InMainWindow(address, length))
+            MakeWindows(address, length);
+        for (ulong done = 0; done < length;)
+        {
+            var piece = ContiguousAt(address + done, length - done);
+            if (ExistingHostAddress(address + done) is var host and not 0)
+                yield return new HostPiece(address + done, host, piece);
+            done += piece;
+        }
+    }
+
     /// <summary>Makes the windows of a range, for a host that is about to put something there. False: the host has no room.</summary>
     public bool TryMakeWindows(ulong address, ulong length)
     {
         try
         {
-            for (ulong done = 0; done < length;)
-            {
-                HostAt(address + done);
-                Piece(address + done, length - done, out var piece);
-                done += piece;
-            }
-
+            MakeWindows(address, length);
             return true;
         }
         catch (OutOfMemoryException)
@@ -447,6 +461,18 @@ public sealed unsafe class AddressSpace : IDisposable
             return window;
         }
     }
+
+    private void MakeWindows(ulong address, ulong length)
+    {
+        for (ulong done = 0; done < length;)
+        {
+            HostAt(address + done);
+            Piece(address + done, length - done, out var piece);
+            done += piece;
+        }
+    }
+
+    private nint ExistingHostAddress(ulong address) => (nint)ExistingHostAt(address);
 
     // Beside its neighbours where there is room: then a buffer that goes on in the next window is one in the host, too.
     private byte* ReserveWindow(int index)

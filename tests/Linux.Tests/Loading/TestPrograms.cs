@@ -1,5 +1,6 @@
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Loading;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -51,13 +52,22 @@ internal static class TestPrograms
     }
 
     /// <summary>Runs a file.</summary>
-    public static (int Status, string Messages) RunFile(string file, bool translated = false, params string[] arguments)
+    public static (int Status, string Messages) RunFile(string file, bool translated = false, params string[] arguments) =>
+        RunFile(file, translated ? 0 : null, null, arguments);
+
+    /// <summary>Runs a file.</summary>
+    /// <param name="file">The program.</param>
+    /// <param name="threshold">Entries after which a block is translated; null: all is interpreted.</param>
+    /// <param name="layout">Where its parts go.</param>
+    /// <param name="arguments">Its arguments.</param>
+    public static (int Status, string Messages) RunFile(string file, int? threshold, AddressLayout? layout, params string[] arguments)
     {
         var messages = new StringWriter();
         var status = LinuxHost.Run(new LinuxOptions
         {
             Program = file, Arguments = arguments, Environment = ["HOME=/"], Error = messages, ForwardSignals = false,
-            TranslatorFactory = translated ? () => new Translator(new TranslatorOptions(Threshold: 0, Background: false)) : null,
+            Layout = layout,
+            TranslatorFactory = threshold is { } entries ? () => new Translator(new TranslatorOptions(Threshold: entries, Background: false)) : null,
         });
         return (status, messages.ToString());
     }

@@ -15,7 +15,7 @@ internal static class MemoryMaps
     public static string Maps(GuestProcess process)
     {
         var text = new StringBuilder();
-        foreach (var area in process.Memory.Areas())
+        foreach (var area in AreasOf(process))
             AppendLine(text, area);
         return text.ToString();
     }
@@ -24,7 +24,7 @@ internal static class MemoryMaps
     public static string Detailed(GuestProcess process)
     {
         var text = new StringBuilder();
-        foreach (var area in process.Memory.Areas())
+        foreach (var area in AreasOf(process))
         {
             AppendLine(text, area);
             text.Append(CultureInfo.InvariantCulture, $"Size:           {area.Length / KiB,8} kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\n");
@@ -54,6 +54,10 @@ internal static class MemoryMaps
         AppendUse(text, sum, true);
         return text.ToString();
     }
+
+    // With the page that belongs to every x86-64 process without being mapped.
+    private static IEnumerable<MemoryArea> AreasOf(GuestProcess process) =>
+        process.Is32 ? process.Memory.Areas() : process.Memory.Areas().Append(Vsyscall.Area);
 
     private static void AppendUse(StringBuilder text, in MemoryUse use, bool isSum)
     {

@@ -49,9 +49,8 @@ internal static class ProcessStatus
         fields[18] = Number(nice);
         fields[19] = Number(Threads(process));
         fields[21] = Number(process.Kernel.StartTime * TicksPerSecond / Stopwatch.Frequency);
-        var pages = process.Memory.Space.MappedPages;
-        fields[22] = Number((long)(pages * AddressSpace.PageSize));
-        fields[23] = Number((long)pages);
+        fields[22] = Number((long)process.Memory.TotalLength);
+        fields[23] = Number((long)(process.Memory.ResidentLength / AddressSpace.PageSize));
         fields[24] = ulong.MaxValue.ToString(CultureInfo.InvariantCulture);
         fields[37] = "17";
         return string.Join(' ', fields) + "\n";
@@ -60,8 +59,8 @@ internal static class ProcessStatus
     /// <summary>/proc/N/statm.</summary>
     public static string Statm(GuestProcess process)
     {
-        var pages = process.Memory.Space.MappedPages;
-        return Text($"{pages} {pages} 0 0 0 {pages} 0\n");
+        var pages = process.Memory.TotalLength / AddressSpace.PageSize;
+        return Text($"{pages} {process.Memory.ResidentLength / AddressSpace.PageSize} 0 0 0 {pages} 0\n");
     }
 
     /// <summary>/proc/N/status.</summary>
@@ -156,7 +155,7 @@ internal static class ProcessStatus
         if (adjust == ProcessSettings.MinOomScoreAdjust)
             return "0\n";
         var total = HostCalls.LineOf(HostCalls.ReadText("/proc/meminfo"), "MemTotal:")?.Split(' ')[0];
-        var used = ulong.TryParse(total, out var kib) && kib > 0 ? (long)(process.Memory.Space.MappedPages * PageKiB * Scale / kib) : 0;
+        var used = ulong.TryParse(total, out var kib) && kib > 0 ? (long)(process.Memory.ResidentLength / 1024 * Scale / kib) : 0;
         return Text($"{Math.Max(0, (Scale + used + adjust) * 2 / 3)}\n");
     }
 
@@ -176,10 +175,11 @@ internal static class ProcessStatus
                 libraries += kib;
         }
 
-        var resident = process.Memory.Space.MappedPages * PageKiB;
+        var size = process.Memory.TotalLength / 1024;
+        var resident = process.Memory.ResidentLength / 1024;
         foreach (var (name, kib) in new[]
         {
-            ("VmPeak", resident), ("VmSize", resident), ("VmLck", process.Memory.LockedLength / 1024), ("VmPin", 0UL), ("VmHWM", resident), ("VmRSS", resident),
+            ("VmPeak", size), ("VmSize", size), ("VmLck", process.Memory.LockedLength / 1024), ("VmPin", 0UL), ("VmHWM", resident), ("VmRSS", resident),
             ("RssAnon", resident), ("RssFile", 0UL), ("RssShmem", 0UL), ("VmData", data), ("VmStk", stack), ("VmExe", code),
             ("VmLib", libraries), ("VmPTE", resident / 512), ("VmSwap", 0UL), ("HugetlbPages", 0UL),
         })
