@@ -5,6 +5,7 @@ using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 using Iced.Intel;
@@ -55,7 +56,7 @@ internal sealed unsafe class Guest : IDisposable
             _translator = new Translator(new TranslatorOptions(Threshold, Background: false, MaxWeight: alone ? 1 : RegionBuilder.MaxWeight, Access: access));
         Cache = new BlockCache(_space, _translator);
         _cpu = new Vcpu(Cache);
-        _cpu.State->Mode = (ushort)GuestMode.Linux64;
+        CodeModes.Start(_cpu.State, GuestMode.Linux64);
     }
 
     /// <summary>The blocks made so far.</summary>

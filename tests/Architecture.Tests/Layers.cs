@@ -34,14 +34,15 @@ internal static class Layers
             ["State"] = ["SoftFloat"],
             ["Memory"] = ["State"],
             ["Host"] = ["State"],
-            ["Helpers"] = ["SoftFloat", "State", "Memory", "Host"],
+            ["Segmentation"] = ["State", "Memory"],
+            ["Helpers"] = ["SoftFloat", "State", "Memory", "Host", "Segmentation"],
 
             // A cache knows the vCPUs that execute from it: they drop what they know of blocks that are gone.
             ["Translation"] = ["State", "Memory", "Execution"],
 
             // The interpreter's loop runs on behalf of a vCPU and follows its caches from block to block.
             ["Interpretation"] = ["State", "Memory", "Helpers", "Translation", "Execution"],
-            ["Execution"] = ["State", "Memory", "Host", "Helpers", "Translation", "Interpretation"],
+            ["Execution"] = ["State", "Memory", "Host", "Segmentation", "Helpers", "Translation", "Interpretation"],
         },
         ["IlBackend"] = new()
         {

@@ -5,6 +5,7 @@ using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 using Iced.Intel;
@@ -79,7 +80,7 @@ internal sealed unsafe class BareMachine : IDisposable
     public Vcpu NewCpu(bool is64)
     {
         var cpu = new Vcpu(Cache);
-        cpu.State->Mode = (ushort)(is64 ? GuestMode.Linux64 : GuestMode.Linux32);
+        CodeModes.Start(cpu.State, is64 ? GuestMode.Linux64 : GuestMode.Linux32);
         cpu.State->Slots[Slot.Rip] = Code;
         cpu.State->Slots[Slot.Rsp] = Stack - 0x100;
         return cpu;

@@ -3,6 +3,7 @@ using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 
@@ -62,7 +63,7 @@ public sealed unsafe class LockStepTests
         space.Map(Data, AddressSpace.PageSize, PagePermission.Read | PagePermission.Write);
         space.Write(Code, code);
         using var vcpu = new Vcpu(cache);
-        vcpu.State->Mode = (ushort)GuestMode.Linux32;
+        CodeModes.Start(vcpu.State, GuestMode.Linux32);
         vcpu.State->Slots[Slot.Rip] = Code;
         var cause = vcpu.Run();
         statistics = cache.Statistics;

@@ -4,6 +4,7 @@ using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Helpers.X87;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.SoftFloat;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
@@ -136,7 +137,7 @@ public sealed unsafe class X87ExecutionTests
         a.fnstenv(__[0x40]);
         a.hlt();
         m.Assemble(a);
-        m.State->Mode = (ushort)(GuestMode.Code16 | GuestMode.Real);
+        CodeModes.Start(m.State, GuestMode.Code16 | GuestMode.Real);
         m.State->Slots[Slot.Rip] = 0x4000;
         Segment(m, 1, 0xC00);
         Segment(m, 3, 0x2000);

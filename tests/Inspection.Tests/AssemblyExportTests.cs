@@ -9,6 +9,7 @@ using DynaTrans.Inspection.Assemblies;
 using DynaTrans.Inspection.Text;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 using Xunit.Abstractions;
@@ -59,7 +60,7 @@ public sealed unsafe class AssemblyExportTests(ITestOutputHelper output)
         using var cache = new BlockCache(memory);
         using var vcpu = new Vcpu(cache);
         var s = vcpu.State;
-        s->Mode = (ushort)mode;
+        CodeModes.Start(s, mode);
         var random = new Random(Seed);
         var faults = 0;
         for (var round = 0; round < Rounds; round++)

@@ -1,8 +1,10 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Linux.Processes;
 using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Helpers.X87;
 using DynaTrans.Runtime.Host;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Cli.Bare;
@@ -14,25 +16,28 @@ internal static unsafe class StateTransfer
     private const int Gs = 5;
     private const int TagEmpty = 3;
 
+    private static readonly DescriptorTable* s_linuxTable = ThreadDescriptors.CreateTable();
+
     /// <summary>Puts the processor into the state that a case starts with; nothing of an earlier case is left.</summary>
     public static void Load(CpuState* s, ExecCase c)
     {
         var from = c.Registers;
         var isReal = c.Mode == BareMode.Real;
-        s->Mode = (ushort)Mode(c.Mode, c.Ring);
-        s->Selectors = !c.HasLinuxSelectors ? SelectorRules.Any : c.Mode == BareMode.Long64 ? SelectorRules.Linux64 : SelectorRules.Linux32;
+        CodeModes.Start(s, Mode(c.Mode, c.Ring));
+        s->IsLongMode |= c.HasLinuxSelectors;
+        s->Execution.Gdt = c.HasLinuxSelectors ? s_linuxTable : DescriptorTable.Flat;
         for (var i = 0; i < 16; i++)
             s->Slots[i] = from.Gpr[i];
         s->Slots[Slot.Rip] = from.Rip;
         CpuAccess.SetEflags(s, from.Rflags);
         for (var i = 0; i < 6; i++)
         {
-            var segment = CpuAccess.Segment(s, i);
-            segment->Selector = from.Selectors[i];
-            segment->Limit = isReal ? ushort.MaxValue : uint.MaxValue;
+            CpuAccess.Segment(s, i)->Selector = from.Selectors[i];
             s->Slots[Slot.EsBase + i] = isReal ? (ulong)from.Selectors[i] << 4 : 0;
         }
 
+        if (c.HasLinuxSelectors && SegmentLoads.IsNull(s->Cs.Selector))
+            s->Cs.Selector = c.Mode == BareMode.Long64 ? ThreadDescriptors.Code64 : ThreadDescriptors.Code32;
         s->Slots[Slot.EsBase + Fs] = from.FsBase ?? s->Slots[Slot.EsBase + Fs];
         s->Slots[Slot.EsBase + Gs] = from.GsBase ?? s->Slots[Slot.EsBase + Gs];
         LoadX87(s, from);

@@ -19,7 +19,9 @@ public enum GuestMode : ushort
     /// <summary>The stack segment is 32 bits wide (ESP); implied by <see cref="Code64"/>.</summary>
     Stack32 = 4,
 
-    /// <summary>ES, CS, SS and DS have base 0 and limit 4 GiB; FS and GS have any base and no limit check. Always in 64-bit mode.</summary>
+    /// <summary>
+    /// ES, CS, SS and DS have base 0 and limit 4 GiB, and data can be read and written in them; FS and GS have any base. Always in 64-bit mode.
+    /// </summary>
     Flat = 8,
 
     /// <summary>Real-address mode: segment base = selector * 16, limit 64 KiB.</summary>
@@ -33,6 +35,12 @@ public enum GuestMode : ushort
 
     /// <summary>EFLAGS.AC is set at ring 3 with CR0.AM: data accesses check alignment. Lifted like the mode without it, and interpreted.</summary>
     AlignmentChecked = 128,
+
+    /// <summary>FS has a limit below 4 GiB or cannot be read and written (a null selector, say): accesses are checked. Not in 64-bit mode.</summary>
+    CheckedFs = 256,
+
+    /// <summary>The same of GS.</summary>
+    CheckedGs = 512,
 
     /// <summary>A 32-bit Linux program's mode.</summary>
     Linux32 = Code32 | Stack32 | Flat | User,

@@ -156,6 +156,9 @@ public enum HelperId : ushort
     /// <summary>(segment register index, selector) loads it or raises the exception.</summary>
     LoadSegment,
 
+    /// <summary>sldt: gives the selector of the local descriptor table.</summary>
+    LocalTableSelector,
+
     /// <summary>arpl to memory: (linear address, new selector, 1 when it differs); else memory is not written.</summary>
     StoreSelector,
 

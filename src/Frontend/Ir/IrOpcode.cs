@@ -133,8 +133,10 @@ public enum IrOpcode : byte
     /// <summary>dst = linear address of ea (segment base added, truncated to the mode's linear width): what helpers take as address.</summary>
     LinearAddress,
 
-    /// <summary>Raises #SS (segment SS) or #GP when [slot[A], slot[A] + Imm - 1] is not inside the limit of segment Seg; in
-    /// 64-bit mode #GP when slot[A], a branch target, is not canonical. Never in flat modes of 16 and 32 bits.</summary>
+    /// <summary>
+    /// Raises #SS (segment SS) or #GP when [slot[A], slot[A] + n - 1] is not inside the limit of segment Seg, or the segment not of a type that
+    /// allows the access; Imm is n and a <see cref="SegmentAccess"/>. In 64-bit mode #GP when slot[A], a branch target, is not canonical.
+    /// </summary>
     CheckLimit,
 
     /// <summary>dst = Size bytes at ea, zero-extended.</summary>
@@ -231,6 +233,19 @@ public enum JumpKind : byte
 
     /// <summary>A far transfer: the code context may be another one, so the target is no place in the present one.</summary>
     Far,
+}
+
+/// <summary>What <see cref="IrOpcode.CheckLimit"/> checks besides the limit: bits above the number of bytes.</summary>
+public static class SegmentAccess
+{
+    /// <summary>The segment must be one that can be written; else one that can be read.</summary>
+    public const int Write = 1 << 16;
+
+    /// <summary>The limit counts alone: a jump in the code segment.</summary>
+    public const int Execute = 1 << 17;
+
+    /// <summary>The number of bytes.</summary>
+    public const int SizeMask = (1 << 16) - 1;
 }
 
 /// <summary>Why execution left the executors and who has to act; one owner each.</summary>

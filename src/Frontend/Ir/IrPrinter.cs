@@ -59,7 +59,7 @@ public static class IrPrinter
             IrOpcode.Lea or IrOpcode.LinearAddress or IrOpcode.Load => $"{dst} = {sized} {Address(op)}",
             IrOpcode.LoadSigned => $"{dst} = {sized}to{op.Sub} {Address(op)}",
             IrOpcode.Store => $"{sized} {Address(op)} = {Sum(op.C, op.Imm)}",
-            IrOpcode.CheckLimit => $"checklimit {Slot.Name(op.Seg)[..2]}, {Slot.Name(op.A)}, {Number(op.Imm)} bytes",
+            IrOpcode.CheckLimit => $"checklimit {Slot.Name(op.Seg)[..2]}, {Slot.Name(op.A)}, {Number(op.Imm & SegmentAccess.SizeMask)} bytes{((op.Imm & SegmentAccess.Write) != 0 ? " written" : "")}",
             IrOpcode.VLoad => $"{VSlot.Name(op.Dst)} = {sized} {Address(op)}{aligned}",
             IrOpcode.VStore => $"{sized} {Address(op)} = {VSlot.Name(op.C)}{aligned}",
             IrOpcode.VMov or IrOpcode.VMovMmx => $"{VSlot.Name(op.Dst)} = {name} {VSlot.Name(op.B)}",

@@ -63,6 +63,6 @@ internal static unsafe class BitTests
         var offset = c.OffsetOperand(0, out var addressBytes);
         var start = c.Temp();
         LiftContext.Fill(ref c.Op(IrOpcode.Lea, addressBytes, start, Slot.Zero, Slot.Zero), offset);
-        return c.At(c.Emit(IrOpcode.Add, addressBytes, start, bytes), 0, addressBytes, c.Insn.MemorySegment, size);
+        return c.At(c.Emit(IrOpcode.Add, addressBytes, start, bytes), 0, addressBytes, c.Insn.MemorySegment, size, c.Insn.Mnemonic != Mnemonic.Bt);
     }
 }

@@ -136,7 +136,7 @@ internal static unsafe class Branches
         if (c.IsFlat && !c.Is64)
             return;
         var slot = c.ToSlot(8, target);
-        c.Op(IrOpcode.CheckLimit, 4, Slot.Void, slot, Val.Const(1)).Seg = (byte)Slot.CsBase;
+        c.Op(IrOpcode.CheckLimit, 4, Slot.Void, slot, Val.Const(1 | SegmentAccess.Execute)).Seg = (byte)Slot.CsBase;
     }
 
     private static void CheckDirect(LiftContext c, ulong target)

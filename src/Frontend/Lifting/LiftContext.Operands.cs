@@ -137,7 +137,7 @@ public sealed partial class LiftContext
     public Address MemoryOperand(int size, int extraDisp = 0)
     {
         var offset = OffsetOperand(extraDisp, out var addressBytes);
-        return Segmented(offset, addressBytes, _insn.MemorySegment, size);
+        return Segmented(offset, addressBytes, _insn.MemorySegment, size, WritesMemory(_insn.MemorySegment));
     }
 
     /// <summary>The offset part of the memory operand (lea): segment not applied.</summary>
@@ -171,17 +171,23 @@ public sealed partial class LiftContext
         return new Address(baseSlot, indexSlot, scale, (int)signed, Slot.Zero, FlatForm(addressBytes));
     }
 
-    /// <summary>Adds the segment to an offset, with the limit check where the mode has one.</summary>
-    public Address Segmented(Address offset, int addressBytes, Register segment, int size)
+    /// <summary>Adds the segment to an offset, with the check of limit and type where the mode has one.</summary>
+    /// <param name="offset">The offset.</param>
+    /// <param name="addressBytes">Address size: 2, 4 or 8.</param>
+    /// <param name="segment">The segment register.</param>
+    /// <param name="size">Bytes that will be accessed; 0 for an address that is not accessed.</param>
+    /// <param name="writes">The bytes are written.</param>
+    public Address Segmented(Address offset, int addressBytes, Register segment, int size, bool writes = false)
     {
-        if (IsFlat && segment < Register.FS)
+        var isChecked = size > 0 && (IsChecked(segment) || (writes && IsWriteToCode(segment)));
+        if (IsFlat && segment < Register.FS && !isChecked)
             return offset;
         var seg = Registers.SegmentBase(segment);
-        if (!IsFlat && size > 0)
+        if (isChecked)
         {
             var t = Temp();
             Fill(ref Op(IrOpcode.Lea, Math.Min(addressBytes, 4), t, Slot.Zero, Slot.Zero), offset);
-            ref var check = ref Op(IrOpcode.CheckLimit, 4, Slot.Void, t, Val.Const(size));
+            ref var check = ref Op(IrOpcode.CheckLimit, 4, Slot.Void, t, Val.Const(writes ? size | SegmentAccess.Write : size));
             check.Seg = (byte)seg;
             offset = new Address(t, Slot.Zero, 0, 0, Slot.Zero, offset.Form);
         }
@@ -193,8 +199,8 @@ public sealed partial class LiftContext
     }
 
     /// <summary>The address [register + disp] in a segment, with address size <paramref name="addressBytes"/>.</summary>
-    public Address At(ushort register, int disp, int addressBytes, Register segment, int size) =>
-        Segmented(new Address(register, Slot.Zero, 0, disp, Slot.Zero, FlatForm(addressBytes)), addressBytes, segment, size);
+    public Address At(ushort register, int disp, int addressBytes, Register segment, int size, bool writes = false) =>
+        Segmented(new Address(register, Slot.Zero, 0, disp, Slot.Zero, FlatForm(addressBytes)), addressBytes, segment, size, writes);
 
     /// <summary>Size of the stack pointer in bytes: 2, 4 or 8.</summary>
     public int StackBytes => Mode.StackBytes();
@@ -221,7 +227,28 @@ public sealed partial class LiftContext
         AdjustStack(-size);
     }
 
-    private AddressForm FlatForm(int addressBytes) => addressBytes switch
+    // True when accesses through the segment register are checked in this mode.
+    private bool IsChecked(Register segment) => !IsFlat
+        || (segment == Register.FS && (Mode & GuestMode.CheckedFs) != 0) || (segment == Register.GS && (Mode & GuestMode.CheckedGs) != 0);
+
+    // Outside real mode a code segment cannot be written to; 64-bit code does not have segments.
+    private bool IsWriteToCode(Register segment) => segment == Register.CS && !Is64 && (Mode & GuestMode.Real) == 0;
+
+    // Asked only where it matters, for it is slow: whether the instruction writes its memory operand.
+    private bool WritesMemory(Register segment)
+    {
+        if ((!IsChecked(segment) && !IsWriteToCode(segment)) || (Mode & GuestMode.Real) != 0)
+            return false;
+        var info = _information.GetInfo(_insn, InstructionInfoOptions.NoRegisterUsage);
+        for (var i = 0; i < _insn.OpCount; i++)
+            if (_insn.GetOpKind(i) == OpKind.Memory
+                && info.GetOpAccess(i) is OpAccess.Write or OpAccess.CondWrite or OpAccess.ReadWrite or OpAccess.ReadCondWrite)
+                return true;
+        return false;
+    }
+
+    /// <summary>The form of an offset to which no segment is added.</summary>
+    public AddressForm FlatForm(int addressBytes) => addressBytes switch
     {
         8 => AddressForm.Flat64,
         4 => Is64 ? AddressForm.Segment64Offset32 : AddressForm.Flat32,

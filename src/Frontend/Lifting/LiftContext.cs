@@ -12,6 +12,7 @@ public sealed unsafe partial class LiftContext
 {
     private ushort _nextTemp;
     private ushort _nextVectorTemp;
+    private readonly InstructionInfoFactory _information = new();
     private Instruction _insn;
 
     /// <summary>The block being filled.</summary>

@@ -65,13 +65,15 @@ internal static unsafe class PrivilegedInstructions
             c.Exit(ExitCause.Halt);
     }
 
-    // sldt, str: no local descriptor table, and the selector that Linux gives the task register of user code.
+    // sldt and str; the selector that Linux gives the task register of user code.
     private static void Table(LiftContext c)
     {
         if (c.IsReal)
             c.Raise(ExceptionVector.InvalidOpcode);
+        else if (c.Insn.Mnemonic == Mnemonic.Sldt)
+            WriteShort(c, c.Call(HelperId.LocalTableSelector));
         else
-            WriteShort(c, Val.Const(c.IsUser && c.Insn.Mnemonic == Mnemonic.Str ? TaskSelector : 0));
+            WriteShort(c, Val.Const(c.IsUser ? TaskSelector : 0));
     }
 
     private static void Smsw(LiftContext c) => WriteShort(c, Val.Const(c.IsReal ? 0x10 : MachineStatus));

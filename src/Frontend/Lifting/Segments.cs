@@ -35,6 +35,7 @@ internal static unsafe class Segments
     {
         var selector = c.IsMemory(1) ? c.Load(2, c.MemoryOperand(2)) : c.Copy(2, c.ReadRegister(c.Insn.Op1Register));
         Load(c, c.Insn.Op0Register, selector);
+        EndBlock(c);
     }
 
     /// <summary>mov r/m, sreg: memory is always 16 bits, a register is zero-extended.</summary>
@@ -61,6 +62,7 @@ internal static unsafe class Segments
         var selector = c.Load(2, c.StackAt(0, 2));
         Load(c, c.Insn.Op0Register, selector);
         c.AdjustStack(size);
+        EndBlock(c);
     }
 
     private static void Load(LiftContext c, Register register, ushort selector) =>
@@ -81,6 +83,14 @@ internal static unsafe class Segments
             _ => Iced.Intel.Register.SS,
         }, selector);
         c.WriteRegister(register, offset);
+        EndBlock(c);
+    }
+
+    // In 16- and 32-bit protected mode the mode follows from all segment registers.
+    private static void EndBlock(LiftContext c)
+    {
+        if (!c.IsReal && !c.Is64)
+            c.JumpIndirect(c.Copy(8, Val.Const((long)c.NextRip)), JumpKind.Far);
     }
 
     private static void ReadBase(LiftContext c) =>

@@ -42,11 +42,8 @@ internal static unsafe class StackFrames
     private static void Xlatb(LiftContext c)
     {
         var addressBytes = c.Insn.MemoryBase.GetSize();
-        var form = c.At(Slot.Rbx, 0, addressBytes, c.Insn.MemorySegment, 0);
-        var index = c.Copy(1, Slot.Rax);
-        var address = c.IsFlat
-            ? form with { Index = index }
-            : c.Segmented(new Address(Slot.Rbx, index, 0, 0, Slot.Zero, form.Form), addressBytes, c.Insn.MemorySegment, 1);
+        var offset = new Address(Slot.Rbx, c.Copy(1, Slot.Rax), 0, 0, Slot.Zero, c.FlatForm(addressBytes));
+        var address = c.Segmented(offset, addressBytes, c.Insn.MemorySegment, 1);
         c.WriteSlot(1, Slot.Rax, c.Load(1, address));
     }
 

@@ -48,7 +48,7 @@ internal static unsafe class Strings
         var size = c.OperandSize(0);
         var width = AddressBytes(c.Insn.Op0Kind);
         var value = c.Load(size, Source(c, size, width));
-        c.Store(size, Destination(c, size, width), value);
+        c.Store(size, Destination(c, size, width, writes: true), value);
         var step = Step(c, size);
         Advance(c, width, Slot.Rsi, step);
         Advance(c, width, Slot.Rdi, step);
@@ -60,7 +60,7 @@ internal static unsafe class Strings
             return;
         var size = c.OperandSize(0);
         var width = AddressBytes(c.Insn.Op0Kind);
-        c.Store(size, Destination(c, size, width), Slot.Rax);
+        c.Store(size, Destination(c, size, width, writes: true), Slot.Rax);
         Advance(c, width, Slot.Rdi, Step(c, size));
     }
 
@@ -151,7 +151,8 @@ internal static unsafe class Strings
 
     private static Address Source(LiftContext c, int size, int width) => c.At(Slot.Rsi, 0, width, c.Insn.MemorySegment, size);
 
-    private static Address Destination(LiftContext c, int size, int width) => c.At(Slot.Rdi, 0, width, Iced.Intel.Register.ES, size);
+    private static Address Destination(LiftContext c, int size, int width, bool writes = false) =>
+        c.At(Slot.Rdi, 0, width, Iced.Intel.Register.ES, size, writes);
 
     // The step is +size, or -size when DF (bit 10) is set, as what to subtract: (DF ? 2 * size : 0) - size.
     private static Val Step(LiftContext c, int size)

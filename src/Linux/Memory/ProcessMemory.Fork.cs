@@ -40,6 +40,7 @@ public sealed unsafe partial class ProcessMemory
                 return null;
             }
 
+            child.LocalDescriptors.CopyFrom(LocalDescriptors);
             try
             {
                 lock (child.Space.Lock)

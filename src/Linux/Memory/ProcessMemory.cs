@@ -41,6 +41,9 @@ public sealed partial class ProcessMemory
     /// <summary>The translations of its code.</summary>
     public BlockCache Cache { get; }
 
+    /// <summary>The local descriptor table.</summary>
+    public LocalDescriptors LocalDescriptors { get; } = new();
+
     /// <summary>Checked access for system calls.</summary>
     public UserMemory User => new(Space);
 
@@ -141,6 +144,7 @@ public sealed partial class ProcessMemory
 
         Cache.Dispose();
         Space.Dispose();
+        LocalDescriptors.Dispose();
     }
 
     /// <summary>Measures the resident memory, or null.</summary>

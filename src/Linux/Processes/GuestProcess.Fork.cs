@@ -77,10 +77,7 @@ public sealed unsafe partial class GuestProcess
         Personality = (Personality & ~0x0040_0000u) | program.Personality;
         var s = thread.State;
         s->Mode = (ushort)(program.Is32 ? GuestMode.Linux32 : GuestMode.Linux64);
-        s->Selectors = program.Is32 ? SelectorRules.Linux32 : SelectorRules.Linux64;
-        s->Cs.Selector = program.Is32 ? (ushort)0x23 : (ushort)0x33;
-        s->Ss.Selector = 0x2B;
-        s->Ds.Selector = s->Es.Selector = program.Is32 ? (ushort)0x2B : (ushort)0;
+        ThreadDescriptors.Start(s, program.Is32);
         FpuImage.Reset(s);
         s->Slots[Slot.Rip] = program.Entry;
         s->Slots[Slot.Rsp] = program.StackPointer;

@@ -17,6 +17,7 @@ public sealed unsafe partial class GuestThread
         var vcpu = process.Kernel.CreateVcpu(process.Memory);
         var to = vcpu.State;
         CopyGuestState(State, to);
+        ThreadDescriptors.OfThread(State).CopyTo(ThreadDescriptors.OfThread(to));
         to->Slots[Slot.Rax] = 0;
         return new GuestThread(process, tid, vcpu) { Blocked = _maskAfterwards ?? Blocked, Nice = Nice, Name = Name, TimerSlack = TimerSlack, DefaultTimerSlack = TimerSlack };
     }

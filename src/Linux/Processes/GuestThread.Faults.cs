@@ -1,3 +1,4 @@
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Linux.Memory;
@@ -35,7 +36,7 @@ public sealed unsafe partial class GuestThread
     {
         var s = State;
         var rip = s->Slots[Slot.Rip];
-        if (s->Execution.ExceptionVector == ExceptionVector.PageFault && s->Execution.FaultAddress == rip && !Process.Is32 && Vsyscall.Contains(rip))
+        if (s->Execution.ExceptionVector == ExceptionVector.PageFault && s->Execution.FaultAddress == rip && CpuAccess.Mode(s).Is64() && Vsyscall.Contains(rip))
         {
             Vsyscall.Serve(this);
             return;
@@ -85,7 +86,7 @@ public sealed unsafe partial class GuestThread
                 TrapError = 0;
                 Process.Force(this, SignalInfo.Fault(Signal.Segv, SignalInfo.FromKernel, 0));
                 break;
-            case ExceptionVector.Debug when Process.Memory.User.TryRead(rip - 1, out byte opcode) && opcode == 0xF1:
+            case ExceptionVector.Debug when Process.Memory.User.TryRead(LinearInstructionPointer - 1, out byte opcode) && opcode == 0xF1:
                 TrapNumber = vector;
                 TrapError = 0;
                 Process.Force(this, SignalInfo.Fault(Signal.Trap, TrapBreakpoint, rip));
@@ -98,12 +99,25 @@ public sealed unsafe partial class GuestThread
     }
 
     /// <summary>Sends the SIGSEGV of a general protection fault.</summary>
-    internal void RaiseGeneralProtection(uint error)
+    internal void RaiseGeneralProtection(uint error) => RaiseSegmentFault(ExceptionVector.GeneralProtection, error);
+
+    /// <summary>Sends the signal of a fault that has to do with a segment.</summary>
+    internal void RaiseSegmentFault(int vector, uint error)
     {
-        TrapNumber = ExceptionVector.GeneralProtection;
+        TrapNumber = vector;
         TrapError = error;
         State->Slots[Slot.Eflags] |= Eflags.RF;
-        Process.Force(this, SignalInfo.Fault(Signal.Segv, SignalInfo.FromKernel, 0));
+        var signal = vector is ExceptionVector.SegmentNotPresent or ExceptionVector.StackFault ? Signal.Bus : Signal.Segv;
+        Process.Force(this, SignalInfo.Fault(signal, SignalInfo.FromKernel, 0));
+    }
+
+    private ulong LinearInstructionPointer
+    {
+        get
+        {
+            var linear = State->Slots[Slot.Rip] + State->Slots[Slot.CsBase];
+            return CpuAccess.Mode(State).Is64() ? linear : (uint)linear;
+        }
     }
 
     /// <summary>Sends the SIGSEGV of an argument of the vsyscall page that is no address of user space. False when it is one.</summary>
@@ -142,8 +156,8 @@ public sealed unsafe partial class GuestThread
     private bool IsStoreByKernel()
     {
         Span<byte> bytes = stackalloc byte[15];
-        var length = Process.Memory.Space.Read(State->Slots[Slot.Rip], bytes);
-        var decoder = Decoder.Create(Process.Is32 ? 32 : 64, new ByteArrayCodeReader(bytes[..length].ToArray()));
+        var length = Process.Memory.Space.Read(LinearInstructionPointer, bytes);
+        var decoder = Decoder.Create(CpuAccess.Mode(State).Bitness(), new ByteArrayCodeReader(bytes[..length].ToArray()));
         return decoder.Decode().Mnemonic is Mnemonic.Sgdt or Mnemonic.Sidt or Mnemonic.Sldt or Mnemonic.Str or Mnemonic.Smsw;
     }
 

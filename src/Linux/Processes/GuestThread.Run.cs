@@ -2,6 +2,7 @@ using DynaTrans.Frontend.Ir;
 using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Syscalls;
 using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Linux.Processes;
@@ -104,6 +105,7 @@ public sealed unsafe partial class GuestThread
                     break;
             }
 
+            FollowLocalDescriptors();
             if (_leaving || ((IsInterrupted || _restarts.IsPending) && !HandleSignals()))
                 return;
         }
@@ -112,6 +114,10 @@ public sealed unsafe partial class GuestThread
     private void ServeSyscall64()
     {
         var r = State->Slots;
+
+        // The kernel returns with the stack segment of its own choice.
+        if (State->Ss.Selector != ThreadDescriptors.Data)
+            SegmentLoads.ReloadUser(State, 2, ThreadDescriptors.Data);
         r[Slot.Rcx] = r[Slot.Rip];
         r[Slot.R8 + 3] = CpuAccess.GetEflags(State);
         Serve(Abi.X64, r[Slot.Rax], r[Slot.Rdi], r[Slot.Rsi], r[Slot.Rdx], r[Slot.R8 + 2], r[Slot.R8], r[Slot.R8 + 1]);

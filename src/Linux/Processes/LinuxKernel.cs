@@ -179,6 +179,7 @@ public sealed class LinuxKernel
     internal Vcpu CreateVcpu(ProcessMemory memory)
     {
         var vcpu = new Vcpu(memory.Cache) { ChecksAlignment = true };
+        ThreadDescriptors.Attach(vcpu, memory);
         VcpuCreated?.Invoke(vcpu);
         return vcpu;
     }
@@ -186,6 +187,7 @@ public sealed class LinuxKernel
     internal void Dispose(Vcpu vcpu)
     {
         VcpuEnding?.Invoke(vcpu);
+        ThreadDescriptors.Detach(vcpu);
         vcpu.Dispose();
     }
 

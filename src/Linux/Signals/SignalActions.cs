@@ -5,7 +5,8 @@ namespace DynaTrans.Linux.Signals;
 /// <param name="Flags">SA_*.</param>
 /// <param name="Restorer">Guest address of the code that returns from the handler, with SA_RESTORER.</param>
 /// <param name="Mask">Signals blocked while the handler runs.</param>
-public readonly record struct SignalAction(ulong Handler, uint Flags, ulong Restorer, ulong Mask)
+/// <param name="Is32">It was set through the i386 interface: the handler is 32-bit code and gets a frame of that kind.</param>
+public readonly record struct SignalAction(ulong Handler, uint Flags, ulong Restorer, ulong Mask, bool Is32 = false)
 {
     /// <summary>SIG_DFL.</summary>
     public const ulong Default = 0;

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Linux.Processes;
-using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Linux.Signals;
@@ -21,11 +21,11 @@ internal static unsafe partial class SignalFrames
     private const int RedZone = 128;
 
     // Segment registers by number.
-    private const int ExtraSegment = 0, CodeSegment = 1, StackSegment = 2, DataSegment = 3;
+    private const int ExtraSegment = 0, StackSegment = 2, DataSegment = 3;
 
     /// <summary>Builds the frame and points the registers at the handler. False: the stack is not writable; nothing has changed.</summary>
     public static bool TryBuild(GuestThread thread, in SignalInfo info, in SignalAction action, ulong mask) =>
-        thread.Process.Is32
+        action.Is32
             ? (action.Flags & SignalFlags.Info) != 0 ? TryBuild32Info(thread, info, action, mask) : TryBuild32(thread, info, action, mask)
             : TryBuild64(thread, info, action, mask);
 
@@ -61,22 +61,23 @@ internal static unsafe partial class SignalFrames
         thread.AlternateStack = stack;
     }
 
-    // The return to user mode loads CS, SS and the instruction pointer; what is wrong with them is a fault of the program there.
-    private static SigreturnResult Check(CpuState* s, uint codeSelector, uint stackSelector)
+    // The return to user mode loads CS, SS and the instruction pointer; what is wrong with them is a fault of the program there, which sees
+    // the selectors that could not be loaded.
+    private static SigreturnResult Return(CpuState* s, uint code, uint stack)
     {
-        codeSelector = (codeSelector | 3) & 0xFFFF;
-        stackSelector = (stackSelector | 3) & 0xFFFF;
-        if (codeSelector != s->Cs.Selector)
-            return new SigreturnResult(true, codeSelector & 0xFFFC);
-        var rip = s->Slots[Slot.Rip];
-        if (rip >= 1UL << 47 && rip < 0xFFFF_8000_0000_0000)
-            return new SigreturnResult(true, 0);
-        if (stackSelector == s->Ss.Selector)
-            return SigreturnResult.Done;
-        if (!SegmentHelpers.CanLoadUser(s, StackSegment, (ushort)stackSelector))
-            return new SigreturnResult(true, stackSelector & 0xFFFC);
-        SegmentHelpers.ReloadUser(s, StackSegment, (ushort)stackSelector);
-        return SigreturnResult.Done;
+        var (codeSelector, stackSelector) = ((ushort)(code | 3), (ushort)(stack | 3));
+        var fault = ThreadDescriptors.Return(s, codeSelector, stackSelector);
+        s->Cs.Selector = codeSelector;
+        s->Ss.Selector = stackSelector;
+        return new SigreturnResult(true, fault);
+    }
+
+    // 64-bit code gets a stack segment that can be loaded (force_valid_ss). Whether it is present does matter here.
+    private static ushort ValidStack(CpuState* s, ushort selector)
+    {
+        const ulong Present = 1 << 15, Ring3 = 3 << 13, CodeOrData = 1 << 12, Code = 1 << 11, Writable = 1 << 9;
+        var rights = SegmentQueries.Rights(s, selector) & (Present | Ring3 | CodeOrData | Code | Writable);
+        return rights == (Present | Ring3 | CodeOrData | Writable) ? selector : ThreadDescriptors.Data;
     }
 
     private static void Put16(Span<byte> to, int at, uint value) => BinaryPrimitives.WriteUInt16LittleEndian(to[at..], (ushort)value);
@@ -97,10 +98,8 @@ internal static unsafe partial class SignalFrames
 
 /// <summary>How sigreturn ended.</summary>
 /// <param name="IsRestored">False: the frame is not readable or its floating-point state not valid, SIGSEGV takes the place of the return.</param>
-/// <param name="Protection">Error code of the general protection fault that the return raises with what it restored, or null.</param>
-internal readonly record struct SigreturnResult(bool IsRestored, uint? Protection)
+/// <param name="Fault">Vector and error code of the exception that the return raises with what it restored, or null.</param>
+internal readonly record struct SigreturnResult(bool IsRestored, (int Vector, uint Error)? Fault)
 {
-    public static SigreturnResult Done => new(true, null);
-
     public static SigreturnResult Bad => new(false, null);
 }

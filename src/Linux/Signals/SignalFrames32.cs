@@ -1,6 +1,6 @@
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Linux.Processes;
-using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Linux.Signals;
@@ -20,9 +20,6 @@ internal static unsafe partial class SignalFrames
     // In the order of struct sigcontext_32, from offset 16.
     private static readonly ushort[] s_order32 =
         [Slot.Rdi, Slot.Rsi, Slot.Rbp, Slot.Rsp, Slot.Rbx, Slot.Rdx, Slot.Rcx, Slot.Rax];
-
-    // __USER_DS.
-    private const ushort UserData = 0x2B;
 
     private static readonly int[] s_segmentOrder32 = [5, 4, 0, 3];
 
@@ -151,9 +148,9 @@ internal static unsafe partial class SignalFrames
         s->Slots[Slot.Rax] = eax;
         s->Slots[Slot.Rdx] = edx;
         s->Slots[Slot.Rcx] = ecx;
-        for (var i = ExtraSegment; i <= DataSegment; i++)
-            if (i != CodeSegment && CpuAccess.Segment(s, i)->Selector != UserData)
-                SegmentHelpers.ReloadUser(s, i, UserData);
+        SegmentLoads.ReloadUser(s, ExtraSegment, ThreadDescriptors.Data);
+        SegmentLoads.ReloadUser(s, DataSegment, ThreadDescriptors.Data);
+        ThreadDescriptors.Enter(s, is32: true);
         AfterBuild(thread);
     }
 
@@ -163,7 +160,7 @@ internal static unsafe partial class SignalFrames
         for (var i = 0; i < s_segmentOrder32.Length; i++)
         {
             var selector = Get32(context, i * 4) & 0xFFFF;
-            SegmentHelpers.ReloadUser(s, s_segmentOrder32[i], (ushort)((selector & ~3u) == 0 ? 0 : selector | 3));
+            SegmentLoads.ReloadUser(s, s_segmentOrder32[i], (ushort)((selector & ~3u) == 0 ? 0 : selector | 3));
         }
 
         for (var i = 0; i < s_order32.Length; i++)
@@ -181,6 +178,6 @@ internal static unsafe partial class SignalFrames
             FpuImage.ReadLegacy(s, image);
         }
 
-        return Check(s, Get32(context, 60), Get32(context, 72));
+        return Return(s, Get32(context, 60), Get32(context, 72));
     }
 }

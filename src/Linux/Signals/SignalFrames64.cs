@@ -1,5 +1,7 @@
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Linux.Processes;
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Linux.Signals;
@@ -10,8 +12,8 @@ internal static unsafe partial class SignalFrames
     private const int ContextAt64 = 8, InfoAt64 = ContextAt64 + 304, FrameSize64 = InfoAt64 + SignalInfo.Size;
     private const int RegistersAt64 = ContextAt64 + 40, MaskAt64 = ContextAt64 + 296;
 
-    // UC_STRICT_RESTORE_SS, and with UC_SIGCONTEXT_SS.
-    private const ulong StrictStackSegment = 4, ContextFlags64 = 2 | StrictStackSegment;
+    // UC_SIGCONTEXT_SS, and UC_STRICT_RESTORE_SS for 64-bit code.
+    private const ulong StackSegmentIsSaved = 2, StrictStackSegment = 4;
 
     // In the order of struct sigcontext_64.
     private static readonly ushort[] s_order64 =
@@ -34,7 +36,7 @@ internal static unsafe partial class SignalFrames
         Span<byte> bytes = stackalloc byte[FrameSize64];
         bytes.Clear();
         Put64(bytes, 0, action.Restorer);
-        Put64(bytes, ContextAt64, ContextFlags64);
+        Put64(bytes, ContextAt64, CpuAccess.Mode(s).Is64() ? StackSegmentIsSaved | StrictStackSegment : StackSegmentIsSaved);
         var alternate = thread.AlternateStack;
         Put64(bytes, ContextAt64 + 16, alternate.Address);
         Put32(bytes, ContextAt64 + 24, alternate.Flags);
@@ -68,6 +70,8 @@ internal static unsafe partial class SignalFrames
         s->Slots[Slot.Rdi] = (ulong)info.Number;
         s->Slots[Slot.Rsi] = frame + InfoAt64;
         s->Slots[Slot.Rdx] = frame + ContextAt64;
+        SegmentLoads.ReloadUser(s, StackSegment, ValidStack(s, s->Ss.Selector));
+        CodeTransfers.SetUserCode(s, ThreadDescriptors.Code64);
         AfterBuild(thread);
         return true;
     }
@@ -102,8 +106,10 @@ internal static unsafe partial class SignalFrames
             FpuImage.Read(s, image, wide: true);
         }
 
-        // Without UC_STRICT_RESTORE_SS a bad SS is put right.
-        var strict = (Get64(bytes, 0) & StrictStackSegment) != 0;
-        return Check(s, Get16(bytes, at + 8), strict ? Get16(bytes, at + 14) : s->Ss.Selector);
+        // Without UC_STRICT_RESTORE_SS 64-bit code gets an SS that can be loaded.
+        var (code, stack) = ((ushort)(Get16(bytes, at + 8) | 3), (ushort)(Get16(bytes, at + 14) | 3));
+        if ((Get64(bytes, 0) & StrictStackSegment) == 0 && code == ThreadDescriptors.Code64)
+            stack = ValidStack(s, stack);
+        return Return(s, code, stack);
     }
 }

@@ -99,7 +99,7 @@ internal static unsafe class CloneSyscalls
         var tid = child.Tid;
         if (a.Stack != 0)
             child.State->Slots[Slot.Rsp] = a.Stack;
-        if ((a.Flags & CloneFlags.SetTls) != 0 && !TrySetTls(child, a.Tls))
+        if ((a.Flags & CloneFlags.SetTls) != 0 && !TrySetTls(c, child, a.Tls))
         {
             Abandon(child);
             return -Errno.EINVAL;
@@ -149,9 +149,9 @@ internal static unsafe class CloneSyscalls
         }
     }
 
-    private static bool TrySetTls(GuestThread child, ulong tls)
+    private static bool TrySetTls(in SyscallContext c, GuestThread child, ulong tls)
     {
-        if (child.Process.Is32)
+        if (c.Is32)
             return SegmentSyscalls.SetThreadArea(child, tls, allocate: false) == 0;
         child.State->Slots[Slot.FsBase] = tls;
         return true;

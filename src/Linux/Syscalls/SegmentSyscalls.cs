@@ -1,20 +1,22 @@
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Linux.Processes;
-using DynaTrans.Runtime.Helpers;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Linux.Syscalls;
 
-/// <summary>Segment bases: TLS of both architectures.</summary>
+/// <summary>Segment bases and descriptors: arch_prctl, set_thread_area, modify_ldt (Linux arch/x86/kernel/tls.c, ldt.c).</summary>
 internal static unsafe class SegmentSyscalls
 {
     private const int SetGs = 0x1001, SetFs = 0x1002, GetFs = 0x1003, GetGs = 0x1004;
+    private const int Fs = 4, Gs = 5;
 
     public static void Register(SyscallTable table)
     {
         table.Add("arch_prctl", &ArchPrctl, "xp", i386: 384, x64: 158);
         table.Add("set_thread_area", &SetArea, "p", i386: 243);
         table.Add("get_thread_area", &GetArea, "p", i386: 244);
+        table.Add("modify_ldt", &ModifyLdt, "dpu", i386: 123, x64: 154);
     }
 
     /// <summary>
@@ -28,47 +30,47 @@ internal static unsafe class SegmentSyscalls
         var memory = thread.Process.Memory.User;
         if (!memory.TryRead(address, out UserDescriptor d))
             return -Errno.EFAULT;
+        var empties = d.IsEmpty || d.IsZero;
+        if (!empties && (!d.Is32Bit || d.Contents > 1 || d.IsNotPresent))
+            return -Errno.EINVAL;
         var s = thread.State;
-        var index = d.Entry - CpuState.FirstTlsEntry;
+        var entries = ThreadDescriptors.OfThread(s);
+        var index = d.Entry - ThreadDescriptors.FirstThreadEntry;
         if (d.Entry == -1 && allocate)
         {
-            for (index = 0; index < CpuState.TlsEntryCount && s->TlsDescriptors[index] != 0; index++)
-            {
-            }
-
-            if (index == CpuState.TlsEntryCount)
+            index = entries.IndexOf(0UL);
+            if (index < 0)
                 return -Errno.ESRCH;
-            if (!memory.TryWrite(address, index + CpuState.FirstTlsEntry))
+            if (!memory.TryWrite(address, index + ThreadDescriptors.FirstThreadEntry))
                 return -Errno.EFAULT;
         }
 
-        if (index is < 0 or >= CpuState.TlsEntryCount)
+        if (index is < 0 or >= ThreadDescriptors.ThreadEntries)
             return -Errno.EINVAL;
-        if (!d.IsEmpty && !d.Is32Bit)
-            return -Errno.EINVAL;
-        s->TlsDescriptors[index] = d.IsEmpty ? 0 : d.Encode();
+        entries[index] = empties ? 0 : d.Encode();
 
-        // A segment register that names the entry sees its new base.
-        for (var i = 0; i < 6; i++)
-            if (i is 4 or 5 && CpuAccess.Segment(s, i)->Selector >> 3 == index + CpuState.FirstTlsEntry)
-                SegmentHelpers.ReloadUser(s, i, CpuAccess.Segment(s, i)->Selector);
+        // A segment register that names the entry sees what is in it now.
+        var selector = ((index + ThreadDescriptors.FirstThreadEntry) << 3) | 3;
+        foreach (var i in (ReadOnlySpan<int>)[0, 3, Fs, Gs])
+            if (CpuAccess.Segment(s, i)->Selector == selector)
+                SegmentLoads.ReloadUser(s, i, (ushort)selector);
         return 0;
     }
 
     private static long ArchPrctl(in SyscallContext c)
     {
         var s = c.Thread.State;
-        if (c.Process.Is32)
+        if (c.Is32)
             return -Errno.EINVAL;
         switch (c.I0)
         {
             case SetFs or SetGs when c.A1 >= 1UL << 47:
                 return -Errno.EPERM;
             case SetFs:
-                s->Slots[Slot.FsBase] = c.A1;
+                SetBase(s, Fs, c.A1);
                 return 0;
             case SetGs:
-                s->Slots[Slot.GsBase] = c.A1;
+                SetBase(s, Gs, c.A1);
                 return 0;
             case GetFs:
                 return c.Memory.TryWrite(c.A1, s->Slots[Slot.FsBase]) ? 0 : -Errno.EFAULT;
@@ -79,43 +81,68 @@ internal static unsafe class SegmentSyscalls
         }
     }
 
+    // The selector becomes null.
+    private static void SetBase(CpuState* s, int index, ulong value)
+    {
+        SegmentLoads.ReloadUser(s, index, 0);
+        s->Slots[Slot.EsBase + index] = value;
+    }
+
     private static long SetArea(in SyscallContext c) => SetThreadArea(c.Thread, c.A0, allocate: true);
 
     private static long GetArea(in SyscallContext c)
     {
         if (!c.Memory.TryRead(c.A0, out int entry))
             return -Errno.EFAULT;
-        var index = entry - CpuState.FirstTlsEntry;
-        if (index is < 0 or >= CpuState.TlsEntryCount)
+        var index = entry - ThreadDescriptors.FirstThreadEntry;
+        if (index is < 0 or >= ThreadDescriptors.ThreadEntries)
             return -Errno.EINVAL;
-        return c.Memory.TryWrite(c.A0, UserDescriptor.Decode(entry, c.Thread.State->TlsDescriptors[index])) ? 0 : -Errno.EFAULT;
+        return c.Memory.TryWrite(c.A0, UserDescriptor.Decode(entry, ThreadDescriptors.OfThread(c.Thread.State)[index])) ? 0 : -Errno.EFAULT;
     }
 
-    // struct user_desc. Flags: seg_32bit, contents (2), read_exec_only, limit_in_pages, seg_not_present, useable.
-    private readonly record struct UserDescriptor(int Entry, uint Base, uint Limit, uint Flags)
+    // The result is an int and is not sign-extended, whatever the interface.
+    private static long ModifyLdt(in SyscallContext c) => (uint)(c.I0 switch
     {
-        public bool Is32Bit => (Flags & 1) != 0;
+        0 => ReadLdt(c, c.A1, c.A2),
+        1 => WriteLdt(c, c.A1, c.A2, oldMode: true),
+        2 => ReadDefaultLdt(c, c.A1, c.A2),
+        0x11 => WriteLdt(c, c.A1, c.A2, oldMode: false),
+        _ => -Errno.ENOSYS,
+    });
 
-        public bool IsEmpty => (Base == 0 && Limit == 0 && Flags is 0x28 or 0);
+    // What is behind the table's end reads as zeros.
+    private static long ReadLdt(in SyscallContext c, ulong address, ulong length)
+    {
+        const int TableSize = DescriptorTable.MaxEntries * sizeof(ulong);
+        var table = c.Process.Memory.LocalDescriptors;
+        if (table.Count == 0)
+            return 0;
+        var bytes = new byte[Math.Min(length, TableSize)];
+        table.Read(bytes);
+        return c.Memory.TryWrite(address, bytes) ? bytes.Length : -Errno.EFAULT;
+    }
 
-        public ulong Encode()
-        {
-            var contents = Flags >> 1 & 3;
-            var readOnly = Flags >> 3 & 1;
-            var type = (contents << 2) | ((readOnly ^ 1) << 1) | 1;
-            var attributes = type | 0x10 | 0x60 | ((Flags >> 5 & 1 ^ 1) << 7) | ((Flags >> 6 & 1) << 12) | ((Flags & 1) << 14) | ((Flags >> 4 & 1) << 15);
-            return (Limit & 0xFFFF) | ((ulong)(Base & 0xFFFFFF) << 16) | ((ulong)attributes << 40) | ((ulong)(Limit & 0xF0000) << 32)
-                | ((ulong)(Base >> 24) << 56);
-        }
+    private static long ReadDefaultLdt(in SyscallContext c, ulong address, ulong length)
+    {
+        const int DefaultSize = 128;
+        var bytes = new byte[Math.Min(length, DefaultSize)];
+        return c.Memory.TryWrite(address, bytes) ? bytes.Length : -Errno.EFAULT;
+    }
 
-        public static UserDescriptor Decode(int entry, ulong d)
-        {
-            if (d == 0)
-                return new UserDescriptor(entry, 0, 0, 0x28);
-            var a = (uint)(d >> 40);
-            var flags = (a >> 14 & 1) | ((a >> 2 & 3) << 1) | ((a >> 1 & 1 ^ 1) << 3) | ((a >> 15 & 1) << 4) | ((a >> 7 & 1 ^ 1) << 5)
-                | ((a >> 12 & 1) << 6);
-            return new UserDescriptor(entry, SegmentHelpers.DescriptorBase(d), (uint)((d & 0xFFFF) | (d >> 32 & 0xF0000)), flags);
-        }
+    private static long WriteLdt(in SyscallContext c, ulong address, ulong length, bool oldMode)
+    {
+        const uint Useable = 0x40;
+        if (length != (ulong)sizeof(UserDescriptor))
+            return -Errno.EINVAL;
+        if (!c.Memory.TryRead(address, out UserDescriptor d))
+            return -Errno.EFAULT;
+        if ((uint)d.Entry >= DescriptorTable.MaxEntries || (d.Contents == 3 && (oldMode || !d.IsNotPresent)))
+            return -Errno.EINVAL;
+        var descriptor = d.IsEmpty || (oldMode && d.Base == 0 && d.Limit == 0)
+            ? 0
+            : (oldMode ? d with { Flags = d.Flags & ~Useable } : d).Encode();
+        c.Process.Memory.LocalDescriptors.Write(d.Entry, descriptor);
+        c.Thread.LocalDescriptorsChanged();
+        return 0;
     }
 }

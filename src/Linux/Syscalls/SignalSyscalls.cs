@@ -41,7 +41,7 @@ internal static class SignalSyscalls
     {
         if (!CanAct(c.I0))
             return -Errno.EINVAL;
-        var old = c.Process.Exchange(c.I0, new SignalAction(c.A1, SignalFlags.ResetHandler | SignalFlags.NoDefer, 0, 0));
+        var old = c.Process.Exchange(c.I0, new SignalAction(c.A1, SignalFlags.ResetHandler | SignalFlags.NoDefer, 0, 0, Is32: true));
         return (long)old.Handler;
     }
 
@@ -55,7 +55,7 @@ internal static class SignalSyscalls
         {
             if (!c.Memory.TryRead(c.A1, out OldAction a))
                 return -Errno.EFAULT;
-            old = c.Process.Exchange(c.I0, new SignalAction(a.Handler, a.Flags, a.Restorer, a.Mask));
+            old = c.Process.Exchange(c.I0, new SignalAction(a.Handler, a.Flags, a.Restorer, a.Mask, Is32: true));
         }
 
         if (c.A2 != 0 && !c.Memory.TryWrite(c.A2, new OldAction((uint)old.Handler, (uint)old.Mask, old.Flags, (uint)old.Restorer)))
@@ -75,7 +75,7 @@ internal static class SignalSyscalls
             {
                 if (!c.Memory.TryRead(c.A1, out Action32 a))
                     return -Errno.EFAULT;
-                action = new SignalAction(a.Handler, a.Flags, a.Restorer, a.MaskLow | ((ulong)a.MaskHigh << 32));
+                action = new SignalAction(a.Handler, a.Flags, a.Restorer, a.MaskLow | ((ulong)a.MaskHigh << 32), Is32: true);
             }
             else
             {
@@ -319,9 +319,9 @@ internal static class SignalSyscalls
             c.Thread.State->Slots[Slot.Rax] = 0;
             c.Process.Force(c.Thread, SignalInfo.Fault(Signal.Segv, SignalInfo.FromKernel, 0));
         }
-        else if (result.Protection is { } error)
+        else if (result.Fault is { } fault)
         {
-            c.Thread.RaiseGeneralProtection(error);
+            c.Thread.RaiseSegmentFault(fault.Vector, fault.Error);
         }
 
         c.Thread.KeepRegisters();

@@ -2,6 +2,7 @@ using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Execution;
@@ -40,7 +41,7 @@ public static unsafe class RealModeInterrupts
             return false;
         s->Execution.ExceptionVector = -1;
         s->Slots[Slot.Eflags] &= ~(ulong)(Eflags.IF | Eflags.TF | Eflags.AC | Eflags.RF);
-        SegmentHelpers.LoadReal(s, 1, (ushort)(entry >> 16));
+        SegmentLoads.LoadReal(s, 1, (ushort)(entry >> 16));
         s->Slots[Slot.Rip] = (ushort)entry;
         return true;
     }

@@ -84,13 +84,14 @@ public sealed unsafe partial class Vcpu
     {
         var space = Cache.Memory;
         var linear = Linear(rip);
+        var is64 = CpuAccess.Mode(State).Is64();
         var available = 0;
         byte* code = null;
         var page = linear & ~(ulong)(AddressSpace.PageSize - 1);
         for (var i = 0; i < 2; i++)
         {
             var p = page + (ulong)(i * AddressSpace.PageSize);
-            if (space.Is32Bit)
+            if (!is64)
                 p = (uint)p;
             if ((space.Query(p) & PagePermission.Execute) == 0)
                 break;
@@ -114,13 +115,14 @@ public sealed unsafe partial class Vcpu
         var host = space.HostAt(linear);
         if (inFirst > 15)
             return _lifter.Lift(_ir, host, inFirst, rip, (GuestMode)State->Mode, count) || FetchFault(rip, linear, inFirst);
+        var is64 = CpuAccess.Mode(State).Is64();
         var copy = stackalloc byte[30];
         var length = inFirst + 15;
         Buffer.MemoryCopy(host, copy, 30, inFirst);
         for (var i = inFirst; i < length; i++)
         {
             var address = linear + (uint)i;
-            if (space.Is32Bit)
+            if (!is64)
                 address = (uint)address;
             copy[i] = *space.HostAt(address);
         }
@@ -145,7 +147,7 @@ public sealed unsafe partial class Vcpu
         }
 
         var address = linear + (uint)available;
-        if (Cache.Memory.Is32Bit)
+        if (!CpuAccess.Mode(State).Is64())
             address = (uint)address;
         if ((long)(address << 16) >> 16 != (long)address)
         {
@@ -162,6 +164,6 @@ public sealed unsafe partial class Vcpu
     private ulong Linear(ulong rip)
     {
         var linear = rip + State->Slots[Slot.CsBase];
-        return Cache.Memory.Is32Bit ? (uint)linear : linear;
+        return CpuAccess.Mode(State).Is64() ? linear : (uint)linear;
     }
 }

@@ -7,6 +7,7 @@ using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 using Iced.Intel;
@@ -39,7 +40,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     // Entries of translated code from outside per sample (prime, so that it keeps no step with the guest's loops).
     private const int EntriesPerSample = 4093;
 
-    // Of a 32-bit address space; made when first needed and kept.
+    // For 32-bit addresses; made when first needed and kept.
     private static byte* s_noPermissions;
 
     private readonly Block** _jumpCache;
@@ -71,6 +72,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         State->Execution.EntriesToSample = EntriesPerSample;
         State->Execution.ContextFinder = &FindContext;
         State->Execution.ExceptionVector = -1;
+        State->Execution.Gdt = DescriptorTable.Flat;
         State->Execution.InstructionLimit = ulong.MaxValue;
         State->Fcw = 0x37F;
         State->Mxcsr = 0x1F80;
@@ -484,9 +486,9 @@ public sealed unsafe partial class Vcpu : IDisposable
     private void CheckAlignment(bool on)
     {
         var memory = Cache.Memory;
-        if (on && memory.Is32Bit && s_noPermissions == null)
-            s_noPermissions = (byte*)NativeMemory.AllocZeroed((nuint)(memory.WindowSize / AddressSpace.PageSize) + 1);
-        State->Execution.Permissions = on && memory.Is32Bit ? s_noPermissions : memory.Permissions;
+        if (on && s_noPermissions == null)
+            s_noPermissions = (byte*)NativeMemory.AllocZeroed((nuint)((1UL << 32) / AddressSpace.PageSize) + 1);
+        State->Execution.Permissions = on ? s_noPermissions : memory.Permissions;
         State->Execution.WindowPages = on ? 0 : memory.WindowSize / AddressSpace.PageSize;
         State->Execution.Windows = on ? 0 : (nint)memory.Windows;
         var mode = CpuAccess.Mode(State);

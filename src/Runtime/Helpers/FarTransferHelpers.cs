@@ -1,14 +1,15 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Helpers;
 
-/// <summary>Far jmp, call, ret and iret at one privilege level, and the stack frames of pusha and enter. Each gives the new RIP. SDM Vol. 2.</summary>
+/// <summary>Far jmp, call, ret and iret, and the stack frames of pusha and enter. Each gives the new RIP. SDM Vol. 2.</summary>
 internal static unsafe class FarTransferHelpers
 {
-    private const int Ss = 2;
+    private const int CodeSegment = 1, StackSegment = 2;
 
     internal static void RegisterHelpers()
     {
@@ -24,19 +25,17 @@ internal static unsafe class FarTransferHelpers
 
     private static ulong FarJump(CpuState* s, ulong selector, ulong offset, ulong c)
     {
-        if (!SegmentHelpers.CheckCode(s, (ushort)selector, offset))
-            return 0;
-        SegmentHelpers.LoadCode(s, (ushort)selector);
+        if (CodeTransfers.TryFind(s, (ushort)selector, out var target) && CodeTransfers.CheckOffset(s, target, ref offset))
+            CodeTransfers.TryLoad(s, target);
         return offset;
     }
 
     private static ulong FarCall(CpuState* s, ulong packed, ulong offset, ulong next)
     {
-        var selector = (ushort)packed;
         var size = (int)(packed >> 16);
-        if (!SegmentHelpers.CheckCode(s, selector, offset) || !GuestStack.TryPush(s, size, [s->Cs.Selector, next]))
-            return 0;
-        SegmentHelpers.LoadCode(s, selector);
+        if (CodeTransfers.TryFind(s, (ushort)packed, out var target) && CodeTransfers.CheckOffset(s, target, ref offset)
+            && GuestStack.TryPush(s, size, [s->Cs.Selector, next]))
+            CodeTransfers.TryLoad(s, target);
         return offset;
     }
 
@@ -44,24 +43,22 @@ internal static unsafe class FarTransferHelpers
     {
         // CS is read first, 16 bits of it, and checked before the offset is read.
         var top = GuestStack.StackPointer(s);
-        if (!GuestStack.TryLoad(s, top + size, 2, out var selector) || !CheckReturn(s, (ushort)selector, 0)
-            || !GuestStack.TryLoad(s, top, (int)size, out var offset) || !CheckReturn(s, (ushort)selector, offset))
+        if (!GuestStack.TryLoad(s, top + size, 2, out var selector) || !CodeTransfers.TryFindReturn(s, (ushort)selector, out var target)
+            || !GuestStack.TryLoad(s, top, (int)size, out var offset) || !CodeTransfers.CheckOffset(s, target, ref offset))
             return 0;
-        SegmentHelpers.LoadCode(s, (ushort)selector);
-        GuestStack.SetStackPointer(s, top + (2 * size) + drop);
-        return offset;
-    }
-
-    // A return may not go to a more privileged level (SDM Vol. 2, RET).
-    private static bool CheckReturn(CpuState* s, ushort selector, ulong offset)
-    {
-        if (CpuAccess.Mode(s).IsUser() && s->Selectors != SelectorRules.Any && (selector & 3) != 3)
+        top += (2 * size) + drop;
+        if (!IsOuter(s, target))
         {
-            CpuAccess.Raise(s, ExceptionVector.GeneralProtection, selector & 0xFFFCu);
-            return false;
+            if (CodeTransfers.TryLoad(s, target))
+                GuestStack.SetStackPointer(s, top);
+            return offset;
         }
 
-        return SegmentHelpers.CheckCode(s, selector, offset);
+        if (!GuestStack.TryLoad(s, top, (int)size, out var pointer) || !GuestStack.TryLoad(s, top + size, 2, out var stack)
+            || !TryLeave(s, target, (ushort)stack))
+            return 0;
+        GuestStack.SetStackPointer(s, pointer + drop);
+        return offset;
     }
 
     private static ulong InterruptReturn(CpuState* s, ulong size, ulong b, ulong c)
@@ -76,18 +73,23 @@ internal static unsafe class FarTransferHelpers
             return 0;
         }
 
-        // The flags are read first. In 64-bit code SS:RSP is popped always.
+        // The flags are read first. In 64-bit code, and on the way to an outer privilege level, SS:RSP is popped as well.
         Span<ulong> values = stackalloc ulong[5];
-        ReadOnlySpan<int> order = mode.Is64() ? [2, 1, 0, 4, 3] : [2, 1, 0];
-        foreach (var i in order)
-            if (!GuestStack.TryLoad(s, GuestStack.StackPointer(s) + ((ulong)i * size), (int)size, out values[i]))
+        var top = GuestStack.StackPointer(s);
+        foreach (var i in (ReadOnlySpan<int>)[2, 1, 0])
+            if (!GuestStack.TryLoad(s, top + ((ulong)i * size), (int)size, out values[i]))
                 return 0;
-        if (!CheckReturn(s, (ushort)values[1], values[0]))
+        if (mode.Is64() && !TryLoadStack(s, top, size, values))
             return 0;
-        if (mode.Is64() && !SegmentHelpers.TryLoad(s, Ss, (ushort)values[4]))
+        var offset = values[0];
+        if (!CodeTransfers.TryFindReturn(s, (ushort)values[1], out var target) || !CodeTransfers.CheckOffset(s, target, ref offset))
             return 0;
-        SegmentHelpers.LoadCode(s, (ushort)values[1]);
-        GuestStack.SetStackPointer(s, mode.Is64() ? values[3] : GuestStack.StackPointer(s) + (3 * size));
+        var isOuter = IsOuter(s, target);
+        if (isOuter && !mode.Is64() && !TryLoadStack(s, top, size, values))
+            return 0;
+        if (isOuter ? !TryLeave(s, target, (ushort)values[4]) : !TryReturn(s, target, (ushort)values[4], mode.Is64()))
+            return 0;
+        GuestStack.SetStackPointer(s, isOuter || mode.Is64() ? values[3] : top + (3 * size));
         var mask = Eflags.Status | Eflags.TF | Eflags.DF | Eflags.NT | (size == 2 ? 0 : Eflags.AC | Eflags.Id);
         if (!mode.IsUser())
             mask |= Eflags.IF | Eflags.IopL;
@@ -96,7 +98,29 @@ internal static unsafe class FarTransferHelpers
         // Makes the dispatcher look at TF and AC before the next instruction.
         if ((values[2] & (Eflags.TF | Eflags.AC)) != 0)
             Interlocked.Or(ref s->Execution.ExitRequest, (int)ExitRequests.Invalidation);
-        return values[0];
+        return offset;
+    }
+
+    // SS:RSP of an interrupt frame, SS first.
+    private static bool TryLoadStack(CpuState* s, ulong top, ulong size, Span<ulong> values) =>
+        GuestStack.TryLoad(s, top + (4 * size), (int)size, out values[4]) && GuestStack.TryLoad(s, top + (3 * size), (int)size, out values[3]);
+
+    private static bool IsOuter(CpuState* s, in CodeTarget target) =>
+        (CpuAccess.Mode(s) & GuestMode.Real) == 0 && !DescriptorLookup.IsFlat(s) && target.Level > CodeModes.PrivilegeLevel(s);
+
+    // The stack segment is checked before CS changes, and CS is loaded before the width of the stack pointer is asked for.
+    private static bool TryReturn(CpuState* s, in CodeTarget target, ushort stack, bool hasStack) =>
+        (!hasStack || SegmentLoads.TryLoad(s, StackSegment, stack)) && CodeTransfers.TryLoad(s, target);
+
+    // To an outer level: data segments that code there could not have loaded become null (SDM Vol. 3, 5.8.6).
+    private static bool TryLeave(CpuState* s, in CodeTarget target, ushort stack)
+    {
+        if (!SegmentLoads.TryLoad(s, StackSegment, stack, target.Level) || !CodeTransfers.TryLoad(s, target))
+            return false;
+        for (var i = 0; i < 6; i++)
+            if (i is not (CodeSegment or StackSegment))
+                SegmentLoads.DropInner(s, i, target.Level);
+        return true;
     }
 
     private static ulong PushAll(CpuState* s, ulong size, ulong b, ulong c)

@@ -259,7 +259,7 @@ internal static unsafe class StringOperations
 
     private static Outcome Ins(CpuState* s, in Repetition rep)
     {
-        if (!rep.InLimit(s, Slot.Rdi) || !GuestMemory.CheckWrite(s, rep.Linear(s, Slot.Rdi), rep.Size))
+        if (!rep.InLimit(s, Slot.Rdi, SegmentAccess.Write) || !GuestMemory.CheckWrite(s, rep.Linear(s, Slot.Rdi), rep.Size))
             return Outcome.Blocked;
         var value = Ports.Read(s, (ushort)s->Slots[Slot.Rdx], rep.Size);
         return rep.Write(s, value) ? rep.Advance(s, 1, Slot.Rdi) : Outcome.Blocked;
@@ -294,7 +294,8 @@ internal static unsafe class StringOperations
         private readonly ulong _destinationBase;
         private readonly ulong _linearMask;
         private readonly int _sourceSegment;
-        private readonly bool _flat;
+        private readonly bool _checksSource;
+        private readonly bool _checksDestination;
         private readonly bool _single;
         private readonly bool _checksAlignment;
 
@@ -309,10 +310,13 @@ internal static unsafe class StringOperations
             Backwards = (s->Slots[Slot.Eflags] & Eflags.DF) != 0;
             _checksAlignment = (mode & GuestMode.AlignmentChecked) != 0;
             IsStepped = (s->Slots[Slot.Eflags] & Eflags.TF) != 0;
-            _flat = (mode & GuestMode.Flat) != 0;
+            var flat = (mode & GuestMode.Flat) != 0;
+            _checksDestination = !flat;
+            _checksSource = !flat || (_sourceSegment == 4 && (mode & GuestMode.CheckedFs) != 0)
+                || (_sourceSegment == 5 && (mode & GuestMode.CheckedGs) != 0);
             _linearMask = mode.Is64() ? ulong.MaxValue : uint.MaxValue;
-            _sourceBase = _flat && _sourceSegment < 4 ? 0 : s->Slots[Slot.EsBase + _sourceSegment];
-            _destinationBase = _flat ? 0 : s->Slots[Slot.EsBase];
+            _sourceBase = flat && _sourceSegment < 4 ? 0 : s->Slots[Slot.EsBase + _sourceSegment];
+            _destinationBase = flat ? 0 : s->Slots[Slot.EsBase];
         }
 
         /// <summary>Bytes of an element.</summary>
@@ -349,7 +353,7 @@ internal static unsafe class StringOperations
         /// </summary>
         public int Piece(CpuState* s, bool source, bool destination)
         {
-            if (!_flat || IsStepped || _checksAlignment)
+            if (_checksSource || _checksDestination || IsStepped || _checksAlignment)
                 return 0;
             var n = Math.Min(Count(s), AddressSpace.PageSize);
             if (source)
@@ -367,8 +371,9 @@ internal static unsafe class StringOperations
             ((slot == Slot.Rsi ? _sourceBase : _destinationBase) + (s->Slots[slot] & _mask)) & _linearMask;
 
         /// <summary>True when the next element is inside its segment, else the exception is pending.</summary>
-        public bool InLimit(CpuState* s, ushort slot) => _flat
-            || SegmentLimits.Check(s, Slot.EsBase + (slot == Slot.Rsi ? _sourceSegment : 0), s->Slots[slot] & _mask, (ulong)Size);
+        public bool InLimit(CpuState* s, ushort slot, int access = 0) => !(slot == Slot.Rsi ? _checksSource : _checksDestination)
+            || SegmentLimits.Check(
+                s, Slot.EsBase + (slot == Slot.Rsi ? _sourceSegment : 0), s->Slots[slot] & _mask, (ulong)(Size | access));
 
         /// <summary>Reads the next element.</summary>
         public bool Read(CpuState* s, ushort slot, out ulong value)
@@ -378,7 +383,7 @@ internal static unsafe class StringOperations
         }
 
         /// <summary>Writes the next element at rDI.</summary>
-        public bool Write(CpuState* s, ulong value) => InLimit(s, Slot.Rdi) && GuestMemory.TryWrite(s, Linear(s, Slot.Rdi), Size, value);
+        public bool Write(CpuState* s, ulong value) => InLimit(s, Slot.Rdi, SegmentAccess.Write) && GuestMemory.TryWrite(s, Linear(s, Slot.Rdi), Size, value);
 
         /// <summary>Moves the registers on by <paramref name="n"/> elements.</summary>
         public Outcome Advance(CpuState* s, int n, ushort first, ushort second = Slot.Void)

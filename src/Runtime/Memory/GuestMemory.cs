@@ -51,7 +51,7 @@ public static unsafe class GuestMemory
             return false;
         for (var done = 0; done < size;)
         {
-            var address = Wrap(space, linear + (uint)done);
+            var address = Wrap(s, linear + (uint)done);
             var chunk = Math.Min(size - done, AddressSpace.PageSize - (int)(address % AddressSpace.PageSize));
             var source = Host(space, address);
             if (source == null)
@@ -75,7 +75,7 @@ public static unsafe class GuestMemory
         var space = vcpu.Cache.Memory;
         if (!Check(s, space, linear, size, PagePermission.Write))
             return StoreResult.Fault;
-        var last = Wrap(space, linear + (uint)size - 1);
+        var last = Wrap(s, linear + (uint)size - 1);
         if (((space.Query(linear) | space.Query(last)) & PagePermission.HasCode) != 0 || vcpu.UndoLog != null)
             return WriteWatched(s, vcpu, linear, source, size);
         return CopyIn(s, space, linear, source, size);
@@ -184,7 +184,7 @@ public static unsafe class GuestMemory
         if (vcpu.UndoLog != null)
             for (var i = 0; i < size; i++)
             {
-                var address = Wrap(space, linear + (uint)i);
+                var address = Wrap(s, linear + (uint)i);
                 vcpu.UndoLog.Add((address, *Host(space, address)));
             }
 
@@ -203,7 +203,7 @@ public static unsafe class GuestMemory
 
     private static StoreResult CopyIn(CpuState* s, AddressSpace space, ulong linear, byte* source, int size)
     {
-        var address = Wrap(space, linear);
+        var address = Wrap(s, linear);
         var host = Host(space, address);
         var inPage = AddressSpace.PageSize - (int)(address % AddressSpace.PageSize);
         if (host != null && inPage >= size)
@@ -223,7 +223,7 @@ public static unsafe class GuestMemory
 
         for (var i = 0; i < size; i++)
         {
-            var p = Host(space, Wrap(space, linear + (uint)i));
+            var p = Host(space, Wrap(s, linear + (uint)i));
             if (p == null)
             {
                 RaisePageFault(s, linear + (uint)i, 6);
@@ -239,13 +239,13 @@ public static unsafe class GuestMemory
     private static bool Check(CpuState* s, AddressSpace space, ulong linear, int size, PagePermission access)
     {
         // Of an access in one piece, all bytes must have canonical addresses.
-        if (size <= LargestPiece && !IsCanonical(linear + (uint)size - 1) && !space.Is32Bit)
+        if (size <= LargestPiece && !IsCanonical(linear + (uint)size - 1) && CpuAccess.Mode(s).Is64())
             return RaisePageFault(s, linear + (uint)size - 1, 0);
         if ((s->Mode & (ushort)GuestMode.AlignmentChecked) != 0 && !Alignment.Check(s, linear, size))
             return false;
         for (var done = 0; done < size;)
         {
-            var address = Wrap(space, linear + (uint)done);
+            var address = Wrap(s, linear + (uint)done);
             var permission = space.Query(address);
             if ((permission & access) == 0)
             {
@@ -276,7 +276,8 @@ public static unsafe class GuestMemory
 
     private static bool IsCanonical(ulong address) => (long)(address << 16) >> 16 == (long)address;
 
-    private static ulong Wrap(AddressSpace space, ulong address) => space.Is32Bit ? (uint)address : address;
+    // Linear addresses have the width of the code, whatever the address space has.
+    private static ulong Wrap(CpuState* s, ulong address) => CpuAccess.Mode(s).Is64() ? address : (uint)address;
 
     private static byte* Host(AddressSpace space, ulong address) => space.HostAt(address);
 }

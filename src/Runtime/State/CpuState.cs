@@ -21,16 +21,10 @@ public unsafe struct CpuState
     public const int X87Offset = VectorOffset + (VSlot.Count * 16);
 
     /// <summary>Offset of <see cref="Execution"/>: everything before it is the guest's state.</summary>
-    public const int ExecutionOffset = HostOffset + 64;
+    public const int ExecutionOffset = TableOffset + 64;
 
     private const int SegmentOffset = X87Offset + 128;
-    private const int HostOffset = SegmentOffset + 128;
-
-    /// <summary>Index in the GDT of the first TLS descriptor of a 32-bit Linux process.</summary>
-    public const int FirstTlsEntry = 12;
-
-    /// <summary>Number of TLS descriptors.</summary>
-    public const int TlsEntryCount = 3;
+    private const int TableOffset = SegmentOffset + 128;
 
     /// <summary>The integer slots.</summary>
     [FieldOffset(0)]
@@ -90,13 +84,21 @@ public unsafe struct CpuState
     [FieldOffset(SegmentOffset + 80)]
     public SegmentRegister Gs;
 
-    /// <summary>TLS descriptors (set_thread_area), as in a GDT; 0 is empty. Used with <see cref="SelectorRules.Linux32"/>.</summary>
-    [FieldOffset(HostOffset)]
-    public fixed ulong TlsDescriptors[TlsEntryCount];
+    /// <summary>Selector and hidden part of the local descriptor table register, except its base.</summary>
+    [FieldOffset(SegmentOffset + 96)]
+    public SegmentRegister Ldtr;
 
-    /// <summary>Which selectors protected-mode code may load.</summary>
-    [FieldOffset(HostOffset + 24)]
-    public SelectorRules Selectors;
+    /// <summary>Linear address of the local descriptor table.</summary>
+    [FieldOffset(SegmentOffset + 112)]
+    public ulong LdtBase;
+
+    /// <summary>True when the processor is in long mode (EFER.LMA): code segments may be of 64-bit code.</summary>
+    [FieldOffset(SegmentOffset + 120)]
+    public bool IsLongMode;
+
+    /// <summary>Where the guest's global descriptor table is.</summary>
+    [FieldOffset(TableOffset)]
+    public TableRegister Gdtr;
 
     /// <summary>What is not the guest's: pointers, requests and results of the executors.</summary>
     [FieldOffset(ExecutionOffset)]
@@ -117,15 +119,13 @@ public struct SegmentRegister
     public uint Limit;
 }
 
-/// <summary>Which selectors may be loaded outside real mode; every segment that can be loaded is flat, but FS and GS of TLS entries have a base.</summary>
-public enum SelectorRules : byte
+/// <summary>GDTR.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 16)]
+public struct TableRegister
 {
-    /// <summary>Any selector.</summary>
-    Any,
+    /// <summary>Linear address of the table.</summary>
+    public ulong Base;
 
-    /// <summary>What a 32-bit Linux process has under a 64-bit kernel: null, 23, 2B, 33, 7B and the TLS entries; else #GP(selector).</summary>
-    Linux32,
-
-    /// <summary>What a 64-bit Linux process has: null, 23, 2B, 33, 7B; else #GP(selector).</summary>
-    Linux64,
+    /// <summary>Last valid byte offset.</summary>
+    public ushort Limit;
 }

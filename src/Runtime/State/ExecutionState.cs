@@ -80,6 +80,12 @@ public unsafe struct ExecutionState
     /// </summary>
     public int EntriesToSample;
 
+    /// <summary>The host's global descriptor table; null when the guest has its own, in its memory (<see cref="CpuState.Gdtr"/>).</summary>
+    public DescriptorTable* Gdt;
+
+    /// <summary>The host's local descriptor table, which vCPUs may share; null: none. Counts when <see cref="Gdt"/> is not null.</summary>
+    public DescriptorTable* Ldt;
+
     /// <summary>Reads a port: (state, port, bytes); null without a bus.</summary>
     public delegate*<CpuState*, ushort, int, uint> PortReader;
 

@@ -70,7 +70,7 @@ public sealed unsafe class SingleStepTests
         machine[Slot.Rax] = 1;
         machine[Slot.Rsi] = TestMachine.Data;
         machine[Slot.Rdi] = TestMachine.Data + 0x800;
-        machine.State->Selectors = mode.Is64() ? SelectorRules.Linux64 : SelectorRules.Linux32;
+        machine.UseLinuxTable();
         machine.State->Ss.Selector = 0x2B;
         return machine;
     }

@@ -19,7 +19,7 @@ public sealed unsafe class AtomicsTests
     {
         using var machine = new TestMachine(code, GuestMode.Linux64);
         using var second = new Vcpu(machine.Cache);
-        second.State->Mode = machine.State->Mode;
+        CodeModes.Start(second.State, GuestMode.Linux64);
         second.State->Slots[Slot.Rip] = TestMachine.Code;
         foreach (var vcpu in new[] { machine.Vcpu, second })
         {
@@ -42,7 +42,7 @@ public sealed unsafe class AtomicsTests
         const string Code = "488B06 488B5608 488D5801 488D4A01 F0480FC70E 75EA FFCF 75E6 CC";
         using var machine = new TestMachine(Code, GuestMode.Linux64);
         using var second = new Vcpu(machine.Cache);
-        second.State->Mode = machine.State->Mode;
+        CodeModes.Start(second.State, GuestMode.Linux64);
         second.State->Slots[Slot.Rip] = TestMachine.Code;
         foreach (var vcpu in new[] { machine.Vcpu, second })
         {

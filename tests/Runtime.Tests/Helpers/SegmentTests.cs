@@ -9,7 +9,7 @@ namespace DynaTrans.Runtime.Tests.Helpers;
 public sealed unsafe class SegmentTests
 {
     private const string MovGsEax = "8EE8 65A110000000 CC";
-    private const ushort TlsSelector = (CpuState.FirstTlsEntry << 3) | 3;
+    private const ushort TlsSelector = (12 << 3) | 3;
     private const ulong TlsDescriptor = 0x00DFF3020000FFFF;
 
     [Fact]
@@ -17,7 +17,7 @@ public sealed unsafe class SegmentTests
     {
         using var machine = Linux32(MovGsEax);
         machine.Space.Write(TestMachine.Data + 16, BitConverter.GetBytes(0xCAFEF00D));
-        machine.State->TlsDescriptors[0] = TlsDescriptor;
+        machine.Table->Entries[TlsSelector >> 3] = TlsDescriptor;
         machine[Slot.Rax] = TlsSelector;
         Assert.Equal(ExitCause.SoftwareInterrupt, machine.Vcpu.Run(10));
         Assert.Equal((TestMachine.Data, 0xCAFEF00DUL, TlsSelector), (machine[Slot.GsBase], machine[Slot.Rax], machine.State->Gs.Selector));
@@ -37,11 +37,12 @@ public sealed unsafe class SegmentTests
 
     [Theory]
     [InlineData("8ED0 CC", 0, 0)]
-    [InlineData("8ED8 CC", TlsSelector, TlsSelector & ~3u)]
-    public void SegmentsThatMustBeFlatRefuseOthers(string code, int selector, uint error)
+    [InlineData("8ED0 CC", 0x23, 0x20)]
+    [InlineData("8ED0 CC", TlsSelector & ~3, TlsSelector & ~3u)]
+    public void StackSegmentMustBeWritableDataOfTheSameLevel(string code, int selector, uint error)
     {
         using var machine = Linux32(code);
-        machine.State->TlsDescriptors[0] = TlsDescriptor;
+        machine.Table->Entries[TlsSelector >> 3] = TlsDescriptor;
         machine[Slot.Rax] = (ulong)selector;
         machine.RunToException(ExceptionVector.GeneralProtection);
         Assert.Equal(error, machine.State->Execution.ExceptionError);
@@ -101,7 +102,7 @@ public sealed unsafe class SegmentTests
     private static TestMachine Linux32(string code)
     {
         var machine = new TestMachine(code, GuestMode.Linux32);
-        machine.State->Selectors = SelectorRules.Linux32;
+        machine.UseLinuxTable();
         return machine;
     }
 }

@@ -2,6 +2,7 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 
@@ -27,10 +28,13 @@ internal sealed unsafe class TestMachine : IDisposable
         Space.Write(Code, Convert.FromHexString(code.Replace(" ", "")));
         Cache = new BlockCache(Space, null);
         Vcpu = new Vcpu(Cache);
-        State->Mode = (ushort)mode;
+        CodeModes.Start(State, mode);
         State->Slots[Slot.Rip] = Code;
         State->Slots[Slot.Rsp] = DataEnd - 64;
     }
+
+    /// <summary>The descriptor table of <see cref="UseLinuxTable"/>.</summary>
+    public DescriptorTable* Table { get; private set; }
 
     public AddressSpace Space { get; }
 
@@ -49,6 +53,19 @@ internal sealed unsafe class TestMachine : IDisposable
         return bytes;
     }
 
+    /// <summary>Gives the machine a table with 64-bit, 32-bit and data segments at 33, 23 and 2B, as Linux has it, and their selectors.</summary>
+    public void UseLinuxTable()
+    {
+        Table = DescriptorTable.Allocate(16);
+        Table->Entries[4] = SegmentDescriptor.FlatCode32.Bits;
+        Table->Entries[5] = SegmentDescriptor.FlatData.Bits;
+        Table->Entries[6] = SegmentDescriptor.FlatCode64.Bits;
+        State->Execution.Gdt = Table;
+        State->Cs.Selector = (ushort)(CpuAccess.Mode(State).Is64() ? 0x33 : 0x23);
+        State->Es.Selector = State->Ss.Selector = State->Ds.Selector = 0x2B;
+        State->IsLongMode = true;
+    }
+
     /// <summary>Runs until an exception, which must have the vector.</summary>
     public void RunToException(int vector)
     {
@@ -58,6 +75,7 @@ internal sealed unsafe class TestMachine : IDisposable
 
     public void Dispose()
     {
+        DescriptorTable.Free(Table);
         Vcpu.Dispose();
         Cache.Dispose();
         Space.Dispose();
