@@ -159,8 +159,11 @@ internal static unsafe partial class SignalFrames
         var s = thread.State;
         for (var i = 0; i < s_segmentOrder32.Length; i++)
         {
-            var selector = Get32(context, i * 4) & 0xFFFF;
-            SegmentLoads.ReloadUser(s, s_segmentOrder32[i], (ushort)((selector & ~3u) == 0 ? 0 : selector | 3));
+            // One that did not change is not loaded, and keeps a base that is none of its descriptor.
+            var selector = (ushort)Get32(context, i * 4);
+            selector = (ushort)(selector <= 3 ? selector : selector | 3);
+            if (selector != CpuAccess.Segment(s, s_segmentOrder32[i])->Selector)
+                SegmentLoads.ReloadUser(s, s_segmentOrder32[i], selector);
         }
 
         for (var i = 0; i < s_order32.Length; i++)

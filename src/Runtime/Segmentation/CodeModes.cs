@@ -17,7 +17,7 @@ public static unsafe class CodeModes
     {
         var old = CpuAccess.Mode(s);
         if ((old & GuestMode.Real) == 0)
-            s->Mode = (ushort)(Of(s) | (old & Independent));
+            CpuAccess.SetMode(s, Of(s) | (old & Independent));
     }
 
     /// <summary>
@@ -42,7 +42,7 @@ public static unsafe class CodeModes
         }
 
         s->IsLongMode = mode.Is64();
-        s->Mode = (ushort)(mode | ((GuestMode)s->Mode & Independent));
+        CpuAccess.SetMode(s, mode | ((GuestMode)s->Mode & Independent));
     }
 
     /// <summary>Current privilege level.</summary>

@@ -18,6 +18,8 @@ public static unsafe class SegmentLoads
     {
         CpuAccess.Segment(s, index)->Selector = selector;
         s->Slots[Slot.EsBase + index] = (ulong)selector << 4;
+        if (index == 1)
+            CpuAccess.ContextChanged(s);
     }
 
     /// <summary>Loads a data or stack segment register; false with the exception pending.</summary>

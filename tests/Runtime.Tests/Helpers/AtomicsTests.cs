@@ -1,6 +1,7 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
 
