@@ -59,7 +59,6 @@ internal static class Layers
     [
         // The slow path asks the vCPU for its address space, its block cache and its undo log.
         ("Runtime/Memory/GuestMemory.cs", "Execution"),
-        ("Runtime/Memory/GuestMemory.cs", "Helpers"),
         ("Runtime/Memory/GuestMemory.cs", "Host"),
     ];
 }

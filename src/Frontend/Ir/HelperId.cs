@@ -75,7 +75,7 @@ public enum HelperId : ushort
     /// <summary>bound: (index, sign-extended; linear address of the lower bound; that of the upper | size &lt;&lt; 32) raises #BR.</summary>
     Bound,
 
-    /// <summary>into: (RIP of the next instruction); raises the trap #OF when OF is set.</summary>
+    /// <summary>into: raises #OF when OF is set; a trap (<see cref="IrAttr.Trap"/>).</summary>
     Into,
 
     /// <summary>pusha: (operand size).</summary>
@@ -110,7 +110,7 @@ public enum HelperId : ushort
     /// <summary>rep outs.</summary>
     RepOuts,
 
-    // Atomics: (linear address, operand, size | carry << 8) gives the old value, zero-extended; the new value is in memory.
+    // Atomics: (linear address, operand, size | carry << 8 | AccessIntent << 16) gives the old value, zero-extended; the new value is in memory.
 
     /// <summary>lock add, inc, dec, xadd.</summary>
     AtomicAdd,
@@ -139,10 +139,10 @@ public enum HelperId : ushort
     /// <summary>xchg.</summary>
     AtomicExchange,
 
-    /// <summary>lock cmpxchg: (linear address, new value, size) compares with rAX; gives the old value.</summary>
+    /// <summary>lock cmpxchg: (linear address, new value, size | intent) compares with rAX; gives the old value.</summary>
     AtomicCompareExchange,
 
-    /// <summary>cmpxchg8b: (linear address); compares with EDX:EAX, loads them when different, gives ZF.</summary>
+    /// <summary>cmpxchg8b: (linear address, 1 with a lock prefix, size | intent); compares with EDX:EAX, loads them when different, gives ZF.</summary>
     CompareExchange8B,
 
     /// <summary>cmpxchg16b: as <see cref="CompareExchange8B"/> with RDX:RAX; #GP(0) when not aligned.</summary>
@@ -183,7 +183,7 @@ public enum HelperId : ushort
     /// <summary>verr, verw: (selector, 1 for write) gives ZF.</summary>
     VerifySegment,
 
-    /// <summary>sgdt, sidt: (linear address, base, size of the base) stores limit 0 and the base.</summary>
+    /// <summary>sgdt, sidt: (linear address, base, size | AccessIntent &lt;&lt; 8) stores limit 0 and the base.</summary>
     StoreTable,
 
     /// <summary>cpuid.</summary>
@@ -212,7 +212,8 @@ public enum HelperId : ushort
     /// <summary>Before a floating-point operation when an exception is unmasked in MXCSR.</summary>
     BeginSimdCheck,
 
-    /// <summary>After it: (its result, not used) raises #XM when an unmasked flag is up.</summary>
+    /// <summary>After it: (its result, not used; <see cref="VecOp"/> | cell of operand A &lt;&lt; 16 | that of B &lt;&lt; 24, where it can overflow or
+    /// underflow) raises #XM when an unmasked flag is up.</summary>
     EndSimdCheck,
 
     /// <summary>Raises #MF when an x87 exception is pending: before an MMX instruction's memory access.</summary>
@@ -238,7 +239,7 @@ public enum HelperId : ushort
 
     /// <summary>
     /// pcmpestri, pcmpestrm, pcmpistri, pcmpistrm: (immediate | cell of operand 1 &lt;&lt; 8 | cell of operand 2 &lt;&lt; 16 | operand 2 in memory
-    /// &lt;&lt; 24 | explicit lengths &lt;&lt; 25 | 64-bit lengths &lt;&lt; 26, linear address of operand 2); gives IntRes2 | index &lt;&lt; 16 | flags &lt;&lt; 32.
+    /// &lt;&lt; 24 | explicit lengths &lt;&lt; 25 | 64-bit lengths &lt;&lt; 26, linear address of operand 2, its AccessIntent); gives IntRes2 | index &lt;&lt; 16 | flags &lt;&lt; 32.
     /// </summary>
     PcmpStr,
 

@@ -17,6 +17,21 @@ public enum IrAttr : byte
 
     /// <summary>A memory access of a region that cannot fault or leave it: its bytes were tested before. Not in blocks of the cache.</summary>
     Proven = 4,
+
+    /// <summary><see cref="AccessIntent.Update"/>.</summary>
+    Update = AccessIntent.Update,
+
+    /// <summary><see cref="AccessIntent.Stack"/>.</summary>
+    Stack = AccessIntent.Stack,
+
+    /// <summary><see cref="AccessIntent.Supervisor"/>.</summary>
+    Supervisor = AccessIntent.Supervisor,
+
+    /// <summary>An exception that the op raises is a trap: the instruction has completed, and RIP is that of the next one.</summary>
+    Trap = 64,
+
+    /// <summary>All of <see cref="AccessIntent"/>.</summary>
+    Intent = Update | Stack | Supervisor,
 }
 
 /// <summary>How an address operand is computed.</summary>
@@ -97,6 +112,9 @@ public struct IrOp
 
     /// <summary>True when the op writes the flags record, by attribute or by nature.</summary>
     public readonly bool WritesFlags => (Attr & IrAttr.SetFlags) != 0 || Op is >= IrOpcode.SetFlags and <= IrOpcode.ProductFlags;
+
+    /// <summary>What a memory access is for.</summary>
+    public readonly AccessIntent Intent => (AccessIntent)(Attr & IrAttr.Intent);
 
     /// <summary>log2 of <see cref="Size"/>.</summary>
     public readonly int SizeLog2 => System.Numerics.BitOperations.TrailingZeroCount(Size);

@@ -35,6 +35,7 @@ public static class IrPrinter
     {
         var flags = (op.Attr & IrAttr.SetFlags) != 0 ? " !f" : "";
         var aligned = (op.Attr & IrAttr.Aligned) != 0 ? " aligned" : "";
+        var update = (op.Attr & IrAttr.Update) != 0 ? " update" : "";
         var name = op.Op.ToString().ToLowerInvariant();
         var sized = $"{name}.{op.Size}";
         var dst = Slot.Name(op.Dst);
@@ -56,7 +57,7 @@ public static class IrPrinter
             IrOpcode.RotateFlags => $"flags = {(op.Sub == 0 ? "rol" : "ror")}.{op.Size} res {Slot.Name(op.A)}, count {b}",
             IrOpcode.SetCarry => $"carry = {b}",
             IrOpcode.ProductFlags => $"flags = imul.{op.Size} {Slot.Name(op.A)}, {b}",
-            IrOpcode.Lea or IrOpcode.LinearAddress or IrOpcode.Load => $"{dst} = {sized} {Address(op)}",
+            IrOpcode.Lea or IrOpcode.LinearAddress or IrOpcode.Load => $"{dst} = {sized} {Address(op)}{update}",
             IrOpcode.LoadSigned => $"{dst} = {sized}to{op.Sub} {Address(op)}",
             IrOpcode.Store => $"{sized} {Address(op)} = {Sum(op.C, op.Imm)}",
             IrOpcode.CheckLimit => $"checklimit {Slot.Name(op.Seg)[..2]}, {Slot.Name(op.A)}, {Number(op.Imm & SegmentAccess.SizeMask)} bytes{((op.Imm & SegmentAccess.Write) != 0 ? " written" : "")}",
@@ -67,7 +68,7 @@ public static class IrPrinter
             IrOpcode.VUnary => $"{VSlot.Name(op.Dst)} = {Lower((VecOp)op.Sub)} {VSlot.Name(op.B)}{Immediate(op)}",
             IrOpcode.VToInt => $"{dst} = {Lower((VecOp)op.Sub)} {VSlot.Name(op.A)}, {VSlot.Name(op.B)}{Immediate(op)}",
             IrOpcode.VFromInt => $"{VSlot.Name(op.Dst)} = {Lower((VecOp)op.Sub)} {VSlot.Name(op.A)}, {Slot.Name(op.B)}{Immediate(op)}",
-            IrOpcode.Call => $"{dst} = call {(HelperId)op.Sub}({Slot.Name(op.A)}, {b}, {Slot.Name(op.C)})",
+            IrOpcode.Call => $"{dst} = call {(HelperId)op.Sub}({Slot.Name(op.A)}, {b}, {Slot.Name(op.C)}){((op.Attr & IrAttr.Trap) != 0 ? " trap" : "")}",
             IrOpcode.Jump => $"jump {Hex(taken)}",
             IrOpcode.JumpCondition => $"jump.{Lower((Condition)op.Sub)} {Hex(taken)} else {Hex(next)}",
             IrOpcode.JumpIf => $"jump.if {Slot.Name(op.A)} {Hex(taken)} else {Hex(next)}",
@@ -109,7 +110,8 @@ public static class IrPrinter
             _ => offset.ToString(),
         };
         var based = op.Form is AddressForm.Flat32 or AddressForm.Flat64 || op.Seg == Slot.Zero || op.Op == IrOpcode.Lea;
-        return based ? $"[{inner}]" : $"[{Slot.Name(op.Seg)} + {inner}]";
+        var supervisor = (op.Attr & IrAttr.Supervisor) != 0 ? "supervisor " : "";
+        return based ? $"[{supervisor}{((op.Attr & IrAttr.Stack) != 0 ? "ss: " : "")}{inner}]" : $"[{supervisor}{Slot.Name(op.Seg)} + {inner}]";
     }
 
     private static string Sum(ushort slot, long constant)

@@ -52,6 +52,12 @@ public static class IrVerifier
             return "cannot set flags";
         if ((op.Attr & IrAttr.Aligned) != 0 && !isVectorAccess)
             return "alignment of something that is not a vector access";
+        if ((op.Attr & (IrAttr.Stack | IrAttr.Supervisor)) != 0 && (!op.HasAddress || op.Op == IrOpcode.Lea))
+            return "intent of something that is not an access";
+        if ((op.Attr & IrAttr.Update) != 0 && op.Op != IrOpcode.Load)
+            return "update by something that is not a load";
+        if ((op.Attr & IrAttr.Trap) != 0 && op.Op != IrOpcode.Call)
+            return "trap of something that is not a call";
         if (op.Op is IrOpcode.SignExtend or IrOpcode.LoadSigned && !(op.Sub is 2 or 4 or 8 && op.Sub >= op.Size))
             return $"extends from {op.Size} to {op.Sub} bytes";
         if (op.Op == IrOpcode.Insert && op.Size > 2)

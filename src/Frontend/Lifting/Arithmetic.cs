@@ -83,7 +83,7 @@ internal static unsafe class Arithmetic
             old = LockedRead(c, atomic, size, address, value, carry);
         else
         {
-            old = c.Load(size, address);
+            old = c.LoadForUpdate(size, address);
             c.Store(size, address, c.Emit(op, size, old, value, carry));
         }
 
@@ -91,14 +91,11 @@ internal static unsafe class Arithmetic
         c.EmitFlags(op, size, Slot.Void, old, value, carry);
     }
 
-    // The helper performs the whole read-modify-write and returns the old value. The size rides with the carry: size | carry << 8.
+    // The helper performs the whole read-modify-write and returns the old value.
     private static ushort LockedRead(LiftContext c, HelperId atomic, int size, in Address address, Val value, ushort carry)
     {
         var linear = c.LinearAddress(address);
-        var third = carry == Slot.Zero
-            ? c.Copy(4, Val.Const(size))
-            : c.Emit(IrOpcode.Or, 4, c.Emit(IrOpcode.Shl, 4, carry, Val.Const(8)), Val.Const(size));
-        return c.Call(atomic, linear, value, third);
+        return c.Call(atomic, linear, value, c.AtomicForm(size, address, carry));
     }
 
     private static void Unary(LiftContext c, IrOpcode op, HelperId atomic, int delta)
@@ -116,7 +113,7 @@ internal static unsafe class Arithmetic
             old = LockedRead(c, atomic, size, address, Val.Const(delta), Slot.Zero);
         else
         {
-            old = c.Load(size, address);
+            old = c.LoadForUpdate(size, address);
             c.Store(size, address, c.Emit(op, size, old, Slot.Zero));
         }
 
@@ -153,7 +150,7 @@ internal static unsafe class Arithmetic
             old = LockedRead(c, HelperId.AtomicNeg, size, address, Slot.Zero, Slot.Zero);
         else
         {
-            old = c.Load(size, address);
+            old = c.LoadForUpdate(size, address);
             c.Store(size, address, c.Emit(IrOpcode.Neg, size, Slot.Zero, old));
         }
 
@@ -173,6 +170,6 @@ internal static unsafe class Arithmetic
         if (c.Insn.HasLockPrefix)
             LockedRead(c, HelperId.AtomicXor, size, address, Val.Const(-1), Slot.Zero);
         else
-            c.Store(size, address, c.Emit(IrOpcode.Not, size, Slot.Zero, c.Load(size, address)));
+            c.Store(size, address, c.Emit(IrOpcode.Not, size, Slot.Zero, c.LoadForUpdate(size, address)));
     }
 }

@@ -33,9 +33,11 @@ internal static unsafe class BitTests
         var locked = memory && c.Insn.HasLockPrefix;
         ushort old;
         if (locked)
-            old = c.Call(atomic, c.LinearAddress(address), Mask(c, change, size, bit), c.Copy(4, Val.Const(size)));
+            old = c.Call(atomic, c.LinearAddress(address), Mask(c, change, size, bit), c.AtomicForm(size, address));
+        else if (memory)
+            old = c.Load(size, change == IrOpcode.Nop ? address : address.ForUpdate);
         else
-            old = memory ? c.Load(size, address) : c.ReadRegister(c.Insn.Op0Register);
+            old = c.ReadRegister(c.Insn.Op0Register);
         var carry = c.Emit(IrOpcode.And, size, c.Emit(IrOpcode.Shr, size, old, bit), Val.Const(1));
         var result = change == IrOpcode.Nop || locked ? old : c.Emit(change, size, old, Mask(c, change, size, bit));
         if (memory && change != IrOpcode.Nop && !locked)
@@ -63,6 +65,6 @@ internal static unsafe class BitTests
         var offset = c.OffsetOperand(0, out var addressBytes);
         var start = c.Temp();
         LiftContext.Fill(ref c.Op(IrOpcode.Lea, addressBytes, start, Slot.Zero, Slot.Zero), offset);
-        return c.At(c.Emit(IrOpcode.Add, addressBytes, start, bytes), 0, addressBytes, c.Insn.MemorySegment, size, c.Insn.Mnemonic != Mnemonic.Bt);
+        return c.At(c.Emit(IrOpcode.Add, addressBytes, start, bytes), 0, addressBytes, c.SegmentOfOperand, size, c.Insn.Mnemonic != Mnemonic.Bt);
     }
 }

@@ -24,7 +24,7 @@ internal static unsafe class DoubleShifts
         var count = MaskedCount(c, c.Read(2), size);
         var memory = c.IsMemory(0);
         var address = memory ? c.MemoryOperand(size) : default;
-        var old = memory ? c.Load(size, address) : c.ReadRegister(c.Insn.Op0Register);
+        var old = memory ? c.LoadForUpdate(size, address) : c.ReadRegister(c.Insn.Op0Register);
         if (count is { IsConst: true, Imm: 0 })
         {
             if (memory)
@@ -100,7 +100,7 @@ internal static unsafe class DoubleShifts
         var count = MaskedCount(c, c.Read(1), size);
         var memory = c.IsMemory(0);
         var address = memory ? c.MemoryOperand(size) : default;
-        var old = memory ? c.Load(size, address) : c.Copy(size, c.ReadRegister(c.Insn.Op0Register));
+        var old = memory ? c.LoadForUpdate(size, address) : c.Copy(size, c.ReadRegister(c.Insn.Op0Register));
         if (count is { IsConst: true, Imm: 0 })
         {
             if (memory)

@@ -33,10 +33,10 @@ internal static unsafe class Exchanges
 
         var address = c.MemoryOperand(size);
         if (c.Insn.HasLockPrefix)
-            old = c.Call(HelperId.AtomicAdd, c.LinearAddress(address), source, c.Copy(4, Val.Const(size)));
+            old = c.Call(HelperId.AtomicAdd, c.LinearAddress(address), source, c.AtomicForm(size, address));
         else
         {
-            old = c.Load(size, address);
+            old = c.LoadForUpdate(size, address);
             c.Store(size, address, c.Emit(IrOpcode.Add, size, old, source));
         }
 
@@ -56,9 +56,9 @@ internal static unsafe class Exchanges
         var locked = memory && c.Insn.HasLockPrefix;
         ushort old;
         if (locked)
-            old = c.Call(HelperId.AtomicCompareExchange, c.LinearAddress(address), source, c.Copy(4, Val.Const(size)));
+            old = c.Call(HelperId.AtomicCompareExchange, c.LinearAddress(address), source, c.AtomicForm(size, address));
         else
-            old = memory ? c.Load(size, address) : c.Copy(size, c.ReadRegister(c.Insn.Op0Register));
+            old = memory ? c.LoadForUpdate(size, address) : c.Copy(size, c.ReadRegister(c.Insn.Op0Register));
         var equal = c.Compare(Relation.Equal, size, old, accumulator);
         if (!locked)
         {
@@ -90,7 +90,8 @@ internal static unsafe class Exchanges
     // ZF only; the other flags stay.
     private static void Wide(LiftContext c, HelperId helper, int size)
     {
-        var equal = c.Call(helper, c.LinearAddress(c.MemoryOperand(size)), Val.Const(c.Insn.HasLockPrefix ? 1 : 0));
+        var address = c.MemoryOperand(size);
+        var equal = c.Call(helper, c.LinearAddress(address), Val.Const(c.Insn.HasLockPrefix ? 1 : 0), c.AtomicForm(size, address));
         c.MergeFlags(Eflags.ZF, c.Emit(IrOpcode.Shl, 4, equal, Val.Const(6)));
     }
 }

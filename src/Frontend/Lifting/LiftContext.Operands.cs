@@ -77,6 +77,9 @@ public sealed partial class LiftContext
         Store(size, MemoryOperand(size), value);
     }
 
+    /// <summary>t = memory that the instruction then writes.</summary>
+    public ushort LoadForUpdate(int size, in Address address) => Load(size, address.ForUpdate);
+
     /// <summary>t = memory.</summary>
     public ushort Load(int size, in Address address)
     {
@@ -98,7 +101,7 @@ public sealed partial class LiftContext
     {
         ref var op = ref Op(IrOpcode.VLoad, size, dst, Slot.Zero, Slot.Zero);
         Fill(ref op, address);
-        op.Attr = aligned ? IrAttr.Aligned : IrAttr.None;
+        op.Attr |= aligned ? IrAttr.Aligned : IrAttr.None;
     }
 
     /// <summary>memory = low bytes of a vector.</summary>
@@ -106,7 +109,7 @@ public sealed partial class LiftContext
     {
         ref var op = ref Op(IrOpcode.VStore, size, Slot.Void, Slot.Zero, Slot.Zero, value);
         Fill(ref op, address);
-        op.Attr = aligned ? IrAttr.Aligned : IrAttr.None;
+        op.Attr |= aligned ? IrAttr.Aligned : IrAttr.None;
     }
 
     /// <summary>t = linear address of an address operand: what helpers that access memory take.</summary>
@@ -115,6 +118,13 @@ public sealed partial class LiftContext
         var t = Temp();
         Fill(ref Op(IrOpcode.LinearAddress, 8, t, Slot.Zero, Slot.Zero), address);
         return t;
+    }
+
+    /// <summary>t = what an atomic helper takes as its third argument: size | carry &lt;&lt; 8 | intent &lt;&lt; 16.</summary>
+    public ushort AtomicForm(int size, in Address address, ushort carry = Slot.Zero)
+    {
+        var constant = Val.Const(size | ((int)address.Intent << 16));
+        return carry == Slot.Zero ? Copy(4, constant) : Emit(IrOpcode.Or, 4, Emit(IrOpcode.Shl, 4, carry, Val.Const(8)), constant);
     }
 
     /// <summary>Puts an address into an op.</summary>
@@ -126,6 +136,7 @@ public sealed partial class LiftContext
         op.Disp = address.Disp;
         op.Seg = (byte)address.Seg;
         op.Form = address.Form;
+        op.Attr |= (IrAttr)address.Intent;
     }
 
     /// <summary>
@@ -137,7 +148,21 @@ public sealed partial class LiftContext
     public Address MemoryOperand(int size, int extraDisp = 0)
     {
         var offset = OffsetOperand(extraDisp, out var addressBytes);
-        return Segmented(offset, addressBytes, _insn.MemorySegment, size, WritesMemory(_insn.MemorySegment));
+        return Segmented(offset, addressBytes, SegmentOfOperand, size, WritesMemory(SegmentOfOperand));
+    }
+
+    /// <summary>
+    /// The segment of the instruction's memory operand. 64-bit mode ignores the prefixes of ES, CS, SS and DS (SDM Vol. 1, 3.4.2.1): there it
+    /// is the one that goes with the base register.
+    /// </summary>
+    public Register SegmentOfOperand
+    {
+        get
+        {
+            if (!Is64 || _insn.SegmentPrefix is Register.None or Register.FS or Register.GS)
+                return _insn.MemorySegment;
+            return _insn.MemoryBase is Register.RSP or Register.ESP or Register.RBP or Register.EBP ? Register.SS : Register.DS;
+        }
     }
 
     /// <summary>The offset part of the memory operand (lea): segment not applied.</summary>
@@ -179,9 +204,10 @@ public sealed partial class LiftContext
     /// <param name="writes">The bytes are written.</param>
     public Address Segmented(Address offset, int addressBytes, Register segment, int size, bool writes = false)
     {
+        var intent = segment == Register.SS ? AccessIntent.Stack : AccessIntent.None;
         var isChecked = size > 0 && (IsChecked(segment) || (writes && IsWriteToCode(segment)));
         if (IsFlat && segment < Register.FS && !isChecked)
-            return offset;
+            return offset with { Intent = intent };
         var seg = Registers.SegmentBase(segment);
         if (isChecked)
         {
@@ -195,7 +221,7 @@ public sealed partial class LiftContext
         var form = Is64
             ? addressBytes == 8 ? AddressForm.Segment64 : AddressForm.Segment64Offset32
             : addressBytes == 2 ? AddressForm.Segment16 : AddressForm.Segment32;
-        return offset with { Seg = seg, Form = form };
+        return offset with { Seg = seg, Form = form, Intent = intent };
     }
 
     /// <summary>The address [register + disp] in a segment, with address size <paramref name="addressBytes"/>.</summary>

@@ -149,8 +149,12 @@ public sealed unsafe partial class LiftContext
     }
 
     /// <summary>A helper called for its effect only; its result is dropped.</summary>
-    public void CallVoid(HelperId helper, ushort a = Slot.Zero, Val? b = null, ushort c = Slot.Zero) =>
-        Op(IrOpcode.Call, 8, Slot.Void, a, b ?? Val.Const(0), c).Sub = (ushort)helper;
+    public ref IrOp CallVoid(HelperId helper, ushort a = Slot.Zero, Val? b = null, ushort c = Slot.Zero)
+    {
+        ref var op = ref Op(IrOpcode.Call, 8, Slot.Void, a, b ?? Val.Const(0), c);
+        op.Sub = (ushort)helper;
+        return ref op;
+    }
 
     /// <summary>Raises an exception at this instruction and ends the block.</summary>
     public void Raise(int vector, Val? error = null)

@@ -146,9 +146,10 @@ internal static unsafe class Moves
         if (memory >= 0)
         {
             var register = c.Insn.GetOpRegister(1 - memory);
-            var linear = c.LinearAddress(c.MemoryOperand(size));
+            var address = c.MemoryOperand(size);
+            var linear = c.LinearAddress(address);
             var value = c.ReadRegister(register);
-            c.WriteRegister(register, c.Call(HelperId.AtomicExchange, linear, value, c.Copy(4, Val.Const(size))));
+            c.WriteRegister(register, c.Call(HelperId.AtomicExchange, linear, value, c.AtomicForm(size, address)));
             return;
         }
 

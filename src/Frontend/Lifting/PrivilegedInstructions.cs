@@ -81,7 +81,7 @@ internal static unsafe class PrivilegedInstructions
     private static void WriteShort(LiftContext c, Val value)
     {
         if (c.IsMemory(0))
-            c.CallVoid(HelperId.StoreTable, c.LinearAddress(c.MemoryOperand(2)), value, c.Copy(4, Val.Const(2)));
+            StoreTable(c, 2, value);
         else if (c.IsUser && c.Is64 && c.Insn.Op0Register.GetSize() == 4)
         {
             // As Linux answers for the CPU: the upper half stays.
@@ -97,7 +97,13 @@ internal static unsafe class PrivilegedInstructions
     {
         var size = c.Is64 ? 8 : 4;
         var value = c.IsReal ? 0 : c.Insn.Mnemonic == Mnemonic.Sgdt ? GdtBase : IdtBase;
-        c.CallVoid(HelperId.StoreTable, c.LinearAddress(c.MemoryOperand(size + 2)), Val.Const(value), c.Copy(4, Val.Const(size + 2)));
+        StoreTable(c, size + 2, Val.Const(value));
+    }
+
+    private static void StoreTable(LiftContext c, int size, Val value)
+    {
+        var address = c.MemoryOperand(size);
+        c.CallVoid(HelperId.StoreTable, c.LinearAddress(address), value, c.Copy(4, Val.Const(size | ((int)address.Intent << 8))));
     }
 
     private static void In(LiftContext c)

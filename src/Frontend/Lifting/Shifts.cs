@@ -29,7 +29,7 @@ internal static unsafe class Shifts
         if (c.IsMemory(0))
         {
             var address = c.MemoryOperand(size);
-            var old = c.Load(size, address);
+            var old = c.LoadForUpdate(size, address);
             c.Store(size, address, c.Emit(op, size, old, count));
             c.EmitFlags(op, size, Slot.Void, old, count);
             return;
@@ -60,7 +60,7 @@ internal static unsafe class Shifts
         var count = c.Read(1);
         var masked = count.IsConst ? Val.Const(count.Imm & (size == 8 ? 63 : 31)) : c.Emit(IrOpcode.And, 1, c.ToSlot(1, count), Val.Const(size == 8 ? 63 : 31));
         var address = memory ? c.MemoryOperand(size) : default;
-        var old = memory ? c.Load(size, address) : c.ReadRegister(c.Insn.Op0Register);
+        var old = memory ? c.LoadForUpdate(size, address) : c.ReadRegister(c.Insn.Op0Register);
         if (masked is { IsConst: true, Imm: 0 })
         {
             if (memory)

@@ -201,7 +201,7 @@ internal static unsafe class SseMoves
     private static void MaskedStore(LiftContext c, ushort data, ushort mask, int size)
     {
         var addressBytes = c.Insn.Op0Kind switch { OpKind.MemorySegDI => 2, OpKind.MemorySegEDI => 4, _ => 8 };
-        var linear = c.LinearAddress(c.At(Slot.Rdi, 0, addressBytes, c.Insn.MemorySegment, size, writes: true));
+        var linear = c.LinearAddress(c.At(Slot.Rdi, 0, addressBytes, c.SegmentOfOperand, size, writes: true));
         c.Call(HelperId.MaskedStore, linear, Val.Const(data | (mask << 8) | (size << 16)));
     }
 }

@@ -99,7 +99,7 @@ internal static unsafe class SseOperations
     }
 
     // With exceptions unmasked, each step (products, sums, sum of sums) reports its own before the next begins. The instruction itself
-    // then stands for the last step: what the others would report, they have.
+    // then raises nothing new.
     private static void DotProduct(LiftContext c)
     {
         if ((c.Mode & GuestMode.SseUnmasked) == 0)
@@ -117,17 +117,18 @@ internal static unsafe class SseOperations
         var zero = VectorEmitter.Compute(c, IrOpcode.VFromInt, VecOp.Zero, c.VTemp(), VSlot.Xmm0, Slot.Zero, 0);
         var left = VectorEmitter.Compute(c, IrOpcode.VBinary, blend, c.VTemp(), zero, dst, used);
         var right = VectorEmitter.Compute(c, IrOpcode.VBinary, blend, c.VTemp(), zero, source, used);
-        var products = Step(c, multiply, left, right);
+        var sums = Step(c, multiply, left, right);
         if (op == VecOp.DpPs)
-            Step(c, VecOp.HAddPs, products, products);
-        VectorEmitter.Assign(c, IrOpcode.VBinary, op, dst, dst, source, imm, raises: true);
+            sums = Step(c, VecOp.HAddPs, sums, sums);
+        Step(c, op == VecOp.DpPs ? VecOp.HAddPs : VecOp.HAddPd, sums, sums);
+        VectorEmitter.Compute(c, IrOpcode.VBinary, op, dst, dst, source, imm);
     }
 
     private static ushort Step(LiftContext c, VecOp op, ushort a, ushort b)
     {
         VectorEmitter.BeginChecked(c);
         var result = VectorEmitter.Compute(c, IrOpcode.VBinary, op, c.VTemp(), a, b, 0);
-        VectorEmitter.EndChecked(c, result);
+        VectorEmitter.EndChecked(c, result, op, a, b);
         return result;
     }
 

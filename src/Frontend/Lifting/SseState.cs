@@ -85,7 +85,7 @@ internal static unsafe class SseState
         var what = c.Insn.Immediate8 | (first << 8) | (isExplicit ? 1 << 25 : 0) | (wide ? 1 << 26 : 0);
         if (!c.IsMemory(1))
             return c.Call(HelperId.PcmpStr, c.Copy(4, Val.Const(what | (Registers.Xmm(c.Insn.Op1Register) << 16))));
-        var linear = c.LinearAddress(c.MemoryOperand(16));
-        return c.Call(HelperId.PcmpStr, c.Copy(4, Val.Const(what | (1 << 24))), linear);
+        var address = c.MemoryOperand(16);
+        return c.Call(HelperId.PcmpStr, c.Copy(4, Val.Const(what | (1 << 24))), c.LinearAddress(address), c.Copy(4, Val.Const((int)address.Intent)));
     }
 }

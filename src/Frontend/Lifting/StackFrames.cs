@@ -43,7 +43,7 @@ internal static unsafe class StackFrames
     {
         var addressBytes = c.Insn.MemoryBase.GetSize();
         var offset = new Address(Slot.Rbx, c.Copy(1, Slot.Rax), 0, 0, Slot.Zero, c.FlatForm(addressBytes));
-        var address = c.Segmented(offset, addressBytes, c.Insn.MemorySegment, 1);
+        var address = c.Segmented(offset, addressBytes, c.SegmentOfOperand, 1);
         c.WriteSlot(1, Slot.Rax, c.Load(1, address));
     }
 

@@ -149,7 +149,7 @@ internal static unsafe class Strings
         _ => 8,
     };
 
-    private static Address Source(LiftContext c, int size, int width) => c.At(Slot.Rsi, 0, width, c.Insn.MemorySegment, size);
+    private static Address Source(LiftContext c, int size, int width) => c.At(Slot.Rsi, 0, width, c.SegmentOfOperand, size);
 
     private static Address Destination(LiftContext c, int size, int width, bool writes = false) =>
         c.At(Slot.Rdi, 0, width, Iced.Intel.Register.ES, size, writes);

@@ -35,7 +35,7 @@ internal static unsafe class SystemInstructions
 
     private static void Int1(LiftContext c) => c.Exit(ExitCause.SoftwareInterrupt, ExceptionVector.Debug);
 
-    private static void Into(LiftContext c) => c.CallVoid(HelperId.Into, c.Copy(8, Val.Const((long)c.NextRip)));
+    private static void Into(LiftContext c) => c.CallVoid(HelperId.Into).Attr |= IrAttr.Trap;
 
     private static void Syscall(LiftContext c)
     {

@@ -24,4 +24,10 @@ public readonly record struct Val(ushort Slot, long Imm)
 /// <param name="Disp">Displacement.</param>
 /// <param name="Seg">Slot of the segment base, or Zero.</param>
 /// <param name="Form">How the parts are added.</param>
-public readonly record struct Address(ushort Base, ushort Index, byte Scale, int Disp, ushort Seg, AddressForm Form);
+/// <param name="Intent"><see cref="AccessIntent.Stack"/> when the address is relative to SS.</param>
+public readonly record struct Address(
+    ushort Base, ushort Index, byte Scale, int Disp, ushort Seg, AddressForm Form, AccessIntent Intent = AccessIntent.None)
+{
+    /// <summary>The address for a read of what will be written.</summary>
+    public Address ForUpdate => this with { Intent = Intent | AccessIntent.Update };
+}

@@ -37,13 +37,16 @@ internal static class VectorEmitter
         }
 
         var result = Compute(c, opcode, op, c.VTemp(), a, b, imm);
-        EndChecked(c, result);
+        EndChecked(c, result, op, a, b);
         c.Op(IrOpcode.VMov, 16, dst, Slot.Zero, result);
     }
 
-    /// <summary>Ends the check after an operation with a vector result.</summary>
-    public static void EndChecked(LiftContext c, ushort result) =>
-        c.Call(HelperId.EndSimdCheck, Compute(c, IrOpcode.VToInt, VecOp.ToQ, c.Temp(), Slot.Zero, result, 0));
+    /// <summary>Ends the check after an operation on cells with a vector result.</summary>
+    public static void EndChecked(LiftContext c, ushort result, VecOp op, ushort a, ushort b)
+    {
+        var kept = Compute(c, IrOpcode.VToInt, VecOp.ToQ, c.Temp(), Slot.Zero, result, 0);
+        c.Call(HelperId.EndSimdCheck, kept, Val.Const((int)op | ((byte)a << 16) | ((byte)b << 24)));
+    }
 
     /// <summary>
     /// Starts the check when an exception is unmasked; the caller then ends it by EndSimdCheck, to which it passes the result, so that no

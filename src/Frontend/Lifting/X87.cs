@@ -38,12 +38,19 @@ internal static unsafe class X87
     /// <summary>Calls a helper with the instruction's memory operand of <paramref name="size"/> bytes.</summary>
     public static void CallMemory(LiftContext c, HelperId helper, int size)
     {
-        var linear = c.LinearAddress(c.MemoryOperand(size));
-        var segment = c.Insn.MemorySegment;
+        var address = c.MemoryOperand(size);
+        var segment = c.SegmentOfOperand;
         // The operand's offset is its linear address less the base; real mode keeps the linear address (SDM Vol. 1, figure 8-10).
         var hasBase = (c.Mode & GuestMode.Real) == 0 && (!c.IsFlat || segment >= Iced.Intel.Register.FS);
-        c.Call(helper, linear, LastInstruction(c), hasBase ? Registers.SegmentBase(segment) : Slot.Zero);
+        var last = Val.Const(LastInstruction(c).Imm ^ StackBit(address));
+        c.Call(helper, c.LinearAddress(address), last, hasBase ? Registers.SegmentBase(segment) : Slot.Zero);
     }
+
+    /// <summary>
+    /// The bit by which helpers know that their operand is relative to SS: the highest of the address in their argument, where it differs
+    /// from the one below it (an instruction has a canonical address).
+    /// </summary>
+    public static long StackBit(in Address address) => (address.Intent & AccessIntent.Stack) != 0 ? 1L << (OpcodeShift - 1) : 0;
 
     private static Val LastInstruction(LiftContext c)
     {

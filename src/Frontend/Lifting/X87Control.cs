@@ -58,7 +58,7 @@ internal static unsafe class X87Control
     // FENI, FDISI and FSETPM of the 8087 and 80287 do nothing on later CPUs (SDM Vol. 3, 23.18.9); reading the status checks for #NM.
     private static void Ignored(LiftContext c) => c.Call(HelperId.X87ReadStatus);
 
-    private static void Fldcw(LiftContext c) => c.Call(HelperId.X87Fldcw, c.LinearAddress(c.MemoryOperand(2)));
+    private static void Fldcw(LiftContext c) => Memory(c, HelperId.X87Fldcw, 2, 0);
 
     private static void Fnstcw(LiftContext c) => c.Write(0, c.Call(HelperId.X87ReadControl));
 
@@ -77,21 +77,27 @@ internal static unsafe class X87Control
         var narrow = c.Insn.MemorySize is MemorySize.FpuEnv14 or MemorySize.FpuState94;
         var real = (c.Mode & GuestMode.Real) != 0;
         var format = narrow ? real ? Real16 : Protected16 : real ? Real32 : Protected32;
-        c.Call(helper, c.LinearAddress(c.MemoryOperand((narrow ? 14 : 28) + registers)), Val.Const(format));
+        Memory(c, helper, (narrow ? 14 : 28) + registers, format);
     }
 
-    private static void Fxsave(LiftContext c) => c.Call(HelperId.X87Fxsave, c.LinearAddress(c.MemoryOperand(512)), FxForm(c));
+    private static void Memory(LiftContext c, HelperId helper, int size, int form)
+    {
+        var address = c.MemoryOperand(size);
+        c.Call(helper, c.LinearAddress(address), Val.Const((uint)form | X87.StackBit(address)));
+    }
+
+    private static void Fxsave(LiftContext c) => Memory(c, HelperId.X87Fxsave, 512, FxForm(c));
 
     // MXCSR decides how the code that follows is lifted.
     private static void Fxrstor(LiftContext c)
     {
-        c.Call(HelperId.X87Fxrstor, c.LinearAddress(c.MemoryOperand(512)), FxForm(c));
+        Memory(c, HelperId.X87Fxrstor, 512, FxForm(c));
         c.Exit(ExitCause.Continue);
     }
 
-    private static Val FxForm(LiftContext c)
+    private static int FxForm(LiftContext c)
     {
         var wide = c.Insn.Mnemonic is Mnemonic.Fxsave64 or Mnemonic.Fxrstor64 ? 1 : 0;
-        return Val.Const(wide | (c.Is64 ? 2 : 0));
+        return wide | (c.Is64 ? 2 : 0);
     }
 }

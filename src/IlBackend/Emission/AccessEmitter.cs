@@ -175,7 +175,9 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
     private void PushRest(in IrOp op)
     {
         if (op.Op is IrOpcode.VLoad or IrOpcode.VStore)
-            Ldc4((op.Attr & IrAttr.Aligned) != 0 ? 1 : 0);
+            Ldc4((int)op.Attr);
+        else
+            Ldc4((int)op.Intent);
         if (op.Op == IrOpcode.VLoad)
             VectorAddress(VSlot.Temp0);
         else if (op.Op == IrOpcode.VStore)

@@ -26,24 +26,29 @@ public static unsafe class EmitSupport
 
     /// <summary>Slow path of a load; a fault is pending when ExceptionVector is not negative.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static ulong Load(CpuState* s, ulong linear, int size) => GuestMemory.LoadSlow(s, linear, size);
+    public static ulong Load(CpuState* s, ulong linear, int size, AccessIntent intent)
+    {
+        GuestMemory.TryRead(s, linear, size, out var value, intent);
+        return value;
+    }
 
     /// <summary>Slow path of a store; false when the code must leave at this instruction.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static bool Store(CpuState* s, ulong linear, int size, ulong value) => GuestMemory.TryWrite(s, linear, size, value);
+    public static bool Store(CpuState* s, ulong linear, int size, AccessIntent intent, ulong value) =>
+        GuestMemory.TryWrite(s, linear, size, value, intent);
 
     /// <summary>Any vector load that the inline path did not take; false with an exception pending.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static bool LoadVector(CpuState* s, ulong linear, int size, bool aligned, ref Vector128<byte> value)
+    public static bool LoadVector(CpuState* s, ulong linear, int size, IrAttr attr, ref Vector128<byte> value)
     {
-        if (aligned && (linear & 15) != 0)
+        if ((attr & IrAttr.Aligned) != 0 && (linear & 15) != 0)
         {
             CpuAccess.Raise(s, ExceptionVector.GeneralProtection);
             return false;
         }
 
         Vector128<byte> loaded = default;
-        if (!GuestMemory.ReadBytes(s, linear, (byte*)&loaded, size))
+        if (!GuestMemory.TryRead(s, linear, (byte*)&loaded, size, (AccessIntent)(attr & IrAttr.Intent)))
             return false;
         value = loaded;
         return true;
@@ -51,15 +56,15 @@ public static unsafe class EmitSupport
 
     /// <summary>Any vector store that the inline path did not take; false when the code must leave at this instruction.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static bool StoreVector(CpuState* s, ulong linear, int size, bool aligned, Vector128<byte> value)
+    public static bool StoreVector(CpuState* s, ulong linear, int size, IrAttr attr, Vector128<byte> value)
     {
-        if (aligned && (linear & 15) != 0)
+        if ((attr & IrAttr.Aligned) != 0 && (linear & 15) != 0)
         {
             CpuAccess.Raise(s, ExceptionVector.GeneralProtection);
             return false;
         }
 
-        return GuestMemory.TryWrite(s, linear, new ReadOnlySpan<byte>(&value, size));
+        return GuestMemory.TryWrite(s, linear, (byte*)&value, size, (AccessIntent)(attr & IrAttr.Intent));
     }
 
     /// <summary>Enters the page of an address in the vCPU's table.</summary>

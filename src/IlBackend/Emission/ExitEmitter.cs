@@ -22,6 +22,14 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
     public nint LeaveSite() =>
         (nint)Context.Sites.New(Rip, flags.InState(flags.Form), Options.CountInstructions ? Block.Addresses.Length - Insn : 0);
 
+    /// <summary>As <see cref="LeaveSite"/>, for a trap: the present instruction has been executed.</summary>
+    public nint TrapSite()
+    {
+        var completed = Insn + 1;
+        var rip = completed < Block.Addresses.Length ? Block.Addresses[completed] : Block.Next;
+        return (nint)Context.Sites.New(rip, flags.InState(flags.Form), Options.CountInstructions ? Block.Addresses.Length - completed : 0);
+    }
+
     /// <summary>Leaves at a site with an exception pending. The flags are in the form of the site's instruction.</summary>
     public void Leave(nint site)
     {

@@ -36,7 +36,7 @@ internal sealed class HelperEmitter(EmitContext context, ValueEmitter values, X8
         values.StoreWritten(values.Written & synced);
         values.Written &= ~synced;
 
-        var leave = exits.LeaveSite();
+        var leave = (op.Attr & IrAttr.Trap) != 0 ? exits.TrapSite() : exits.LeaveSite();
         Il.Emit(OpCodes.Ldarg_0);
         values.Push(op.A, 8);
         values.PushB(op, 8);

@@ -188,7 +188,7 @@ internal sealed class X87Emitter(EmitContext context, ValueEmitter values, Acces
         Il.MarkLabel(resume);
         StoreX87Stack(after);
         StorePointers(op);
-        var (linear, top) = (op.A, after.Top);
+        var (linear, top, last) = (op.A, after.Top, op.Imm);
         cold.Here(() =>
         {
             Il.MarkLabel(slow);
@@ -196,6 +196,7 @@ internal sealed class X87Emitter(EmitContext context, ValueEmitter values, Acces
             Il.Emit(OpCodes.Ldarg_0);
             values.Push(linear, 8);
             RegisterAddress(top, 0);
+            Ldc(last);
             Il.EmitCall(X87KnownHelpers.OfLoad(true));
             exits.LeaveIfPending(leave);
             Il.EmitBranch(OpCodes.Br, resume);
@@ -255,6 +256,7 @@ internal sealed class X87Emitter(EmitContext context, ValueEmitter values, Acces
         Il.Emit(OpCodes.Ldarg_0);
         values.Push(op.A, 8);
         RegisterAddress(register, 0);
+        Ldc(op.Imm);
         Il.EmitCall(helper);
         var fail = Il.DefineLabel();
         LoadField(nameof(ExecutionState.ExceptionVector), OpCodes.Ldind_I4);
@@ -286,7 +288,7 @@ internal sealed class X87Emitter(EmitContext context, ValueEmitter values, Acces
     private void StoreLast(in IrOp op)
     {
         FieldAddress(LastOffset);
-        Ldc(op.Imm);
+        Ldc((long)X87State.WithoutOperand((ulong)op.Imm));
         Il.Emit(OpCodes.Stind_I8);
     }
 

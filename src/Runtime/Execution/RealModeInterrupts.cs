@@ -33,7 +33,7 @@ public static unsafe class RealModeInterrupts
 
     private static bool TryDeliver(CpuState* s, int vector)
     {
-        if (!GuestMemory.TryRead(s, (ulong)(vector * EntrySize), EntrySize, out var entry))
+        if (!GuestMemory.TryRead(s, (ulong)(vector * EntrySize), EntrySize, out var entry, AccessIntent.Supervisor))
             return false;
         var flags = CpuAccess.GetEflags(s);
         DropCodeUnderStack(s);

@@ -149,16 +149,8 @@ public sealed unsafe partial class Vcpu
         var address = linear + (uint)available;
         if (!CpuAccess.Mode(State).Is64())
             address = (uint)address;
-        if ((long)(address << 16) >> 16 != (long)address)
-        {
-            CpuAccess.Raise(State, ExceptionVector.GeneralProtection);
-            return false;
-        }
-
-        var present = (Cache.Memory.Query(address) & PagePermission.Mapped) != 0 ? 1u : 0;
-        State->Execution.FaultAddress = address;
-        CpuAccess.Raise(State, ExceptionVector.PageFault, 0x14 | present);
-        return false;
+        var present = (Cache.Memory.Query(address) & PagePermission.Mapped) != 0 ? PageFaults.Present : 0;
+        return PageFaults.Raise(State, address, PageFaults.Fetch | present, AccessIntent.None);
     }
 
     private ulong Linear(ulong rip)

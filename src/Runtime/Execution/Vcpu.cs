@@ -48,6 +48,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     private readonly Lifter _lifter = new();
     private readonly IrBlock _ir = new();
     private readonly GCHandle _handle;
+    private readonly GCHandle _memoryHandle;
     private readonly Dictionary<nint, nint> _aloneCode = [];
     private int _aloneCompilations;
     private long _invalidationsBefore;
@@ -65,6 +66,8 @@ public sealed unsafe partial class Vcpu : IDisposable
         new Span<byte>(State, CpuState.SizeInBytes).Clear();
         _handle = GCHandle.Alloc(this, GCHandleType.Weak);
         State->Execution.VcpuHandle = GCHandle.ToIntPtr(_handle);
+        _memoryHandle = GCHandle.Alloc(cache.Memory, GCHandleType.Weak);
+        State->Execution.AddressSpaceHandle = GCHandle.ToIntPtr(_memoryHandle);
         State->Execution.MemoryBase = cache.Memory.Base;
         State->Execution.Permissions = cache.Memory.Permissions;
         State->Execution.WindowPages = cache.Memory.WindowSize / AddressSpace.PageSize;
@@ -120,7 +123,11 @@ public sealed unsafe partial class Vcpu : IDisposable
     public bool ChecksAlignment { get; set; }
 
     /// <summary>True while one instruction is executed alone: its stores may drop translations.</summary>
-    internal bool IsStepping { get; private set; }
+    internal bool IsStepping
+    {
+        get => State->Execution.IsStepping != 0;
+        private set => State->Execution.IsStepping = value ? 1 : 0;
+    }
 
     /// <summary>Block entries after which the interpreter leaves to the dispatcher.</summary>
     internal int HeatThreshold { get; private set; } = EntriesBeforeLeaving;
@@ -160,8 +167,6 @@ public sealed unsafe partial class Vcpu : IDisposable
             while (true)
             {
                 var cause = Step();
-                if (cause == ExitCause.Exception)
-                    FaultDetails.Refine(this);
                 if (cause != ExitCause.Continue)
                 {
                     Exits[(int)cause]++;
@@ -216,6 +221,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         NativeMemory.Free(_entryCache);
         NativeMemory.AlignedFree(State);
         _handle.Free();
+        _memoryHandle.Free();
     }
 
     // The tag of an address, in context 0, that belongs to another line.
@@ -421,7 +427,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         if ((mode & GuestMode.Flat) == 0)
             return 0;
         var size = mode.Is64() ? 8 : 4;
-        var top = GuestMemory.PointerForRead(State, State->Slots[Slot.Rsp], size);
+        var top = MemoryProbe.ForRead(State, State->Slots[Slot.Rsp], size);
         return top == null ? 0 : size == 8 ? *(ulong*)top : *(uint*)top;
     }
 

@@ -12,7 +12,7 @@ namespace DynaTrans.Runtime.Helpers;
 /// Locked read-modify-writes. Where all bytes lie in writable pages without translated code the host's own atomic instruction is used,
 /// aligned or not; else the access goes through <see cref="GuestMemory"/> under one lock, and so it does across a cache line on a host that
 /// does not let such an access lock the bus. The arguments are (linear address, operand,
-/// size | carry &lt;&lt; 8), the result is the old value.
+/// size | carry &lt;&lt; 8 | intent &lt;&lt; 16), the result is the old value.
 /// </summary>
 internal static unsafe class Atomics
 {
@@ -58,9 +58,9 @@ internal static unsafe class Atomics
     private static ulong Add(CpuState* s, ulong linear, ulong operand, ulong packed)
     {
         var p = HostPointer(s, linear, (int)(packed & 0xFF));
-        if (p != null && packed == 4)
+        if (p != null && (byte)packed == 4)
             return (uint)Interlocked.Add(ref *(int*)p, (int)operand) - (uint)operand;
-        if (p != null && packed == 8)
+        if (p != null && (byte)packed == 8)
             return (ulong)Interlocked.Add(ref *(long*)p, (long)operand) - operand;
         return Modify(s, linear, operand, packed, Operation.Add);
     }
@@ -82,26 +82,26 @@ internal static unsafe class Atomics
     private static ulong Exchange(CpuState* s, ulong linear, ulong operand, ulong packed)
     {
         var p = HostPointer(s, linear, (int)(packed & 0xFF));
-        if (p != null && packed == 4)
+        if (p != null && (byte)packed == 4)
             return Interlocked.Exchange(ref *(uint*)p, (uint)operand);
-        if (p != null && packed == 8)
+        if (p != null && (byte)packed == 8)
             return Interlocked.Exchange(ref *(ulong*)p, operand);
         return Modify(s, linear, operand, packed, Operation.Exchange);
     }
 
-    private static ulong CompareExchange(CpuState* s, ulong linear, ulong operand, ulong size)
+    private static ulong CompareExchange(CpuState* s, ulong linear, ulong operand, ulong packed)
     {
-        var expected = s->Slots[Slot.Rax] & (ulong.MaxValue >> (64 - ((int)size * 8)));
-        return Swap(s, linear, expected, operand, (int)size);
+        var expected = s->Slots[Slot.Rax] & (ulong.MaxValue >> (64 - ((byte)packed * 8)));
+        return Swap(s, linear, expected, operand, packed);
     }
 
     // Without the prefix a CPU does not lock the bus across a cache line.
-    private static ulong CompareExchange8B(CpuState* s, ulong linear, ulong locked, ulong c)
+    private static ulong CompareExchange8B(CpuState* s, ulong linear, ulong locked, ulong packed)
     {
         var r = s->Slots;
         var expected = (r[Slot.Rdx] << 32) | (uint)r[Slot.Rax];
         var value = (r[Slot.Rcx] << 32) | (uint)r[Slot.Rbx];
-        var old = locked == 0 && IsSplit(linear, 8) ? SwapPlain(s, linear, expected, value, 8) : Swap(s, linear, expected, value, 8);
+        var old = locked == 0 && IsSplit(linear, 8) ? SwapPlain(s, linear, expected, value, packed) : Swap(s, linear, expected, value, packed);
         if (s->Execution.ExceptionVector >= 0)
             return 0;
         if (old == expected)
@@ -111,7 +111,7 @@ internal static unsafe class Atomics
         return 0;
     }
 
-    private static ulong CompareExchange16B(CpuState* s, ulong linear, ulong b, ulong c)
+    private static ulong CompareExchange16B(CpuState* s, ulong linear, ulong b, ulong packed)
     {
         if ((linear & 15) != 0)
         {
@@ -121,7 +121,7 @@ internal static unsafe class Atomics
 
         var r = s->Slots;
         var value = stackalloc ulong[2];
-        var p = GuestMemory.PointerForWrite(s, linear, 16);
+        var p = MemoryProbe.ForWrite(s, linear, 16);
         ulong equal;
         if (p != null && HostCode.CompareExchange16 != 0)
         {
@@ -134,11 +134,11 @@ internal static unsafe class Atomics
         {
             lock (s_gate)
             {
-                if (!GuestMemory.CheckWrite(s, linear, 16) || !GuestMemory.TryRead(s, linear, new Span<byte>(value, 16)))
+                if (!GuestMemory.TryRead(s, linear, (byte*)value, 16, Intent(packed)))
                     return 0;
                 equal = value[0] == r[Slot.Rax] && value[1] == r[Slot.Rdx] ? 1UL : 0;
                 var stored = stackalloc ulong[2] { equal != 0 ? r[Slot.Rbx] : value[0], equal != 0 ? r[Slot.Rcx] : value[1] };
-                if (!GuestMemory.TryWrite(s, linear, new ReadOnlySpan<byte>(stored, 16)))
+                if (!GuestMemory.TryWrite(s, linear, (byte*)stored, 16, Intent(packed)))
                     return 0;
             }
         }
@@ -153,40 +153,40 @@ internal static unsafe class Atomics
     }
 
     // Gives the old value; on a fault or restart something is pending and the result has no meaning.
-    private static ulong Swap(CpuState* s, ulong linear, ulong expected, ulong value, int size)
+    private static ulong Swap(CpuState* s, ulong linear, ulong expected, ulong value, ulong packed)
     {
-        var p = HostPointer(s, linear, size);
+        var p = HostPointer(s, linear, (byte)packed);
         if (p != null)
-            return HostCompareExchange(p, size, expected, value);
+            return HostCompareExchange(p, (byte)packed, expected, value);
         lock (s_gate)
-            return SwapPlain(s, linear, expected, value, size);
+            return SwapPlain(s, linear, expected, value, packed);
     }
 
-    private static ulong SwapPlain(CpuState* s, ulong linear, ulong expected, ulong value, int size)
+    private static ulong SwapPlain(CpuState* s, ulong linear, ulong expected, ulong value, ulong packed)
     {
-        if (!GuestMemory.CheckWrite(s, linear, size) || !GuestMemory.TryRead(s, linear, size, out var old))
+        if (!GuestMemory.TryRead(s, linear, (byte)packed, out var old, Intent(packed)))
             return 0;
-        GuestMemory.TryWrite(s, linear, size, old == expected ? value : old);
+        GuestMemory.TryWrite(s, linear, (byte)packed, old == expected ? value : old, Intent(packed));
         return old;
     }
 
     private static ulong Modify(CpuState* s, ulong linear, ulong operand, ulong packed, Operation operation)
     {
         var size = (int)(packed & 0xFF);
-        var carry = packed >> 8;
+        var carry = packed >> 8 & 1;
         var p = HostPointer(s, linear, size);
         if (p == null)
         {
             lock (s_gate)
             {
-                if (!GuestMemory.CheckWrite(s, linear, size) || !GuestMemory.TryRead(s, linear, size, out var value))
+                if (!GuestMemory.TryRead(s, linear, size, out var value, Intent(packed)))
                     return 0;
-                GuestMemory.TryWrite(s, linear, size, Apply(operation, value, operand, carry));
+                GuestMemory.TryWrite(s, linear, size, Apply(operation, value, operand, carry), Intent(packed));
                 return value;
             }
         }
 
-        var seen = size switch { 1 => *p, 2 => *(ushort*)p, 4 => *(uint*)p, _ => *(ulong*)p };
+        var seen = GuestMemory.Get(p, size);
         while (true)
         {
             var old = HostCompareExchange(p, size, seen, Apply(operation, seen, operand, carry));
@@ -196,9 +196,11 @@ internal static unsafe class Atomics
         }
     }
 
+    private static AccessIntent Intent(ulong packed) => (AccessIntent)(packed >> 16) | AccessIntent.Update;
+
     // Where the host's atomic instructions may act on the operand, else null.
     private static byte* HostPointer(CpuState* s, ulong linear, int size) =>
-        IsSplit(linear, size) && SplitLocks.AreTrapped ? null : GuestMemory.PointerForWrite(s, linear, size);
+        IsSplit(linear, size) && SplitLocks.AreTrapped ? null : MemoryProbe.ForWrite(s, linear, size);
 
     private static bool IsSplit(ulong linear, int size) => (linear & (CacheLine - 1)) + (uint)size > CacheLine;
 

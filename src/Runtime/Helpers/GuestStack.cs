@@ -37,14 +37,14 @@ internal static unsafe class GuestStack
     public static bool TryStore(CpuState* s, ulong offset, int size, ulong value)
     {
         offset &= Mask(s);
-        return InLimit(s, offset, size) && GuestMemory.TryWrite(s, Linear(s, offset), size, value);
+        return InLimit(s, offset, size) && GuestMemory.TryWrite(s, Linear(s, offset), size, value, AccessIntent.Stack);
     }
 
     /// <summary>Checks that a value could be stored at an offset in the stack segment.</summary>
     public static bool CheckStore(CpuState* s, ulong offset, int size)
     {
         offset &= Mask(s);
-        return InLimit(s, offset, size) && GuestMemory.CheckWrite(s, Linear(s, offset), size);
+        return InLimit(s, offset, size) && GuestMemory.CheckWrite(s, Linear(s, offset), size, AccessIntent.Stack);
     }
 
     /// <summary>Reads one value at an offset in the stack segment.</summary>
@@ -52,7 +52,7 @@ internal static unsafe class GuestStack
     {
         value = 0;
         offset &= Mask(s);
-        return InLimit(s, offset, size) && GuestMemory.TryRead(s, Linear(s, offset), size, out value);
+        return InLimit(s, offset, size) && GuestMemory.TryRead(s, Linear(s, offset), size, out value, AccessIntent.Stack);
     }
 
     /// <summary>The stack pointer at the width of the stack segment.</summary>

@@ -216,15 +216,10 @@ internal static unsafe class IntegerHelpers
         return 0;
     }
 
-    // #OF is a trap: the dispatcher moves RIP to the next instruction, kept in ExitDetail.
-    private static ulong Into(CpuState* s, ulong next, ulong b, ulong c)
+    private static ulong Into(CpuState* s, ulong a, ulong b, ulong c)
     {
         if (FlagsRecord.Holds(s, Condition.O))
-        {
-            s->Execution.ExitDetail = next;
             CpuAccess.Raise(s, ExceptionVector.Overflow);
-        }
-
         return 0;
     }
 }

@@ -10,7 +10,6 @@ namespace DynaTrans.Runtime.Helpers;
 /// <summary>Helpers of the instructions that load, store and ask about segment registers and descriptor tables.</summary>
 internal static unsafe class SegmentHelpers
 {
-    private const uint UserWrite = 6;
 
     internal static void RegisterHelpers()
     {
@@ -67,19 +66,21 @@ internal static unsafe class SegmentHelpers
 
     // What sgdt and sidt (6 or 10 bytes: limit 0 and a base), sldt, str and smsw (2 bytes) store. For user code the kernel does it (UMIP):
     // alignment is not checked, and a fault is a page fault at the operand's start.
-    private static ulong StoreTable(CpuState* s, ulong linear, ulong value, ulong size)
+    private static ulong StoreTable(CpuState* s, ulong linear, ulong value, ulong packed)
     {
+        var size = (byte)packed;
         var bytes = stackalloc byte[10];
         *(ushort*)bytes = size == 2 ? (ushort)value : (ushort)0;
         *(ulong*)(bytes + 2) = value;
         var mode = s->Mode;
         s->Mode = (ushort)(mode & ~(int)GuestMode.AlignmentChecked);
-        GuestMemory.TryWrite(s, linear, new ReadOnlySpan<byte>(bytes, (int)size));
+        GuestMemory.TryWrite(s, linear, bytes, size, (AccessIntent)(packed >> 8));
         s->Mode = mode;
-        if (((GuestMode)mode).IsUser() && s->Execution.ExceptionVector is ExceptionVector.PageFault or ExceptionVector.GeneralProtection)
+        if (((GuestMode)mode).IsUser()
+            && s->Execution.ExceptionVector is ExceptionVector.PageFault or ExceptionVector.GeneralProtection or ExceptionVector.StackFault)
         {
             s->Execution.FaultAddress = linear;
-            CpuAccess.Raise(s, ExceptionVector.PageFault, UserWrite);
+            CpuAccess.Raise(s, ExceptionVector.PageFault, PageFaults.User | PageFaults.Write);
         }
 
         return 0;

@@ -88,8 +88,8 @@ internal static unsafe class StringOperations
         var n = rep.Piece(s, source: true, destination: true);
         if (n > 0)
         {
-            var from = GuestMemory.PointerForRead(s, rep.Lowest(s, Slot.Rsi, n), n * rep.Size);
-            var to = from == null ? null : GuestMemory.PointerForWrite(s, rep.Lowest(s, Slot.Rdi, n), n * rep.Size);
+            var from = MemoryProbe.ForRead(s, rep.Lowest(s, Slot.Rsi, n), n * rep.Size);
+            var to = from == null ? null : MemoryProbe.ForWrite(s, rep.Lowest(s, Slot.Rdi, n), n * rep.Size);
             if (to != null)
             {
                 Copy(from, to, n, rep.Size, rep.Backwards);
@@ -128,7 +128,7 @@ internal static unsafe class StringOperations
         var step = backwards ? -size : size;
         var offset = backwards ? bytes - size : 0;
         for (var i = 0; i < count; i++, offset += step)
-            Put(to + offset, size, Get(from + offset, size));
+            GuestMemory.Put(to + offset, size, GuestMemory.Get(from + offset, size));
     }
 
     // The first run by a loop, the rest by copies of what is there: Span.Fill is vector code that has to be compiled first, for each size.
@@ -137,7 +137,7 @@ internal static unsafe class StringOperations
         const int FirstRun = 16, LargestCopy = 4096;
         var first = Math.Min(count, FirstRun);
         for (var i = 0; i < first; i++)
-            Put(to + (i * size), size, value);
+            GuestMemory.Put(to + (i * size), size, value);
         long total = (long)count * size;
         for (long done = first * size; done < total;)
         {
@@ -151,7 +151,7 @@ internal static unsafe class StringOperations
     {
         var value = s->Slots[Slot.Rax];
         var n = rep.Piece(s, source: false, destination: true);
-        var to = n == 0 ? null : GuestMemory.PointerForWrite(s, rep.Lowest(s, Slot.Rdi, n), n * rep.Size);
+        var to = n == 0 ? null : MemoryProbe.ForWrite(s, rep.Lowest(s, Slot.Rdi, n), n * rep.Size);
         if (to != null)
         {
             Fill(to, n, rep.Size, value);
@@ -179,7 +179,7 @@ internal static unsafe class StringOperations
     {
         var accumulator = s->Slots[Slot.Rax] & (ulong.MaxValue >> (64 - (rep.Size * 8)));
         var n = rep.Piece(s, source: false, destination: true);
-        var p = n == 0 ? null : GuestMemory.PointerForRead(s, rep.Lowest(s, Slot.Rdi, n), n * rep.Size);
+        var p = n == 0 ? null : MemoryProbe.ForRead(s, rep.Lowest(s, Slot.Rdi, n), n * rep.Size);
         if (p == null)
         {
             if (!rep.Read(s, Slot.Rdi, out var value))
@@ -191,13 +191,13 @@ internal static unsafe class StringOperations
         if (!rep.Backwards)
             index = Find(p, n, rep.Size, accumulator, rep.WhileUnequal);
         else
-            for (index = 0; index < n && (Get(p + ((n - 1 - index) * rep.Size), rep.Size) == accumulator) != rep.WhileUnequal; index++)
+            for (index = 0; index < n && (GuestMemory.Get(p + ((n - 1 - index) * rep.Size), rep.Size) == accumulator) != rep.WhileUnequal; index++)
             {
             }
 
         var done = Math.Min(index + 1, n);
         var last = rep.Backwards ? n - done : done - 1;
-        return Compared(s, rep, accumulator, Get(p + (last * rep.Size), rep.Size), done, Slot.Rdi);
+        return Compared(s, rep, accumulator, GuestMemory.Get(p + (last * rep.Size), rep.Size), done, Slot.Rdi);
     }
 
     // Index of the element that ends the scan, or count.
@@ -220,8 +220,8 @@ internal static unsafe class StringOperations
     private static Outcome Cmps(CpuState* s, in Repetition rep)
     {
         var n = rep.Piece(s, source: true, destination: true);
-        var left = n == 0 ? null : GuestMemory.PointerForRead(s, rep.Lowest(s, Slot.Rsi, n), n * rep.Size);
-        var right = left == null ? null : GuestMemory.PointerForRead(s, rep.Lowest(s, Slot.Rdi, n), n * rep.Size);
+        var left = n == 0 ? null : MemoryProbe.ForRead(s, rep.Lowest(s, Slot.Rsi, n), n * rep.Size);
+        var right = left == null ? null : MemoryProbe.ForRead(s, rep.Lowest(s, Slot.Rdi, n), n * rep.Size);
         if (right == null)
         {
             if (!rep.Read(s, Slot.Rdi, out var b) || !rep.Read(s, Slot.Rsi, out var a))
@@ -236,13 +236,13 @@ internal static unsafe class StringOperations
             for (; index < n; index++)
             {
                 var at = (rep.Backwards ? n - 1 - index : index) * rep.Size;
-                if ((Get(left + at, rep.Size) == Get(right + at, rep.Size)) == rep.WhileUnequal)
+                if ((GuestMemory.Get(left + at, rep.Size) == GuestMemory.Get(right + at, rep.Size)) == rep.WhileUnequal)
                     break;
             }
 
         var done = Math.Min(index + 1, n);
         var last = (rep.Backwards ? n - done : done - 1) * rep.Size;
-        return Compared(s, rep, Get(left + last, rep.Size), Get(right + last, rep.Size), done, Slot.Rsi, Slot.Rdi);
+        return Compared(s, rep, GuestMemory.Get(left + last, rep.Size), GuestMemory.Get(right + last, rep.Size), done, Slot.Rsi, Slot.Rdi);
     }
 
     // Records the flags of the last comparison made and goes on or ends.
@@ -271,19 +271,6 @@ internal static unsafe class StringOperations
             return Outcome.Blocked;
         Ports.Write(s, (ushort)s->Slots[Slot.Rdx], rep.Size, value);
         return rep.Advance(s, 1, Slot.Rsi);
-    }
-
-    private static ulong Get(byte* p, int size) => size switch { 1 => *p, 2 => *(ushort*)p, 4 => *(uint*)p, _ => *(ulong*)p };
-
-    private static void Put(byte* p, int size, ulong value)
-    {
-        switch (size)
-        {
-            case 1: *p = (byte)value; break;
-            case 2: *(ushort*)p = (ushort)value; break;
-            case 4: *(uint*)p = (uint)value; break;
-            default: *(ulong*)p = value; break;
-        }
     }
 
     /// <summary>The constant part of a repetition: element and address size, segments, direction.</summary>

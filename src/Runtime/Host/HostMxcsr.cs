@@ -29,12 +29,6 @@ public static unsafe class HostMxcsr
     private const uint OverflowOrUnderflow = 0x18;
     private const uint Inexact = 0x20;
 
-    /// <summary>
-    /// As error code of a pending #XM, which has none: whether the inexact flag is due beside the unmasked overflow or underflow is still to
-    /// be found out.
-    /// </summary>
-    internal const uint InexactIsOpen = 1;
-
     // Flags found before the operation is carried out: invalid, denormal, divide by zero (SDM Vol. 1, 11.5.2).
     private const uint PreComputation = 7;
 
@@ -142,20 +136,27 @@ public static unsafe class HostMxcsr
         return flags;
     }
 
-    // After it (a is its result, not used): #XM when a flag is up that is not masked. An unmasked flag found before the computation keeps those found after it from
-    // being set (SDM Vol. 1, 11.5.2).
+    /// <summary>
+    /// Ends the check after the operation: adds the flags to <see cref="CpuState.Mxcsr"/> and goes on under it. An unmasked flag found before
+    /// the computation keeps those found after it from being set (SDM Vol. 1, 11.5.2).
+    /// </summary>
+    /// <param name="s">The state.</param>
+    /// <param name="open">
+    /// Not 0: whether the inexact flag is due beside an unmasked overflow or underflow is still to be found out, and these are the other flags,
+    /// not added yet.
+    /// </param>
+    /// <returns>True when a flag is up that is not masked.</returns>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static ulong EndSimdCheck(CpuState* s, ulong a, ulong b, ulong c)
+    internal static bool EndCheck(CpuState* s, out uint open)
     {
         var flags = Store() & FlagBits;
         var unmasked = flags & ~(s->Mxcsr >> MaskShift);
         if ((unmasked & PreComputation) != 0)
             flags &= PreComputation;
-        var isOpen = (flags & Inexact) != 0 && (unmasked & flags & OverflowOrUnderflow) != 0;
-        s->Mxcsr |= isOpen ? flags & ~Inexact : flags;
+        open = (flags & Inexact) != 0 && (unmasked & flags & OverflowOrUnderflow) != 0 ? flags & ~Inexact : 0;
+        if (open == 0)
+            s->Mxcsr |= flags;
         Enter(s);
-        if (unmasked != 0)
-            CpuAccess.Raise(s, ExceptionVector.SimdFloatingPoint, isOpen ? InexactIsOpen : 0);
-        return 0;
+        return unmasked != 0;
     }
 }

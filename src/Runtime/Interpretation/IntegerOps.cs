@@ -23,6 +23,14 @@ internal static unsafe class IntegerOps
             _ => value,
         };
 
+    public static ulong Cut(ulong value, int size) => size switch
+    {
+        1 => (byte)value,
+        2 => (ushort)value,
+        4 => (uint)value,
+        _ => value,
+    };
+
     [MethodImpl(Inline)]
     public static ulong A<T>(ulong* r, IrOp* op)
         where T : unmanaged => Cut<T>(r[op->A]);

@@ -13,9 +13,6 @@ namespace DynaTrans.Runtime.Interpretation;
 /// </summary>
 internal static unsafe class Interpreter
 {
-    private const byte FastRead = (byte)PagePermission.FastRead;
-    private const byte FastWrite = (byte)PagePermission.FastWrite;
-
     /// <summary>
     /// Executes from <paramref name="block"/> on until something else has to act. Sets RIP and returns why:
     /// <see cref="ExitCause.Continue"/> when the next block is not in the cache, is hot, or has translated code.
@@ -27,11 +24,7 @@ internal static unsafe class Interpreter
     {
         var s = vcpu.State;
         var r = s->Slots;
-        var memory = s->Execution.MemoryBase;
-        var permissions = s->Execution.Permissions;
-        var windowPages = s->Execution.WindowPages;
         var threshold = vcpu.HeatThreshold;
-        ulong ea;
         IrOp* op;
 
     enter:
@@ -57,7 +50,7 @@ internal static unsafe class Interpreter
                 case DispatchCode.MovD: IntegerOps.Set<uint>(r, op, IntegerOps.B<uint>(r, op)); break;
                 case DispatchCode.MovQ: IntegerOps.Set<ulong>(r, op, IntegerOps.B<ulong>(r, op)); break;
                 case DispatchCode.SignExtend:
-                    r[op->Dst] = Truncate(RareOps.SignExtend(r[op->B] + (ulong)op->Imm, op->Size), op->Sub);
+                    r[op->Dst] = IntegerOps.Cut((ulong)RareOps.SignExtend(r[op->B] + (ulong)op->Imm, op->Size), op->Sub);
                     break;
                 case DispatchCode.InsertB: r[op->Dst] = (r[op->A] & ~0xFFUL) | IntegerOps.B<byte>(r, op); break;
                 case DispatchCode.InsertW: r[op->Dst] = (r[op->A] & ~0xFFFFUL) | IntegerOps.B<ushort>(r, op); break;
@@ -147,7 +140,7 @@ internal static unsafe class Interpreter
                 case DispatchCode.SbbF: RareOps.CarryFlags(r, op, FlagsKind.Sbb); break;
                 case DispatchCode.NegF: RareOps.NegFlags(r, op); break;
                 case DispatchCode.Other: RareOps.Execute(r, op); break;
-                case DispatchCode.Select: r[op->Dst] = Truncate((long)(r[op->A] != 0 ? r[op->B] : r[op->C]), op->Size); break;
+                case DispatchCode.Select: r[op->Dst] = IntegerOps.Cut((r[op->A] != 0 ? r[op->B] : r[op->C]), op->Size); break;
                 case DispatchCode.Compare: r[op->Dst] = RareOps.Compare(r, op) ? 1UL : 0; break;
                 case DispatchCode.GetCondition: r[op->Dst] = InterpreterFlags.Holds(r, (Condition)op->Sub) ? 1UL : 0; break;
                 case DispatchCode.GetFlags: r[op->Dst] = FlagsRecord.Status(s); break;
@@ -163,235 +156,37 @@ internal static unsafe class Interpreter
                 case DispatchCode.SetCarry: FlagsRecord.ReplaceCarry(s, r[op->B] + (ulong)op->Imm); break;
                 case DispatchCode.ProductFlags: FlagsRecord.SetProduct(s, op->SizeLog2, r[op->A], r[op->B] + (ulong)op->Imm); break;
                 case DispatchCode.LeaFlat64: r[op->Dst] = Addresses.Sum(r, op); break;
-                case DispatchCode.Lea: r[op->Dst] = Truncate((long)Addresses.Offset(r, op), op->Size); break;
+                case DispatchCode.Lea: r[op->Dst] = IntegerOps.Cut(Addresses.Offset(r, op), op->Size); break;
                 case DispatchCode.LinearAddress: r[op->Dst] = Addresses.Linear(r, op); break;
                 case DispatchCode.CheckLimit:
                     if (!SegmentLimits.Check(s, op->Seg, r[op->A], (ulong)op->Imm))
                         goto fault;
                     break;
-                case DispatchCode.LoadFlat32B:
-                    ea = (uint)Addresses.Sum(r, op);
-                    if ((permissions[ea >> 12] & FastRead) != 0)
-                    {
-                        r[op->Dst] = *(byte*)(memory + ea);
-                        break;
-                    }
-
-                    goto slowLoad;
-                case DispatchCode.LoadFlat32W:
-                    ea = (uint)Addresses.Sum(r, op);
-                    if ((permissions[ea >> 12] & FastRead) != 0)
-                    {
-                        r[op->Dst] = *(ushort*)(memory + ea);
-                        break;
-                    }
-
-                    goto slowLoad;
-                case DispatchCode.LoadFlat32D:
-                    ea = (uint)Addresses.Sum(r, op);
-                    if ((permissions[ea >> 12] & FastRead) != 0)
-                    {
-                        r[op->Dst] = *(uint*)(memory + ea);
-                        break;
-                    }
-
-                    goto slowLoad;
-                case DispatchCode.LoadFlat32Q:
-                    ea = (uint)Addresses.Sum(r, op);
-                    if ((permissions[ea >> 12] & FastRead) != 0)
-                    {
-                        r[op->Dst] = *(ulong*)(memory + ea);
-                        break;
-                    }
-
-                    goto slowLoad;
-                case DispatchCode.LoadFlat64B:
-                    ea = Addresses.Sum(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
-                    {
-                        r[op->Dst] = *(byte*)(memory + ea);
-                        break;
-                    }
-
-                    goto slowLoad;
-                case DispatchCode.LoadFlat64W:
-                    ea = Addresses.Sum(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
-                    {
-                        r[op->Dst] = *(ushort*)(memory + ea);
-                        break;
-                    }
-
-                    goto slowLoad;
-                case DispatchCode.LoadFlat64D:
-                    ea = Addresses.Sum(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
-                    {
-                        r[op->Dst] = *(uint*)(memory + ea);
-                        break;
-                    }
-
-                    goto slowLoad;
-                case DispatchCode.LoadFlat64Q:
-                    ea = Addresses.Sum(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
-                    {
-                        r[op->Dst] = *(ulong*)(memory + ea);
-                        break;
-                    }
-
-                    goto slowLoad;
-                case DispatchCode.LoadB:
-                    ea = Addresses.Linear(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
-                    {
-                        r[op->Dst] = *(byte*)(memory + ea);
-                        break;
-                    }
-
-                    goto slowLoad;
-                case DispatchCode.LoadW:
-                    ea = Addresses.Linear(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
-                    {
-                        r[op->Dst] = *(ushort*)(memory + ea);
-                        break;
-                    }
-
-                    goto slowLoad;
-                case DispatchCode.LoadD:
-                    ea = Addresses.Linear(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
-                    {
-                        r[op->Dst] = *(uint*)(memory + ea);
-                        break;
-                    }
-
-                    goto slowLoad;
-                case DispatchCode.LoadQ:
-                    ea = Addresses.Linear(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastRead) != 0)
-                    {
-                        r[op->Dst] = *(ulong*)(memory + ea);
-                        break;
-                    }
-
-                    goto slowLoad;
-                case DispatchCode.LoadSigned:
-                    ea = Addresses.Linear(r, op);
-                    var loaded = EdgeAccess.Load(s, block, op, ea);
-                    if (s->Execution.ExceptionVector >= 0)
-                        goto fault;
-                    r[op->Dst] = Truncate(RareOps.SignExtend(loaded, op->Size), op->Sub);
-                    break;
-                case DispatchCode.StoreFlat32B:
-                    ea = (uint)Addresses.Sum(r, op);
-                    if ((permissions[ea >> 12] & FastWrite) != 0)
-                    {
-                        *(byte*)(memory + ea) = (byte)(r[op->C] + (ulong)op->Imm);
-                        break;
-                    }
-
-                    goto slowStore;
-                case DispatchCode.StoreFlat32W:
-                    ea = (uint)Addresses.Sum(r, op);
-                    if ((permissions[ea >> 12] & FastWrite) != 0)
-                    {
-                        *(ushort*)(memory + ea) = (ushort)(r[op->C] + (ulong)op->Imm);
-                        break;
-                    }
-
-                    goto slowStore;
-                case DispatchCode.StoreFlat32D:
-                    ea = (uint)Addresses.Sum(r, op);
-                    if ((permissions[ea >> 12] & FastWrite) != 0)
-                    {
-                        *(uint*)(memory + ea) = (uint)(r[op->C] + (ulong)op->Imm);
-                        break;
-                    }
-
-                    goto slowStore;
-                case DispatchCode.StoreFlat32Q:
-                    ea = (uint)Addresses.Sum(r, op);
-                    if ((permissions[ea >> 12] & FastWrite) != 0)
-                    {
-                        *(ulong*)(memory + ea) = (ulong)(r[op->C] + (ulong)op->Imm);
-                        break;
-                    }
-
-                    goto slowStore;
-                case DispatchCode.StoreFlat64B:
-                    ea = Addresses.Sum(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
-                    {
-                        *(byte*)(memory + ea) = (byte)(r[op->C] + (ulong)op->Imm);
-                        break;
-                    }
-
-                    goto slowStore;
-                case DispatchCode.StoreFlat64W:
-                    ea = Addresses.Sum(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
-                    {
-                        *(ushort*)(memory + ea) = (ushort)(r[op->C] + (ulong)op->Imm);
-                        break;
-                    }
-
-                    goto slowStore;
-                case DispatchCode.StoreFlat64D:
-                    ea = Addresses.Sum(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
-                    {
-                        *(uint*)(memory + ea) = (uint)(r[op->C] + (ulong)op->Imm);
-                        break;
-                    }
-
-                    goto slowStore;
-                case DispatchCode.StoreFlat64Q:
-                    ea = Addresses.Sum(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
-                    {
-                        *(ulong*)(memory + ea) = (ulong)(r[op->C] + (ulong)op->Imm);
-                        break;
-                    }
-
-                    goto slowStore;
-                case DispatchCode.StoreB:
-                    ea = Addresses.Linear(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
-                    {
-                        *(byte*)(memory + ea) = (byte)(r[op->C] + (ulong)op->Imm);
-                        break;
-                    }
-
-                    goto slowStore;
-                case DispatchCode.StoreW:
-                    ea = Addresses.Linear(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
-                    {
-                        *(ushort*)(memory + ea) = (ushort)(r[op->C] + (ulong)op->Imm);
-                        break;
-                    }
-
-                    goto slowStore;
-                case DispatchCode.StoreD:
-                    ea = Addresses.Linear(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
-                    {
-                        *(uint*)(memory + ea) = (uint)(r[op->C] + (ulong)op->Imm);
-                        break;
-                    }
-
-                    goto slowStore;
-                case DispatchCode.StoreQ:
-                    ea = Addresses.Linear(r, op);
-                    if (ea >> 12 < windowPages && (permissions[ea >> 12] & FastWrite) != 0)
-                    {
-                        *(ulong*)(memory + ea) = (ulong)(r[op->C] + (ulong)op->Imm);
-                        break;
-                    }
-
-                    goto slowStore;
+                case DispatchCode.LoadFlat32B: if (MemoryOps.Load<byte, Flat32>(s, op)) break; else goto slowLoad;
+                case DispatchCode.LoadFlat32W: if (MemoryOps.Load<ushort, Flat32>(s, op)) break; else goto slowLoad;
+                case DispatchCode.LoadFlat32D: if (MemoryOps.Load<uint, Flat32>(s, op)) break; else goto slowLoad;
+                case DispatchCode.LoadFlat32Q: if (MemoryOps.Load<ulong, Flat32>(s, op)) break; else goto slowLoad;
+                case DispatchCode.LoadFlat64B: if (MemoryOps.Load<byte, Flat64>(s, op)) break; else goto slowLoad;
+                case DispatchCode.LoadFlat64W: if (MemoryOps.Load<ushort, Flat64>(s, op)) break; else goto slowLoad;
+                case DispatchCode.LoadFlat64D: if (MemoryOps.Load<uint, Flat64>(s, op)) break; else goto slowLoad;
+                case DispatchCode.LoadFlat64Q: if (MemoryOps.Load<ulong, Flat64>(s, op)) break; else goto slowLoad;
+                case DispatchCode.LoadB: if (MemoryOps.Load<byte, Segmented>(s, op)) break; else goto slowLoad;
+                case DispatchCode.LoadW: if (MemoryOps.Load<ushort, Segmented>(s, op)) break; else goto slowLoad;
+                case DispatchCode.LoadD: if (MemoryOps.Load<uint, Segmented>(s, op)) break; else goto slowLoad;
+                case DispatchCode.LoadQ: if (MemoryOps.Load<ulong, Segmented>(s, op)) break; else goto slowLoad;
+                case DispatchCode.LoadSigned: if (MemoryOps.LoadSigned(s, block, op)) break; else goto fault;
+                case DispatchCode.StoreFlat32B: if (MemoryOps.Store<byte, Flat32>(s, op)) break; else goto slowStore;
+                case DispatchCode.StoreFlat32W: if (MemoryOps.Store<ushort, Flat32>(s, op)) break; else goto slowStore;
+                case DispatchCode.StoreFlat32D: if (MemoryOps.Store<uint, Flat32>(s, op)) break; else goto slowStore;
+                case DispatchCode.StoreFlat32Q: if (MemoryOps.Store<ulong, Flat32>(s, op)) break; else goto slowStore;
+                case DispatchCode.StoreFlat64B: if (MemoryOps.Store<byte, Flat64>(s, op)) break; else goto slowStore;
+                case DispatchCode.StoreFlat64W: if (MemoryOps.Store<ushort, Flat64>(s, op)) break; else goto slowStore;
+                case DispatchCode.StoreFlat64D: if (MemoryOps.Store<uint, Flat64>(s, op)) break; else goto slowStore;
+                case DispatchCode.StoreFlat64Q: if (MemoryOps.Store<ulong, Flat64>(s, op)) break; else goto slowStore;
+                case DispatchCode.StoreB: if (MemoryOps.Store<byte, Segmented>(s, op)) break; else goto slowStore;
+                case DispatchCode.StoreW: if (MemoryOps.Store<ushort, Segmented>(s, op)) break; else goto slowStore;
+                case DispatchCode.StoreD: if (MemoryOps.Store<uint, Segmented>(s, op)) break; else goto slowStore;
+                case DispatchCode.StoreQ: if (MemoryOps.Store<ulong, Segmented>(s, op)) break; else goto slowStore;
                 case DispatchCode.VLoadD or DispatchCode.VLoadQ or DispatchCode.VLoadX:
                     if (!VectorOps.Load(s, block, op))
                         goto fault;
@@ -492,15 +287,13 @@ internal static unsafe class Interpreter
             continue;
 
         slowLoad:
-            var value = EdgeAccess.Load(s, block, op, ea);
-            if (s->Execution.ExceptionVector >= 0)
+            if (!MemoryOps.LoadSlow(s, block, op))
                 goto fault;
-            r[op->Dst] = value;
             op++;
             continue;
 
         slowStore:
-            var stored = EdgeAccess.Store(s, block, op, ea, r[op->C] + (ulong)op->Imm);
+            var stored = MemoryOps.StoreSlow(s, block, op);
             if (stored == StoreResult.Fault)
                 goto fault;
             if (stored == StoreResult.HitsCode)
@@ -541,8 +334,10 @@ internal static unsafe class Interpreter
             goto hitsCode;
         }
 
-        s->Execution.InstructionCount -= (ulong)(block->InstructionCount - op->Insn);
-        return Leave(s, Block.AddressOf(block, op->Insn), ExitCause.Exception);
+        // After a trap the instruction has been executed.
+        var completed = (op->Attr & IrAttr.Trap) != 0 ? op->Insn + 1 : op->Insn;
+        s->Execution.InstructionCount -= (ulong)(block->InstructionCount - completed);
+        return Leave(s, Block.AddressOf(block, completed), ExitCause.Exception);
 
     hitsCode:
         s->Execution.InstructionCount -= (ulong)(block->InstructionCount - op->Insn);
@@ -554,12 +349,4 @@ internal static unsafe class Interpreter
         s->Slots[Slot.Rip] = rip;
         return cause;
     }
-
-    private static ulong Truncate(long value, int size) => size switch
-    {
-        1 => (byte)value,
-        2 => (ushort)value,
-        4 => (uint)value,
-        _ => (ulong)value,
-    };
 }

@@ -22,16 +22,16 @@ internal static unsafe class VectorOps
         }
 
         Vector128<byte> value = default;
-        var isFast = ea >> 12 < s->Execution.WindowPages && (s->Execution.Permissions[ea >> 12] & (byte)PagePermission.FastRead) != 0;
-        var p = isFast ? s->Execution.MemoryBase + ea : EdgeAccess.Find(s, block, op, ea, op->Size, PagePermission.Read);
-        if (p != null)
+        if (MemoryProbe.Fast(s, ea, PagePermission.FastRead, out var p) || (p = MemoryOps.FindRead(s, block, op, ea)) != null)
+        {
             value = op->Size switch
             {
                 4 => Vector128.CreateScalar(*(uint*)p).AsByte(),
                 8 => Vector128.CreateScalar(*(ulong*)p).AsByte(),
                 _ => *(Vector128<byte>*)p,
             };
-        else if (!GuestMemory.ReadBytes(s, ea, (byte*)&value, op->Size))
+        }
+        else if (!GuestMemory.TryRead(s, ea, (byte*)&value, op->Size, op->Intent))
             return false;
 
         *CpuAccess.Vector(s, op->Dst) = value;
@@ -49,10 +49,8 @@ internal static unsafe class VectorOps
         }
 
         var value = CpuAccess.Vector(s, op->C);
-        var isFast = ea >> 12 < s->Execution.WindowPages && (s->Execution.Permissions[ea >> 12] & (byte)PagePermission.FastWrite) != 0;
-        var p = isFast ? s->Execution.MemoryBase + ea : EdgeAccess.Find(s, block, op, ea, op->Size, PagePermission.PlainWrite);
-        if (p == null)
-            return GuestMemory.WriteBytes(s, ea, (byte*)value, op->Size);
+        if (!MemoryProbe.Fast(s, ea, PagePermission.FastWrite, out var p) && (p = MemoryOps.FindWrite(s, block, op, ea)) == null)
+            return GuestMemory.Store(s, ea, (byte*)value, op->Size, op->Intent);
         switch (op->Size)
         {
             case 4: *(uint*)p = *(uint*)value; break;

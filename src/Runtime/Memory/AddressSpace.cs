@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Memory;
 
@@ -75,6 +76,9 @@ public sealed unsafe class AddressSpace : IDisposable
             Windows[i].Permissions = (nint)none - (nint)(StartOf(i) / PageSize);
         Windows[0] = _windows[0]!.Entry;
     }
+
+    /// <summary>The address space that the vCPU of a state is in.</summary>
+    internal static AddressSpace Of(CpuState* s) => (AddressSpace)GCHandle.FromIntPtr(s->Execution.AddressSpaceHandle).Target!;
 
     /// <summary>
     /// Distance from <see cref="Base"/> to <see cref="Permissions"/>: the same for all address spaces of a size; 0 when it is too great for

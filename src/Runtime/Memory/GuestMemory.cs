@@ -1,8 +1,7 @@
 using System.Runtime.CompilerServices;
 using DynaTrans.Frontend.Decoding;
-using DynaTrans.Frontend.Lifting;
+using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Execution;
-using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.State;
 
@@ -25,29 +24,98 @@ public enum StoreResult
 }
 
 /// <summary>
-/// Guest memory as executors and helpers see it when the inline fast path (one test of a permission byte) did not apply: page crossings,
-/// pages that hold translated code, addresses beyond the window, wrap-around at 4 GiB, faults. Every access is all or nothing.
+/// Accesses to guest memory: by the pointer that <see cref="MemoryProbe"/> finds, else by the slow path: pages that are not neighbours in the
+/// host, pages that hold translated code, wrap-around at 4 GiB, faults. Every access is all or nothing.
 /// </summary>
 public static unsafe class GuestMemory
 {
     // Bytes that the longest operands have that a CPU accesses as a whole; larger images are accessed field by field.
     private const int LargestPiece = 16;
 
-    /// <summary>Reads up to 8 bytes, zero-extended. On a fault the result is 0 and a page fault is pending.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static ulong LoadSlow(CpuState* s, ulong linear, int size)
+    /// <summary>Reads at most 8 bytes, zero-extended; false with the fault pending.</summary>
+    public static bool TryRead(CpuState* s, ulong linear, int size, out ulong value, AccessIntent intent = AccessIntent.None)
     {
-        ulong value = 0;
-        ReadBytes(s, linear, (byte*)&value, size);
-        return value;
+        if (MemoryProbe.Fast(s, linear, PagePermission.FastRead, out var host) || (host = MemoryProbe.ForRead(s, linear, size)) != null)
+        {
+            value = Get(host, size);
+            return true;
+        }
+
+        ulong read = 0;
+        var done = ReadSlow(s, linear, (byte*)&read, size, intent);
+        value = read;
+        return done;
     }
 
-    /// <summary>Reads into a host buffer; all or nothing.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static bool ReadBytes(CpuState* s, ulong linear, byte* destination, int size)
+    /// <summary>Reads into a host buffer; false with the fault pending and nothing copied.</summary>
+    public static bool TryRead(CpuState* s, ulong linear, byte* destination, int size, AccessIntent intent = AccessIntent.None)
     {
-        var space = Vcpu.Of(s).Cache.Memory;
-        if (!Check(s, space, linear, size, PagePermission.Read))
+        var host = MemoryProbe.ForRead(s, linear, size);
+        if (host == null)
+            return ReadSlow(s, linear, destination, size, intent);
+        Buffer.MemoryCopy(host, destination, size, size);
+        return true;
+    }
+
+    /// <summary>Stores the low <paramref name="size"/> bytes (at most 8) of a value.</summary>
+    public static StoreResult Store(CpuState* s, ulong linear, int size, ulong value, AccessIntent intent = AccessIntent.None)
+    {
+        if (!MemoryProbe.Fast(s, linear, PagePermission.FastWrite, out var host) && (host = MemoryProbe.ForWrite(s, linear, size)) == null)
+            return WriteSlow(s, linear, (byte*)&value, size, intent);
+        Put(host, size, value);
+        return StoreResult.Done;
+    }
+
+    /// <summary>Stores bytes from a host buffer.</summary>
+    public static StoreResult Store(CpuState* s, ulong linear, byte* source, int size, AccessIntent intent = AccessIntent.None)
+    {
+        var host = MemoryProbe.ForWrite(s, linear, size);
+        if (host == null)
+            return WriteSlow(s, linear, source, size, intent);
+        CopyWhole(source, host, size);
+        return StoreResult.Done;
+    }
+
+    /// <summary>
+    /// Stores at most 8 bytes; false with the fault pending, or with <see cref="ExecutionState.RestartAlone"/> in its place, and nothing stored:
+    /// the helper returns at once and the executor does the rest.
+    /// </summary>
+    public static bool TryWrite(CpuState* s, ulong linear, int size, ulong value, AccessIntent intent = AccessIntent.None) =>
+        Finish(s, Store(s, linear, size, value, intent));
+
+    /// <summary>As <see cref="TryWrite(CpuState*, ulong, int, ulong, AccessIntent)"/> for any number of bytes.</summary>
+    public static bool TryWrite(CpuState* s, ulong linear, byte* source, int size, AccessIntent intent = AccessIntent.None) =>
+        Finish(s, Store(s, linear, source, size, intent));
+
+    /// <summary>
+    /// Checks that a store of <paramref name="size"/> bytes would succeed, for helpers that must know before they change anything.
+    /// False with the fault pending.
+    /// </summary>
+    public static bool CheckWrite(CpuState* s, ulong linear, int size, AccessIntent intent = AccessIntent.None) =>
+        Check(s, AddressSpace.Of(s), linear, size, PagePermission.Write, intent);
+
+    /// <summary>The value of 1, 2, 4 or 8 bytes in the host, zero-extended.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static ulong Get(byte* host, int size) => size switch { 1 => *host, 2 => *(ushort*)host, 4 => *(uint*)host, _ => *(ulong*)host };
+
+    /// <summary>Stores 1, 2, 4 or 8 bytes in the host, at once.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Put(byte* host, int size, ulong value)
+    {
+        switch (size)
+        {
+            case 1: *host = (byte)value; break;
+            case 2: *(ushort*)host = (ushort)value; break;
+            case 4: *(uint*)host = (uint)value; break;
+            default: *(ulong*)host = value; break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool ReadSlow(CpuState* s, ulong linear, byte* destination, int size, AccessIntent intent)
+    {
+        var space = AddressSpace.Of(s);
+        if (!Check(s, space, linear, size, PagePermission.Read, intent))
             return false;
         for (var done = 0; done < size;)
         {
@@ -55,7 +123,7 @@ public static unsafe class GuestMemory
             var chunk = Math.Min(size - done, AddressSpace.PageSize - (int)(address % AddressSpace.PageSize));
             var source = Host(space, address);
             if (source == null)
-                return RaisePageFault(s, address, 4);
+                return PageFaults.Raise(s, address, 0, intent);
             Buffer.MemoryCopy(source, destination + done, chunk, chunk);
             done += chunk;
         }
@@ -63,102 +131,17 @@ public static unsafe class GuestMemory
         return true;
     }
 
-    /// <summary>Stores the low <paramref name="size"/> bytes (at most 8) of a value.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static StoreResult StoreSlow(CpuState* s, ulong linear, int size, ulong value) => WriteBytes(s, linear, (byte*)&value, size);
-
-    /// <summary>Stores bytes from a host buffer; all or nothing.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static StoreResult WriteBytes(CpuState* s, ulong linear, byte* source, int size)
+    private static StoreResult WriteSlow(CpuState* s, ulong linear, byte* source, int size, AccessIntent intent)
     {
         var vcpu = Vcpu.Of(s);
         var space = vcpu.Cache.Memory;
-        if (!Check(s, space, linear, size, PagePermission.Write))
+        if (!Check(s, space, linear, size, PagePermission.Write, intent))
             return StoreResult.Fault;
         var last = Wrap(s, linear + (uint)size - 1);
         if (((space.Query(linear) | space.Query(last)) & PagePermission.HasCode) != 0 || vcpu.UndoLog != null)
-            return WriteWatched(s, vcpu, linear, source, size);
-        return CopyIn(s, space, linear, source, size);
-    }
-
-    /// <summary>Reads at most 8 bytes; false with the page fault pending.</summary>
-    public static bool TryRead(CpuState* s, ulong linear, int size, out ulong value)
-    {
-        ulong v = 0;
-        var ok = ReadBytes(s, linear, (byte*)&v, size);
-        value = v;
-        return ok;
-    }
-
-    /// <summary>Reads bytes; false with the page fault pending and nothing copied.</summary>
-    public static bool TryRead(CpuState* s, ulong linear, Span<byte> destination)
-    {
-        fixed (byte* p = destination)
-            return ReadBytes(s, linear, p, destination.Length);
-    }
-
-    /// <summary>
-    /// Stores at most 8 bytes; false with a page fault pending, or with <see cref="ExecutionState.RestartAlone"/> in its place, and nothing stored: the
-    /// helper returns at once and the executor does the rest.
-    /// </summary>
-    public static bool TryWrite(CpuState* s, ulong linear, int size, ulong value) => Finish(s, WriteBytes(s, linear, (byte*)&value, size));
-
-    /// <summary>As <see cref="TryWrite(CpuState*, ulong, int, ulong)"/> for any number of bytes.</summary>
-    public static bool TryWrite(CpuState* s, ulong linear, ReadOnlySpan<byte> source)
-    {
-        fixed (byte* p = source)
-            return Finish(s, WriteBytes(s, linear, p, source.Length));
-    }
-
-    /// <summary>Host pointer for reading, when all bytes lie in readable pages of one window; else null (use TryRead).</summary>
-    public static byte* PointerForRead(CpuState* s, ulong linear, int length) => Pointer(s, linear, length, PagePermission.Read, PagePermission.None);
-
-    /// <summary>Host pointer for writing, when all bytes lie in writable pages of one window without translated code; else null (use TryWrite).</summary>
-    public static byte* PointerForWrite(CpuState* s, ulong linear, int length) => Pointer(s, linear, length, PagePermission.Write, PagePermission.HasCode);
-
-    /// <summary>
-    /// Checks that a store of <paramref name="size"/> bytes would succeed, for helpers that must know before they change anything.
-    /// False with a page fault pending.
-    /// </summary>
-    public static bool CheckWrite(CpuState* s, ulong linear, int size) =>
-        Check(s, Vcpu.Of(s).Cache.Memory, linear, size, PagePermission.Write);
-
-    private static byte* Pointer(CpuState* s, ulong linear, int length, PagePermission need, PagePermission mustNot)
-    {
-        if (length <= 0)
-            return null;
-        var first = linear / AddressSpace.PageSize;
-        var last = (linear + (uint)length - 1) / AddressSpace.PageSize;
-        var permissions = s->Execution.Permissions;
-        var pages = s->Execution.WindowPages;
-        if ((s->Mode & (ushort)GuestMode.AlignmentChecked) != 0)
-        {
-            // The vCPU has no window in this mode.
-            var space = Vcpu.Of(s).Cache.Memory;
-            permissions = space.Permissions;
-            pages = space.WindowSize / AddressSpace.PageSize;
-            if (!Alignment.IsAligned(linear, length))
-                return null;
-        }
-
-        if (last < first || (need == PagePermission.Write && Vcpu.Of(s).UndoLog != null))
-            return null;
-        var host = s->Execution.MemoryBase + linear;
-        if (last >= pages)
-        {
-            // All in one other window.
-            var windows = Vcpu.Of(s).Cache.Memory.Windows;
-            var index = linear >> AddressSpace.WindowSpanBits;
-            if (windows == null || index is 0 or >= AddressSpace.WindowCount / 2 || last >> (AddressSpace.WindowSpanBits - 12) != index)
-                return null;
-            permissions = (byte*)Volatile.Read(ref windows[index].Permissions);
-            host = (byte*)(windows[index].Host + (nint)linear);
-        }
-
-        for (var page = first; page <= last; page++)
-            if (((PagePermission)permissions[page] & (need | mustNot)) != need)
-                return null;
-        return host;
+            return WriteWatched(s, vcpu, linear, source, size, intent);
+        return CopyIn(s, space, linear, source, size, intent);
     }
 
     private static bool Finish(CpuState* s, StoreResult result)
@@ -170,15 +153,15 @@ public static unsafe class GuestMemory
 
     // Slow and rare: the store may hit translated code, or a lock-step run wants to undo it. What it leads to may compute with floating point.
     [UnderHostMxcsr]
-    private static StoreResult WriteWatched(CpuState* s, Vcpu vcpu, ulong linear, byte* source, int size)
+    private static StoreResult WriteWatched(CpuState* s, Vcpu vcpu, ulong linear, byte* source, int size, AccessIntent intent)
     {
         var mxcsr = HostMxcsr.Suspend();
-        var result = WriteWatchedBytes(s, vcpu, linear, source, size);
+        var result = WriteWatchedBytes(s, vcpu, linear, source, size, intent);
         HostMxcsr.Resume(mxcsr);
         return result;
     }
 
-    private static StoreResult WriteWatchedBytes(CpuState* s, Vcpu vcpu, ulong linear, byte* source, int size)
+    private static StoreResult WriteWatchedBytes(CpuState* s, Vcpu vcpu, ulong linear, byte* source, int size, AccessIntent intent)
     {
         var space = vcpu.Cache.Memory;
         if (vcpu.UndoLog != null)
@@ -197,27 +180,18 @@ public static unsafe class GuestMemory
                 vcpu.Cache.Invalidate(linear, (ulong)size);
             }
 
-            return CopyIn(s, space, linear, source, size);
+            return CopyIn(s, space, linear, source, size, intent);
         }
     }
 
-    private static StoreResult CopyIn(CpuState* s, AddressSpace space, ulong linear, byte* source, int size)
+    private static StoreResult CopyIn(CpuState* s, AddressSpace space, ulong linear, byte* source, int size, AccessIntent intent)
     {
         var address = Wrap(s, linear);
         var host = Host(space, address);
         var inPage = AddressSpace.PageSize - (int)(address % AddressSpace.PageSize);
         if (host != null && inPage >= size)
         {
-            // One store of the full width, so that other guest threads never see half of it.
-            switch (size)
-            {
-                case 1: *host = *source; break;
-                case 2: *(ushort*)host = *(ushort*)source; break;
-                case 4: *(uint*)host = *(uint*)source; break;
-                case 8: *(ulong*)host = *(ulong*)source; break;
-                default: Buffer.MemoryCopy(source, host, size, size); break;
-            }
-
+            CopyWhole(source, host, size);
             return StoreResult.Done;
         }
 
@@ -226,7 +200,7 @@ public static unsafe class GuestMemory
             var p = Host(space, Wrap(s, linear + (uint)i));
             if (p == null)
             {
-                RaisePageFault(s, linear + (uint)i, 6);
+                PageFaults.Raise(s, linear + (uint)i, PageFaults.Write, intent);
                 return StoreResult.Fault;
             }
 
@@ -236,21 +210,34 @@ public static unsafe class GuestMemory
         return StoreResult.Done;
     }
 
-    private static bool Check(CpuState* s, AddressSpace space, ulong linear, int size, PagePermission access)
+    // One store of the full width, so that other guest threads never see half of it.
+    private static void CopyWhole(byte* source, byte* host, int size)
+    {
+        if (size is 1 or 2 or 4 or 8)
+            Put(host, size, Get(source, size));
+        else
+            Buffer.MemoryCopy(source, host, size, size);
+    }
+
+    private static bool Check(CpuState* s, AddressSpace space, ulong linear, int size, PagePermission access, AccessIntent intent)
     {
         // Of an access in one piece, all bytes must have canonical addresses.
-        if (size <= LargestPiece && !IsCanonical(linear + (uint)size - 1) && CpuAccess.Mode(s).Is64())
-            return RaisePageFault(s, linear + (uint)size - 1, 0);
-        if ((s->Mode & (ushort)GuestMode.AlignmentChecked) != 0 && !Alignment.Check(s, linear, size))
+        var last = linear + (uint)size - 1;
+        if (size <= LargestPiece && CpuAccess.Mode(s).Is64() && !PageFaults.IsCanonical(last))
+            return PageFaults.Raise(s, last, 0, intent);
+        var isChecked = (s->Mode & (ushort)GuestMode.AlignmentChecked) != 0 && (intent & AccessIntent.Supervisor) == 0;
+        if (isChecked && !Alignment.Check(s, linear, size))
             return false;
+        if ((intent & AccessIntent.Update) != 0)
+            access |= PagePermission.Write;
         for (var done = 0; done < size;)
         {
             var address = Wrap(s, linear + (uint)done);
             var permission = space.Query(address);
-            if ((permission & access) == 0)
+            if ((permission & access) != access)
             {
-                var error = 4u | (access == PagePermission.Write ? 2u : 0u) | ((permission & PagePermission.Mapped) != 0 ? 1u : 0u);
-                return RaisePageFault(s, address, error);
+                var error = (access & PagePermission.Write) != 0 ? PageFaults.Write : 0;
+                return PageFaults.Raise(s, address, error | ((permission & PagePermission.Mapped) != 0 ? PageFaults.Present : 0), intent);
             }
 
             done += AddressSpace.PageSize - (int)(address % AddressSpace.PageSize);
@@ -258,23 +245,6 @@ public static unsafe class GuestMemory
 
         return true;
     }
-
-    // SDM Vol. 3, 4.7: bit 0 protection violation, bit 1 write, bit 2 user mode, bit 4 instruction fetch.
-    private static bool RaisePageFault(CpuState* s, ulong address, uint error)
-    {
-        // A 64-bit address that is not canonical raises #GP(0) instead (SDM Vol. 1, 3.3.7.1).
-        if (!IsCanonical(address))
-        {
-            CpuAccess.Raise(s, ExceptionVector.GeneralProtection);
-            return false;
-        }
-
-        s->Execution.FaultAddress = address;
-        CpuAccess.Raise(s, ExceptionVector.PageFault, error);
-        return false;
-    }
-
-    private static bool IsCanonical(ulong address) => (long)(address << 16) >> 16 == (long)address;
 
     // Linear addresses have the width of the code, whatever the address space has.
     private static ulong Wrap(CpuState* s, ulong address) => CpuAccess.Mode(s).Is64() ? address : (uint)address;

@@ -1,4 +1,5 @@
 using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
@@ -21,7 +22,6 @@ internal enum LookupResult
 /// <summary>Reads descriptors by selector, from the host's tables or the guest's.</summary>
 internal static unsafe class DescriptorLookup
 {
-    private const uint UserAccess = 4;
     private const int TableIndicator = 4;
     private const int AccessedByte = 5;
 
@@ -47,7 +47,7 @@ internal static unsafe class DescriptorLookup
         if (s->Execution.Gdt != null || descriptor.IsAccessed)
             return true;
         Place(s, selector, out var linear);
-        return AsSupervisor(s, GuestMemory.TryWrite(s, linear + AccessedByte, 1, (descriptor.Bits >> 40 & 0xFF) | 1));
+        return GuestMemory.TryWrite(s, linear + AccessedByte, 1, (descriptor.Bits >> 40 & 0xFF) | 1, AccessIntent.Supervisor);
     }
 
     private static LookupResult FindInGuest(CpuState* s, ushort selector, out SegmentDescriptor descriptor)
@@ -55,7 +55,7 @@ internal static unsafe class DescriptorLookup
         descriptor = default;
         if (!Place(s, selector, out var linear))
             return LookupResult.Missing;
-        if (!AsSupervisor(s, GuestMemory.TryRead(s, linear, sizeof(ulong), out var bits)))
+        if (!GuestMemory.TryRead(s, linear, sizeof(ulong), out var bits, AccessIntent.Supervisor))
             return LookupResult.Fault;
         descriptor = new SegmentDescriptor(bits);
         return LookupResult.Found;
@@ -69,13 +69,5 @@ internal static unsafe class DescriptorLookup
         if (!CpuAccess.Mode(s).Is64())
             linear = (uint)linear;
         return (!isLocal || (s->Ldtr.Attributes & SegmentAttributes.Present) != 0) && (selector | 7u) <= limit;
-    }
-
-    // The processor reads its tables as ring 0 does, whatever code runs.
-    private static bool AsSupervisor(CpuState* s, bool done)
-    {
-        if (!done && s->Execution.ExceptionVector == ExceptionVector.PageFault)
-            s->Execution.ExceptionError &= ~UserAccess;
-        return done;
     }
 }

@@ -11,7 +11,7 @@ public unsafe struct ExecutionState
 {
     /// <summary>
     /// Stands in <see cref="ExceptionVector"/> when an instruction changed nothing and must be executed alone by the interpreter because it
-    /// stores into translated code.
+    /// stores into translated code or needs what only the interpreter has.
     /// </summary>
     public const int RestartAlone = 256;
 
@@ -85,6 +85,12 @@ public unsafe struct ExecutionState
 
     /// <summary>The host's local descriptor table, which vCPUs may share; null: none. Counts when <see cref="Gdt"/> is not null.</summary>
     public DescriptorTable* Ldt;
+
+    /// <summary>Not 0 while one instruction is executed alone: its stores may drop translations.</summary>
+    public int IsStepping;
+
+    /// <summary>Handle of the managed AddressSpace that the vCPU is in.</summary>
+    public nint AddressSpaceHandle;
 
     /// <summary>Reads a port: (state, port, bytes); null without a bus.</summary>
     public delegate*<CpuState*, ushort, int, uint> PortReader;

@@ -84,6 +84,16 @@ public unsafe struct X87State
     /// <summary>Opcode in bits 63:53, address (canonical, or an offset of 32 bits) in bits 52:0.</summary>
     public static ulong Pack(ulong address, uint opcode) => address << (64 - OpcodeShift) >> (64 - OpcodeShift) | (ulong)opcode << OpcodeShift;
 
+    /// <summary>
+    /// True when an argument made for a helper says that the operand is relative to SS: the highest bit of the address is then not that of
+    /// the bit below it.
+    /// </summary>
+    public static bool IsStackOperand(ulong last) => WithoutOperand(last) != last;
+
+    /// <summary>What is kept in <see cref="Last"/> of a helper's argument.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong WithoutOperand(ulong last) => last ^ ((last ^ last << 1) & 1UL << (OpcodeShift - 1));
+
     /// <summary>The register number in the opcode of <see cref="Pack"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static uint RegisterOf(ulong last) => (uint)(last >> OpcodeShift) & 7;

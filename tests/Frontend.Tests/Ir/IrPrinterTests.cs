@@ -21,7 +21,7 @@ public sealed class IrPrinterTests
             401009: cmp eax, ecx
                 _ = sub.4 rax, rcx !f
             40100b: mov [rsp-8], al
-                store.1 [rsp - 8] = rax
+                store.1 [ss: rsp - 8] = rax
             40100f: jl 0x401000
                 jump.l 0x401000 else 0x401011
 

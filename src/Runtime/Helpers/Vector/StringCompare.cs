@@ -22,7 +22,8 @@ internal static unsafe class StringCompare
         HelperId.PcmpStr, &PcmpStr, typeof(StringCompare), nameof(PcmpStr), HelperEffects.ReadsState | HelperEffects.Vectors | HelperEffects.MayFault);
 
     /// <summary>
-    /// The helper: <paramref name="a"/> as above, <paramref name="b"/> the linear address of operand 2 when it is in memory. Gives IntRes2
+    /// The helper: <paramref name="a"/> as above, <paramref name="b"/> the linear address of operand 2 when it is in
+    /// memory and <paramref name="c"/> its <see cref="AccessIntent"/>. Gives IntRes2
     /// in bits 15:0, the index in 20:16, and the status flags in 63:32.
     /// </summary>
     internal static ulong PcmpStr(CpuState* s, ulong a, ulong b, ulong c)
@@ -32,7 +33,7 @@ internal static unsafe class StringCompare
         V second;
         if ((a & InMemory) == 0)
             second = *CpuAccess.Vector(s, (int)(a >> 16) & 0xFF);
-        else if (!GuestMemory.ReadBytes(s, b, (byte*)&second, sizeof(V)))
+        else if (!GuestMemory.TryRead(s, b, (byte*)&second, sizeof(V), (AccessIntent)c))
             return 0;
 
         var isWords = (imm & 1) != 0;

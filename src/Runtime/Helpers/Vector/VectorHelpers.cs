@@ -29,7 +29,9 @@ internal static unsafe class VectorHelpers
         AddMxcsr(HelperId.StoreMxcsr, &HostMxcsr.StoreMxcsr, nameof(HostMxcsr.StoreMxcsr), HelperEffects.Vectors);
         AddMxcsr(HelperId.LoadMxcsr, &HostMxcsr.LoadMxcsr, nameof(HostMxcsr.LoadMxcsr), HelperEffects.MayFault | HelperEffects.Vectors);
         AddMxcsr(HelperId.BeginSimdCheck, &HostMxcsr.BeginSimdCheck, nameof(HostMxcsr.BeginSimdCheck), HelperEffects.Vectors);
-        AddMxcsr(HelperId.EndSimdCheck, &HostMxcsr.EndSimdCheck, nameof(HostMxcsr.EndSimdCheck), HelperEffects.MayFault | HelperEffects.Vectors);
+        HelperTable.Add(
+            HelperId.EndSimdCheck, &SimdInexact.EndSimdCheck, typeof(SimdInexact), nameof(SimdInexact.EndSimdCheck),
+            HelperEffects.MayFault | HelperEffects.Vectors);
     }
 
     // An x87 exception that is pending is reported before an MMX instruction (SDM Vol. 3, 12.2).
@@ -103,7 +105,7 @@ internal static unsafe class VectorHelpers
                     i++;
                 var ok = pass == 0
                     ? GuestMemory.CheckWrite(s, a + (uint)start, i - start)
-                    : GuestMemory.TryWrite(s, a + (uint)start, new ReadOnlySpan<byte>(data + start, i - start));
+                    : GuestMemory.TryWrite(s, a + (uint)start, data + start, i - start);
                 if (!ok)
                     return;
             }

@@ -63,14 +63,14 @@ public static unsafe class FxState
         byte* image = stackalloc byte[Size];
         HostMxcsr.Collect(s);
         int length = Write(s, image, (b & 1) != 0, (b & 2) != 0 ? 16 : 8);
-        X87Access.StoreImage(s, a, image, length, Size, 0);
+        X87Access.StoreImage(s, a, b, image, length, Size, 0);
         return 0;
     }
 
     internal static ulong Fxrstor(CpuState* s, ulong a, ulong b, ulong c)
     {
         byte* image = stackalloc byte[Size];
-        if (!X87Access.BeginWithoutWait(s) || !IsAligned(s, a) || !X87Access.LoadImage(s, a, image, Size, 0))
+        if (!X87Access.BeginWithoutWait(s) || !IsAligned(s, a) || !X87Access.LoadImage(s, a, b, image, Size, 0))
             return 0;
         if (Read(s, image, (b & 1) != 0, (b & 2) != 0 ? 16 : 8))
             HostMxcsr.Enter(s);

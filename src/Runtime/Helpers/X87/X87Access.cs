@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.SoftFloat;
@@ -10,9 +11,6 @@ namespace DynaTrans.Runtime.Helpers.X87;
 /// <summary>What the x87 helpers share: the check before an instruction, its bookkeeping, and access to guest memory.</summary>
 internal static unsafe class X87Access
 {
-    private const byte FastRead = (byte)PagePermission.FastRead;
-    private const byte FastWrite = (byte)PagePermission.FastWrite;
-
     /// <summary>True when a waiting instruction may execute; else #NM or #MF is pending.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Begin(CpuState* s) => ((s->X87.Status & ES) | (s->X87.Guard & (uint)X87State.GuardInstructions)) == 0 || Refuse(s);
@@ -26,54 +24,56 @@ internal static unsafe class X87Access
         return false;
     }
 
+    /// <summary>What the memory operand of an instruction is for, by the argument that gives its address and opcode.</summary>
+    public static AccessIntent IntentOf(ulong last) => X87State.IsStackOperand(last) ? AccessIntent.Stack : AccessIntent.None;
+
     /// <summary>Keeps what a later FNSTENV tells about an instruction with a memory operand.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Note(CpuState* s, ulong last, ulong linear, ulong segmentBase)
     {
-        s->X87.Last = last;
+        s->X87.Last = X87State.WithoutOperand(last);
         s->X87.Fdp = linear - segmentBase;
     }
 
     /// <summary>Reads a number of 2, 4 or 8 bytes; false with the page fault pending.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Load<T>(CpuState* s, ulong linear, out T value)
+    public static bool Load<T>(CpuState* s, ulong linear, ulong last, out T value)
         where T : unmanaged
     {
-        if (linear >> 12 < s->Execution.WindowPages && (s->Execution.Permissions[linear >> 12] & FastRead) != 0)
+        if (MemoryProbe.Fast(s, linear, PagePermission.FastRead, out byte* host))
         {
-            value = *(T*)(s->Execution.MemoryBase + linear);
+            value = *(T*)host;
             return true;
         }
-        return LoadSlow(s, linear, out value);
+        return LoadSlow(s, linear, last, out value);
     }
 
     /// <summary>Reads ten bytes; false with the page fault pending.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool LoadExtended(CpuState* s, ulong linear, out Float80 value)
+    public static bool LoadExtended(CpuState* s, ulong linear, ulong last, out Float80 value)
     {
-        if (linear >> 12 < s->Execution.WindowPages && (s->Execution.Permissions[linear >> 12] & FastRead) != 0)
+        if (MemoryProbe.Fast(s, linear, PagePermission.FastRead, out byte* host))
         {
-            byte* host = s->Execution.MemoryBase + linear;
             value = new(*(ulong*)host, *(ushort*)(host + 8));
             return true;
         }
         byte* bytes = stackalloc byte[10];
-        bool done = GuestMemory.ReadBytes(s, linear, bytes, 10);
+        bool done = GuestMemory.TryRead(s, linear, bytes, 10, IntentOf(last));
         value = done ? new(*(ulong*)bytes, *(ushort*)(bytes + 8)) : default;
         return done;
     }
 
     /// <summary>Writes a number of 2, 4 or 8 bytes; false when the helper must return with nothing changed.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Store<T>(CpuState* s, ulong linear, T value)
+    public static bool Store<T>(CpuState* s, ulong linear, ulong last, T value)
         where T : unmanaged
     {
-        if (linear >> 12 < s->Execution.WindowPages && (s->Execution.Permissions[linear >> 12] & FastWrite) != 0)
+        if (MemoryProbe.Fast(s, linear, PagePermission.FastWrite, out byte* host))
         {
-            *(T*)(s->Execution.MemoryBase + linear) = value;
+            *(T*)host = value;
             return true;
         }
-        return StoreSlow(s, linear, value);
+        return StoreSlow(s, linear, last, value);
     }
 
     /// <summary>
@@ -81,32 +81,33 @@ internal static unsafe class X87Access
     /// return with nothing else changed.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool StoreExtended(CpuState* s, ulong linear, ulong significand, ushort signExponent)
+    public static bool StoreExtended(CpuState* s, ulong linear, ulong last, ulong significand, ushort signExponent)
     {
-        if (linear >> 12 < s->Execution.WindowPages && (s->Execution.Permissions[linear >> 12] & FastWrite) != 0)
+        if (MemoryProbe.Fast(s, linear, PagePermission.FastWrite, out byte* host))
         {
-            *(ulong*)(s->Execution.MemoryBase + linear) = significand;
-            *(ushort*)(s->Execution.MemoryBase + linear + 8) = signExponent;
+            *(ulong*)host = significand;
+            *(ushort*)(host + 8) = signExponent;
             return true;
         }
-        return StoreSlow(s, linear, significand) && StoreSlow(s, linear + 8, signExponent);
+        return StoreSlow(s, linear, last, significand) && StoreSlow(s, linear + 8, last, signExponent);
     }
 
     /// <summary>
     /// Reads an image of the state. The host accesses its first <paramref name="probe"/> bytes, then the last one, then the rest: that
     /// decides which address a fault reports.
     /// </summary>
-    public static bool LoadImage(CpuState* s, ulong linear, byte* image, int size, int probe) =>
-        (probe == 0 || GuestMemory.ReadBytes(s, linear, image, probe)) && LoadSlow<byte>(s, linear + (uint)size - 1, out _)
-        && GuestMemory.ReadBytes(s, linear, image, size);
+    public static bool LoadImage(CpuState* s, ulong linear, ulong last, byte* image, int size, int probe) =>
+        (probe == 0 || GuestMemory.TryRead(s, linear, image, probe, IntentOf(last))) && LoadSlow<byte>(s, linear + (uint)size - 1, last, out _)
+        && GuestMemory.TryRead(s, linear, image, size, IntentOf(last));
 
     /// <summary>
     /// Writes an image of the state, the first <paramref name="length"/> bytes of <paramref name="size"/>; the order of accesses is that of
     /// <see cref="LoadImage"/>.
     /// </summary>
-    public static bool StoreImage(CpuState* s, ulong linear, byte* image, int length, int size, int probe) =>
-        (probe == 0 || GuestMemory.CheckWrite(s, linear, probe)) && GuestMemory.CheckWrite(s, linear + (uint)size - 1, 1)
-        && GuestMemory.CheckWrite(s, linear, size) && GuestMemory.TryWrite(s, linear, new ReadOnlySpan<byte>(image, length));
+    public static bool StoreImage(CpuState* s, ulong linear, ulong last, byte* image, int length, int size, int probe) =>
+        (probe == 0 || GuestMemory.CheckWrite(s, linear, probe, IntentOf(last)))
+        && GuestMemory.CheckWrite(s, linear + (uint)size - 1, 1, IntentOf(last)) && GuestMemory.CheckWrite(s, linear, size, IntentOf(last))
+        && GuestMemory.TryWrite(s, linear, image, length, IntentOf(last));
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool Refuse(CpuState* s)
@@ -117,17 +118,17 @@ internal static unsafe class X87Access
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static bool LoadSlow<T>(CpuState* s, ulong linear, out T value)
+    private static bool LoadSlow<T>(CpuState* s, ulong linear, ulong last, out T value)
         where T : unmanaged
     {
         T read = default;
-        bool done = GuestMemory.ReadBytes(s, linear, (byte*)&read, sizeof(T));
+        bool done = GuestMemory.TryRead(s, linear, (byte*)&read, sizeof(T), IntentOf(last));
         value = read;
         return done;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static bool StoreSlow<T>(CpuState* s, ulong linear, T value)
+    private static bool StoreSlow<T>(CpuState* s, ulong linear, ulong last, T value)
         where T : unmanaged =>
-        GuestMemory.TryWrite(s, linear, new ReadOnlySpan<byte>(&value, sizeof(T)));
+        GuestMemory.TryWrite(s, linear, (byte*)&value, sizeof(T), IntentOf(last));
 }

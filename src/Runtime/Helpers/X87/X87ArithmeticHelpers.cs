@@ -49,7 +49,7 @@ internal static unsafe class X87ArithmeticHelpers<T>
 
     internal static ulong Single(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out uint bits))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out uint bits))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Arithmetic.Memory<T>(&s->X87, Float80Convert.FromSingle(bits), Float80Convert.IsDenormalSingle(bits));
@@ -58,7 +58,7 @@ internal static unsafe class X87ArithmeticHelpers<T>
 
     internal static ulong Double(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out ulong bits))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out ulong bits))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Arithmetic.Memory<T>(&s->X87, Float80Convert.FromDouble(bits), Float80Convert.IsDenormalDouble(bits));
@@ -67,7 +67,7 @@ internal static unsafe class X87ArithmeticHelpers<T>
 
     internal static ulong Word(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out short value))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out short value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Arithmetic.Memory<T>(&s->X87, Float80Convert.FromInteger(value), false);
@@ -76,7 +76,7 @@ internal static unsafe class X87ArithmeticHelpers<T>
 
     internal static ulong Int(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out int value))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out int value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Arithmetic.Memory<T>(&s->X87, Float80Convert.FromInteger(value), false);

@@ -120,7 +120,7 @@ internal static unsafe class X87CompareHelpers
 
     internal static ulong FcomSingle(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out uint bits))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out uint bits))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Compare.Memory(&s->X87, Float80Convert.FromSingle(bits), Float80Convert.IsDenormalSingle(bits), 0);
@@ -129,7 +129,7 @@ internal static unsafe class X87CompareHelpers
 
     internal static ulong FcompSingle(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out uint bits))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out uint bits))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Compare.Memory(&s->X87, Float80Convert.FromSingle(bits), Float80Convert.IsDenormalSingle(bits), 1);
@@ -138,7 +138,7 @@ internal static unsafe class X87CompareHelpers
 
     internal static ulong FcomDouble(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out ulong bits))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out ulong bits))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Compare.Memory(&s->X87, Float80Convert.FromDouble(bits), Float80Convert.IsDenormalDouble(bits), 0);
@@ -147,7 +147,7 @@ internal static unsafe class X87CompareHelpers
 
     internal static ulong FcompDouble(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out ulong bits))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out ulong bits))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Compare.Memory(&s->X87, Float80Convert.FromDouble(bits), Float80Convert.IsDenormalDouble(bits), 1);
@@ -156,7 +156,7 @@ internal static unsafe class X87CompareHelpers
 
     internal static ulong FicomWord(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out short value))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out short value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Compare.Memory(&s->X87, Float80Convert.FromInteger(value), false, 0);
@@ -165,7 +165,7 @@ internal static unsafe class X87CompareHelpers
 
     internal static ulong FicompWord(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out short value))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out short value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Compare.Memory(&s->X87, Float80Convert.FromInteger(value), false, 1);
@@ -174,7 +174,7 @@ internal static unsafe class X87CompareHelpers
 
     internal static ulong FicomInt(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out int value))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out int value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Compare.Memory(&s->X87, Float80Convert.FromInteger(value), false, 0);
@@ -183,7 +183,7 @@ internal static unsafe class X87CompareHelpers
 
     internal static ulong FicompInt(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out int value))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out int value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Compare.Memory(&s->X87, Float80Convert.FromInteger(value), false, 1);

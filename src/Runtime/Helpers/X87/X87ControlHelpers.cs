@@ -99,7 +99,7 @@ internal static unsafe class X87ControlHelpers
 
     internal static ulong Fldcw(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (X87Access.Begin(s) && X87Access.Load(s, a, out ushort value))
+        if (X87Access.Begin(s) && X87Access.Load(s, a, b, out ushort value))
             X87Environment.LoadControl(&s->X87, value);
         return 0;
     }
@@ -112,19 +112,19 @@ internal static unsafe class X87ControlHelpers
     {
         if (!X87Access.BeginWithoutWait(s))
             return 0;
-        var format = (X87EnvironmentFormat)b;
+        var format = (X87EnvironmentFormat)(byte)b;
         byte* image = stackalloc byte[LargestImage];
         X87Environment.WriteEnvironment(&s->X87, image, format, CodeBase(s, format));
-        if (Store(s, a, image, X87Environment.Size(format), format))
+        if (Store(s, a, b, image, X87Environment.Size(format), format))
             X87Environment.MaskAll(&s->X87);
         return 0;
     }
 
     internal static ulong Fldenv(CpuState* s, ulong a, ulong b, ulong c)
     {
-        var format = (X87EnvironmentFormat)b;
+        var format = (X87EnvironmentFormat)(byte)b;
         byte* image = stackalloc byte[LargestImage];
-        if (X87Access.Begin(s) && Load(s, a, image, X87Environment.Size(format), format))
+        if (X87Access.Begin(s) && Load(s, a, b, image, X87Environment.Size(format), format))
             X87Environment.ReadEnvironment(&s->X87, image, format, CodeBase(s, format));
         return 0;
     }
@@ -133,33 +133,33 @@ internal static unsafe class X87ControlHelpers
     {
         if (!X87Access.BeginWithoutWait(s))
             return 0;
-        var format = (X87EnvironmentFormat)b;
+        var format = (X87EnvironmentFormat)(byte)b;
         int size = X87Environment.Size(format);
         byte* image = stackalloc byte[LargestImage];
         X87Environment.WriteEnvironment(&s->X87, image, format, CodeBase(s, format));
         X87Environment.WriteRegisters(&s->X87, image + size);
-        if (Store(s, a, image, size + X87Environment.RegisterBytes, format))
+        if (Store(s, a, b, image, size + X87Environment.RegisterBytes, format))
             X87Environment.Initialise(&s->X87);
         return 0;
     }
 
     internal static ulong Frstor(CpuState* s, ulong a, ulong b, ulong c)
     {
-        var format = (X87EnvironmentFormat)b;
+        var format = (X87EnvironmentFormat)(byte)b;
         int size = X87Environment.Size(format);
         byte* image = stackalloc byte[LargestImage];
-        if (!X87Access.Begin(s) || !Load(s, a, image, size + X87Environment.RegisterBytes, format))
+        if (!X87Access.Begin(s) || !Load(s, a, b, image, size + X87Environment.RegisterBytes, format))
             return 0;
         X87Environment.ReadEnvironment(&s->X87, image, format, CodeBase(s, format));
         X87Environment.ReadRegisters(&s->X87, image + size);
         return 0;
     }
 
-    private static bool Load(CpuState* s, ulong linear, byte* image, int size, X87EnvironmentFormat format) =>
-        X87Access.LoadImage(s, linear, image, size, FieldSize(format));
+    private static bool Load(CpuState* s, ulong linear, ulong last, byte* image, int size, X87EnvironmentFormat format) =>
+        X87Access.LoadImage(s, linear, last, image, size, FieldSize(format));
 
-    private static bool Store(CpuState* s, ulong linear, byte* image, int size, X87EnvironmentFormat format) =>
-        X87Access.StoreImage(s, linear, image, size, size, FieldSize(format));
+    private static bool Store(CpuState* s, ulong linear, ulong last, byte* image, int size, X87EnvironmentFormat format) =>
+        X87Access.StoreImage(s, linear, last, image, size, size, FieldSize(format));
 
     private static int FieldSize(X87EnvironmentFormat format) => format >= X87EnvironmentFormat.Protected32 ? 4 : 2;
 

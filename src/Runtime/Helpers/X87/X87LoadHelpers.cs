@@ -23,7 +23,7 @@ internal static unsafe class X87LoadHelpers
 
     internal static ulong FldSingle(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out uint bits))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out uint bits))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Load.Single(&s->X87, bits);
@@ -32,7 +32,7 @@ internal static unsafe class X87LoadHelpers
 
     internal static ulong FldDouble(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out ulong bits))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out ulong bits))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Load.Double(&s->X87, bits);
@@ -41,7 +41,7 @@ internal static unsafe class X87LoadHelpers
 
     internal static ulong FldExtended(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.LoadExtended(s, a, out Float80 value))
+        if (!X87Access.Begin(s) || !X87Access.LoadExtended(s, a, b, out Float80 value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Load.Push(&s->X87, value);
@@ -50,7 +50,7 @@ internal static unsafe class X87LoadHelpers
 
     internal static ulong FildWord(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out short value))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out short value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Load.Push(&s->X87, Float80Convert.FromInteger(value));
@@ -59,7 +59,7 @@ internal static unsafe class X87LoadHelpers
 
     internal static ulong FildInt(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out int value))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out int value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Load.Push(&s->X87, Float80Convert.FromInteger(value));
@@ -68,7 +68,7 @@ internal static unsafe class X87LoadHelpers
 
     internal static ulong FildLong(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.Load(s, a, out long value))
+        if (!X87Access.Begin(s) || !X87Access.Load(s, a, b, out long value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Load.Push(&s->X87, Float80Convert.FromInteger(value));
@@ -77,7 +77,7 @@ internal static unsafe class X87LoadHelpers
 
     internal static ulong Fbld(CpuState* s, ulong a, ulong b, ulong c)
     {
-        if (!X87Access.Begin(s) || !X87Access.LoadExtended(s, a, out Float80 packed))
+        if (!X87Access.Begin(s) || !X87Access.LoadExtended(s, a, b, out Float80 packed))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Load.Push(&s->X87, Float80Convert.FromDecimal(packed.Significand, packed.SignExponent));

@@ -35,7 +35,7 @@ internal static unsafe class X87StoreHelpers
     {
         if (!X87Access.Begin(s))
             return 0;
-        if (X87Store.ToSingle(&s->X87, out uint bits, out uint flags) && !X87Access.Store(s, a, bits))
+        if (X87Store.ToSingle(&s->X87, out uint bits, out uint flags) && !X87Access.Store(s, a, b, bits))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Store.Commit(&s->X87, flags, false);
@@ -46,7 +46,7 @@ internal static unsafe class X87StoreHelpers
     {
         if (!X87Access.Begin(s))
             return 0;
-        if (X87Store.ToSingle(&s->X87, out uint bits, out uint flags) && !X87Access.Store(s, a, bits))
+        if (X87Store.ToSingle(&s->X87, out uint bits, out uint flags) && !X87Access.Store(s, a, b, bits))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Store.Commit(&s->X87, flags, true);
@@ -57,7 +57,7 @@ internal static unsafe class X87StoreHelpers
     {
         if (!X87Access.Begin(s))
             return 0;
-        if (X87Store.ToDouble(&s->X87, out ulong bits, out uint flags) && !X87Access.Store(s, a, bits))
+        if (X87Store.ToDouble(&s->X87, out ulong bits, out uint flags) && !X87Access.Store(s, a, b, bits))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Store.Commit(&s->X87, flags, false);
@@ -68,7 +68,7 @@ internal static unsafe class X87StoreHelpers
     {
         if (!X87Access.Begin(s))
             return 0;
-        if (X87Store.ToDouble(&s->X87, out ulong bits, out uint flags) && !X87Access.Store(s, a, bits))
+        if (X87Store.ToDouble(&s->X87, out ulong bits, out uint flags) && !X87Access.Store(s, a, b, bits))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Store.Commit(&s->X87, flags, true);
@@ -79,7 +79,7 @@ internal static unsafe class X87StoreHelpers
     {
         if (!X87Access.Begin(s))
             return 0;
-        if (X87Store.ToExtended(&s->X87, out Float80 value, out uint flags) && !X87Access.StoreExtended(s, a, value.Significand, value.SignExponent))
+        if (X87Store.ToExtended(&s->X87, out Float80 value, out uint flags) && !X87Access.StoreExtended(s, a, b, value.Significand, value.SignExponent))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Store.Commit(&s->X87, flags, true);
@@ -90,7 +90,7 @@ internal static unsafe class X87StoreHelpers
     {
         if (!X87Access.Begin(s))
             return 0;
-        if (X87Store.ToInteger(&s->X87, 16, false, out long value, out uint flags) && !X87Access.Store(s, a, (short)value))
+        if (X87Store.ToInteger(&s->X87, 16, false, out long value, out uint flags) && !X87Access.Store(s, a, b, (short)value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Store.Commit(&s->X87, flags, false);
@@ -101,7 +101,7 @@ internal static unsafe class X87StoreHelpers
     {
         if (!X87Access.Begin(s))
             return 0;
-        if (X87Store.ToInteger(&s->X87, 16, false, out long value, out uint flags) && !X87Access.Store(s, a, (short)value))
+        if (X87Store.ToInteger(&s->X87, 16, false, out long value, out uint flags) && !X87Access.Store(s, a, b, (short)value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Store.Commit(&s->X87, flags, true);
@@ -112,7 +112,7 @@ internal static unsafe class X87StoreHelpers
     {
         if (!X87Access.Begin(s))
             return 0;
-        if (X87Store.ToInteger(&s->X87, 32, false, out long value, out uint flags) && !X87Access.Store(s, a, (int)value))
+        if (X87Store.ToInteger(&s->X87, 32, false, out long value, out uint flags) && !X87Access.Store(s, a, b, (int)value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Store.Commit(&s->X87, flags, false);
@@ -123,7 +123,7 @@ internal static unsafe class X87StoreHelpers
     {
         if (!X87Access.Begin(s))
             return 0;
-        if (X87Store.ToInteger(&s->X87, 32, false, out long value, out uint flags) && !X87Access.Store(s, a, (int)value))
+        if (X87Store.ToInteger(&s->X87, 32, false, out long value, out uint flags) && !X87Access.Store(s, a, b, (int)value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Store.Commit(&s->X87, flags, true);
@@ -134,7 +134,7 @@ internal static unsafe class X87StoreHelpers
     {
         if (!X87Access.Begin(s))
             return 0;
-        if (X87Store.ToInteger(&s->X87, 64, false, out long value, out uint flags) && !X87Access.Store(s, a, value))
+        if (X87Store.ToInteger(&s->X87, 64, false, out long value, out uint flags) && !X87Access.Store(s, a, b, value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Store.Commit(&s->X87, flags, true);
@@ -145,7 +145,7 @@ internal static unsafe class X87StoreHelpers
     {
         if (!X87Access.Begin(s))
             return 0;
-        if (X87Store.ToInteger(&s->X87, 16, true, out long value, out uint flags) && !X87Access.Store(s, a, (short)value))
+        if (X87Store.ToInteger(&s->X87, 16, true, out long value, out uint flags) && !X87Access.Store(s, a, b, (short)value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Store.Commit(&s->X87, flags, true);
@@ -156,7 +156,7 @@ internal static unsafe class X87StoreHelpers
     {
         if (!X87Access.Begin(s))
             return 0;
-        if (X87Store.ToInteger(&s->X87, 32, true, out long value, out uint flags) && !X87Access.Store(s, a, (int)value))
+        if (X87Store.ToInteger(&s->X87, 32, true, out long value, out uint flags) && !X87Access.Store(s, a, b, (int)value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Store.Commit(&s->X87, flags, true);
@@ -167,7 +167,7 @@ internal static unsafe class X87StoreHelpers
     {
         if (!X87Access.Begin(s))
             return 0;
-        if (X87Store.ToInteger(&s->X87, 64, true, out long value, out uint flags) && !X87Access.Store(s, a, value))
+        if (X87Store.ToInteger(&s->X87, 64, true, out long value, out uint flags) && !X87Access.Store(s, a, b, value))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Store.Commit(&s->X87, flags, true);
@@ -178,7 +178,7 @@ internal static unsafe class X87StoreHelpers
     {
         if (!X87Access.Begin(s))
             return 0;
-        if (X87Store.ToDecimal(&s->X87, out ulong digits, out ushort top, out uint flags) && !X87Access.StoreExtended(s, a, digits, top))
+        if (X87Store.ToDecimal(&s->X87, out ulong digits, out ushort top, out uint flags) && !X87Access.StoreExtended(s, a, b, digits, top))
             return 0;
         X87Access.Note(s, b, a, c);
         X87Store.Commit(&s->X87, flags, true);

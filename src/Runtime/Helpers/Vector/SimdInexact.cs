@@ -1,43 +1,74 @@
+using System.Runtime.CompilerServices;
 using DynaTrans.Frontend.Ir;
-using DynaTrans.Runtime.Helpers;
-using DynaTrans.Runtime.Helpers.Vector;
+using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.State;
-using Iced.Intel;
 using V = System.Runtime.Intrinsics.Vector128<byte>;
 
-namespace DynaTrans.Runtime.Execution;
+namespace DynaTrans.Runtime.Helpers.Vector;
 
 /// <summary>
 /// The inexact flag beside an unmasked overflow or underflow (#XM). The result is not delivered then, and the flag says whether it would be
 /// inexact if its exponent were not bounded (SDM Vol. 1, 4.9.1.4 and 4.9.1.5), which the host does not tell while its exceptions are masked.
 /// </summary>
-internal static unsafe class SimdFaultDetails
+internal static unsafe class SimdInexact
 {
     private const uint Overflow = 8, Underflow = 16, Inexact = 32;
     private const int MaskShift = 7;
 
+    /// <summary>
+    /// The helper after an operation of a mode with unmasked exceptions: #XM when it is due. <paramref name="a"/> is the result, so that no
+    /// compiler drops the operation, <paramref name="b"/> says which operation on which cells it was.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static ulong EndSimdCheck(CpuState* s, ulong a, ulong b, ulong c)
+    {
+        if (!HostMxcsr.EndCheck(s, out var open))
+            return 0;
+        if (open == 0)
+            CpuAccess.Raise(s, ExceptionVector.SimdFloatingPoint);
+        else if (s->Execution.IsStepping == 0)
+        {
+            // The interpreter has all operands in the state.
+            s->Execution.ExceptionVector = ExecutionState.RestartAlone;
+        }
+        else
+            RaiseOpen(s, open, b);
+        return 0;
+    }
+
+    [UnderHostMxcsr]
+    private static void RaiseOpen(CpuState* s, uint flags, ulong operation)
+    {
+        var mxcsr = HostMxcsr.Suspend();
+        s->Mxcsr |= flags;
+        SetIfDue(s, (VecOp)(ushort)operation, *CpuAccess.Vector(s, (byte)(operation >> 16)), *CpuAccess.Vector(s, (byte)(operation >> 24)));
+        CpuAccess.Raise(s, ExceptionVector.SimdFloatingPoint);
+        HostMxcsr.Resume(mxcsr);
+    }
+
     /// <summary>Sets the flag in MXCSR if it is due. Runs outside the guest's MXCSR.</summary>
     /// <param name="s">The state, at the instruction that raised #XM.</param>
-    /// <param name="instruction">That instruction.</param>
+    /// <param name="op">The operation of the IR that raised it.</param>
     /// <param name="a">Its first operand.</param>
     /// <param name="b">Its second operand.</param>
-    public static void Refine(CpuState* s, in Instruction instruction, V a, V b)
+    private static void SetIfDue(CpuState* s, VecOp op, V a, V b)
     {
-        var isSingle = instruction.Mnemonic is not (Mnemonic.Cvtsd2ss or Mnemonic.Cvtpd2ps) && instruction.MemorySizeOfLane() == 4;
-        switch (instruction.Mnemonic)
+        switch (op)
         {
-            case Mnemonic.Addps or Mnemonic.Addpd or Mnemonic.Addss or Mnemonic.Addsd: Lanes(s, Kind.Add, isSingle, Count(instruction), a, b); break;
-            case Mnemonic.Subps or Mnemonic.Subpd or Mnemonic.Subss or Mnemonic.Subsd: Lanes(s, Kind.Sub, isSingle, Count(instruction), a, b); break;
-            case Mnemonic.Mulps or Mnemonic.Mulpd or Mnemonic.Mulss or Mnemonic.Mulsd: Lanes(s, Kind.Mul, isSingle, Count(instruction), a, b); break;
-            case Mnemonic.Divps or Mnemonic.Divpd or Mnemonic.Divss or Mnemonic.Divsd: Lanes(s, Kind.Div, isSingle, Count(instruction), a, b); break;
-            case Mnemonic.Cvtsd2ss: Lanes(s, Kind.Narrow, false, 1, b, b); break;
-            case Mnemonic.Cvtpd2ps: Lanes(s, Kind.Narrow, false, 2, b, b); break;
-            case Mnemonic.Addsubps or Mnemonic.Addsubpd: AddSub(s, isSingle, a, b); break;
-            case Mnemonic.Haddps or Mnemonic.Haddpd: Horizontal(s, Kind.Add, isSingle, a, b); break;
-            case Mnemonic.Hsubps or Mnemonic.Hsubpd: Horizontal(s, Kind.Sub, isSingle, a, b); break;
-            case Mnemonic.Dpps or Mnemonic.Dppd: DotProduct(s, isSingle, instruction.Immediate8, a, b); break;
-            default: break;
+            case VecOp.AddSs or VecOp.AddPs: Lanes(s, Kind.Add, true, op == VecOp.AddPs, a, b); break;
+            case VecOp.AddSd or VecOp.AddPd: Lanes(s, Kind.Add, false, op == VecOp.AddPd, a, b); break;
+            case VecOp.SubSs or VecOp.SubPs: Lanes(s, Kind.Sub, true, op == VecOp.SubPs, a, b); break;
+            case VecOp.SubSd or VecOp.SubPd: Lanes(s, Kind.Sub, false, op == VecOp.SubPd, a, b); break;
+            case VecOp.MulSs or VecOp.MulPs: Lanes(s, Kind.Mul, true, op == VecOp.MulPs, a, b); break;
+            case VecOp.MulSd or VecOp.MulPd: Lanes(s, Kind.Mul, false, op == VecOp.MulPd, a, b); break;
+            case VecOp.DivSs or VecOp.DivPs: Lanes(s, Kind.Div, true, op == VecOp.DivPs, a, b); break;
+            case VecOp.DivSd or VecOp.DivPd: Lanes(s, Kind.Div, false, op == VecOp.DivPd, a, b); break;
+            case VecOp.CvtSd2Ss or VecOp.CvtPd2Ps: Lanes(s, Kind.Narrow, false, op == VecOp.CvtPd2Ps, b, b); break;
+            case VecOp.AddSubPs or VecOp.AddSubPd: AddSub(s, op == VecOp.AddSubPs, a, b); break;
+            case VecOp.HAddPs or VecOp.HAddPd: Horizontal(s, Kind.Add, op == VecOp.HAddPs, a, b); break;
+            case VecOp.HSubPs or VecOp.HSubPd: Horizontal(s, Kind.Sub, op == VecOp.HSubPs, a, b); break;
+            default: throw new InvalidOperationException($"{op} neither overflows nor underflows");
         }
     }
 
@@ -50,18 +81,9 @@ internal static unsafe class SimdFaultDetails
         Narrow,
     }
 
-    private static int MemorySizeOfLane(this in Instruction instruction) =>
-        instruction.Mnemonic.ToString() is [.., 's' or 'p', 's'] ? 4 : 8;
-
-    private static int Count(in Instruction instruction) => instruction.Mnemonic.ToString() switch
+    private static void Lanes(CpuState* s, Kind kind, bool isSingle, bool isPacked, V a, V b)
     {
-        [.., 'p', 's'] => 4,
-        [.., 'p', 'd'] => 2,
-        _ => 1,
-    };
-
-    private static void Lanes(CpuState* s, Kind kind, bool isSingle, int count, V a, V b)
-    {
+        var count = !isPacked ? 1 : isSingle ? 4 : 2;
         for (var i = 0; i < count; i++)
             Lane(s, kind, isSingle, Element(a, i, isSingle), Element(b, i, isSingle));
     }
@@ -79,29 +101,6 @@ internal static unsafe class SimdFaultDetails
             Lane(s, kind, isSingle, Element(a, i, isSingle), Element(a, i + 1, isSingle));
             Lane(s, kind, isSingle, Element(b, i, isSingle), Element(b, i + 1, isSingle));
         }
-    }
-
-    // Products, sums, sums of sums: the first step that raises is the one that raised; the steps before have left their flags already.
-    private static void DotProduct(CpuState* s, bool isSingle, byte imm, V a, V b)
-    {
-        var used = (byte)(imm >> 4 & (isSingle ? 15 : 3));
-        var x = isSingle ? VectorMethods.BlendPs(V.Zero, a, used) : VectorMethods.BlendPd(V.Zero, a, used);
-        var y = isSingle ? VectorMethods.BlendPs(V.Zero, b, used) : VectorMethods.BlendPd(V.Zero, b, used);
-        var flags = HostMxcsr.FlagsOf(s, isSingle ? &VectorMethods.MulPs : &VectorMethods.MulPd, x, y, out var products);
-        if (IsRaised(s, flags))
-        {
-            Lanes(s, Kind.Mul, isSingle, isSingle ? 4 : 2, x, y);
-            return;
-        }
-
-        if (!isSingle)
-        {
-            Horizontal(s, Kind.Add, false, products, products);
-            return;
-        }
-
-        flags = HostMxcsr.FlagsOf(s, &VectorMethods.HAddPs, products, products, out var sums);
-        Horizontal(s, Kind.Add, true, IsRaised(s, flags) ? products : sums, IsRaised(s, flags) ? products : sums);
     }
 
     private static bool IsRaised(CpuState* s, uint flags) => (flags & ~(s->Mxcsr >> MaskShift) & (Overflow | Underflow)) != 0;
