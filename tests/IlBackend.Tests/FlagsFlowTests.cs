@@ -30,7 +30,7 @@ public sealed class FlagsFlowTests : IDisposable
         // add eax, ecx; mov edx, [esi]; cmp eax, edx; ret
         var (region, flow) = Analyse("01 C8 8B 16 39 D0 C3");
         Assert.True(flow.Ops(region.Blocks[0])[0].WritesFlags);
-        var tested = new FlagsFlow(region, false, null, (_, _) => true);
+        var tested = new FlagsFlow(region, false, null, (block, op) => block.Ops[op].HasAddress);
         Assert.False(tested.Ops(region.Blocks[0])[0].WritesFlags);
     }
 

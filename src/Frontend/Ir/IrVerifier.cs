@@ -4,43 +4,64 @@ namespace DynaTrans.Frontend.Ir;
 
 /// <summary>
 /// Checks what executors rely on in a lifted block: sizes, operands in range, temporaries assigned once and before use within one guest
-/// instruction, nothing that can fault after a change the guest can see, one block end, at the end. For tests and debug builds.
+/// instruction, nothing that can fault after a change the guest can see, one block end, at the end. Tests use it, and in debug builds every lifted block
+/// and every block of a region goes through it, after the passes too.
 /// </summary>
 public static class IrVerifier
 {
     /// <summary>The first violation in <paramref name="block"/>, with the op as text; null when there is none.</summary>
     /// <param name="block">The block.</param>
     /// <param name="mayFault">Says whether a helper may raise an exception; null: all may.</param>
-    public static string? FirstViolation(IrBlock block, Func<HelperId, bool>? mayFault = null)
+    /// <param name="endsBlock">Says whether the block must end with the instruction that calls a helper; null: none asks for it.</param>
+    public static string? FirstViolation(IrBlock block, Func<HelperId, bool>? mayFault = null, Func<HelperId, bool>? endsBlock = null) =>
+        Find(block.Ops, block.Mode, block.InstructionCount, mayFault, endsBlock, out var index) is { } violation
+            ? Describe(block.Ops, index, violation, block.Taken, block.Next) + (index < 0 ? "" : $" (of {block.Instructions[block.Ops[index].Insn]})")
+            : null;
+
+    /// <summary>The same for the ops of a block that an executor has made its own copy of, and passes have changed.</summary>
+    /// <param name="ops">The ops.</param>
+    /// <param name="mode">The mode of the block.</param>
+    /// <param name="instructionCount">Number of its guest instructions.</param>
+    /// <param name="mayFault">Says whether a helper may raise an exception; null: all may.</param>
+    /// <param name="endsBlock">Says whether the block must end with the instruction that calls a helper; null: none asks for it.</param>
+    public static string? FirstViolation(
+        ReadOnlySpan<IrOp> ops, GuestMode mode, int instructionCount, Func<HelperId, bool>? mayFault = null, Func<HelperId, bool>? endsBlock = null) =>
+        Find(ops, mode, instructionCount, mayFault, endsBlock, out var index) is { } violation ? Describe(ops, index, violation, 0, 0) : null;
+
+    // The index is negative when the violation is not that of an op.
+    private static string? Find(
+        ReadOnlySpan<IrOp> ops, GuestMode mode, int instructionCount, Func<HelperId, bool>? mayFault, Func<HelperId, bool>? endsBlock, out int index)
     {
-        if (block.Count == 0 || !block.Ops[^1].EndsBlock)
+        index = -1;
+        if (ops.Length == 0 || !ops[^1].EndsBlock)
             return "the last op does not end the block";
         var state = new InstructionState();
         var insn = -1;
-        for (var i = 0; i < block.Count; i++)
+        for (var i = 0; i < ops.Length; i++)
         {
-            ref var op = ref block.Ops[i];
+            ref readonly var op = ref ops[i];
+            index = i;
             if (op.Insn != insn)
             {
-                if (op.Insn < insn || op.Insn >= block.InstructionCount)
-                    return Describe(block, i, "belongs to no instruction, or to one before");
+                if (op.Insn < insn || op.Insn >= instructionCount)
+                    return "belongs to no instruction, or to one before";
                 insn = op.Insn;
                 state = new InstructionState();
             }
 
-            var violation = i != block.Count - 1 && op.EndsBlock ? "ends the block before its end" : Shape(op, block.Mode) ?? state.Apply(op, mayFault);
-            if (violation is not null)
-                return Describe(block, i, violation);
+            if (i != ops.Length - 1 && op.EndsBlock)
+                return "ends the block before its end";
+            if (op.Op == IrOpcode.Call && op.Insn != ops[^1].Insn && endsBlock?.Invoke((HelperId)op.Sub) == true)
+                return "the block goes on after a helper that must be the last";
+            if ((Shape(op, mode) ?? state.Apply(op, mayFault)) is { } violation)
+                return violation;
         }
 
         return null;
     }
 
-    private static string Describe(IrBlock block, int index, string violation)
-    {
-        ref var op = ref block.Ops[index];
-        return $"op {index} \"{IrPrinter.Op(op, block.Taken, block.Next)}\" of {block.Instructions[op.Insn]}: {violation}";
-    }
+    private static string Describe(ReadOnlySpan<IrOp> ops, int index, string violation, ulong taken, ulong next) =>
+        index < 0 ? violation : $"op {index} \"{IrPrinter.Op(ops[index], taken, next)}\": {violation}";
 
     // What can be said of an op alone.
     private static string? Shape(in IrOp op, GuestMode mode)
@@ -58,6 +79,8 @@ public static class IrVerifier
             return "update by something that is not a load";
         if ((op.Attr & IrAttr.Trap) != 0 && op.Op != IrOpcode.Call)
             return "trap of something that is not a call";
+        if ((op.Attr & IrAttr.Proven) != 0 && (!op.HasAddress || op.Op is IrOpcode.Lea or IrOpcode.LinearAddress))
+            return "proven, but not an access";
         if (op.Op is IrOpcode.SignExtend or IrOpcode.LoadSigned && !(op.Sub is 2 or 4 or 8 && op.Sub >= op.Size))
             return $"extends from {op.Size} to {op.Sub} bytes";
         if (op.Op == IrOpcode.Insert && op.Size > 2)

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Passes;
+using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Regions;
@@ -120,6 +121,7 @@ public sealed class FlagsFlow
             var block = _region.Blocks[i];
             var isLive = IsLiveAfter(block);
             DeadFlags.Run(_ops[i], isLive);
+            IrAssertions.Valid(_ops[i], _region.Mode, block.Addresses.Length);
             _liveIn[i] = DeadFlags.MarkLive(_ops[i], isLive, new bool[_ops[i].Length]) || _leavesAtStart?.Invoke(block) == true;
         }
     }

@@ -152,6 +152,7 @@ public sealed class Region
         Entries = entries;
         FindReturnPoints();
         MakeJumpTable();
+        RegionAssertions.Hold(this);
     }
 
     /// <summary>True when the indirect jump at the end of a block goes through the region's jump table.</summary>

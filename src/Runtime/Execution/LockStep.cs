@@ -12,7 +12,7 @@ namespace DynaTrans.Runtime.Execution;
 /// <summary>
 /// Runs each block of a vCPU twice, by the interpreter and, from the same state, by translated code, and compares what came out. A block is
 /// rolled back by the log of its stores, so all stores take the slow path (<see cref="AddressSpace.WatchWrites"/>). Threads that share an
-/// address space take turns, a block each. Not compared: blocks that read the time-stamp counter or a port, and single instructions that
+/// address space take turns, a block each. Not compared: blocks that call what cannot be repeated (<see cref="HelperEffects.NotRepeatable"/>), and single instructions that
 /// overwrite translated code.
 /// </summary>
 internal sealed unsafe class LockStep : IDisposable
@@ -143,8 +143,7 @@ internal sealed unsafe class LockStep : IDisposable
     {
         var ops = Block.Ops(block);
         for (var i = 0; i < block->OpCount; i++)
-            if (ops[i].Op == IrOpcode.Call
-                && (HelperId)ops[i].Sub is HelperId.TimeStamp or HelperId.PortIn or HelperId.PortOut or HelperId.RepIns or HelperId.RepOuts)
+            if (ops[i].Op == IrOpcode.Call && (HelperTable.Effects((HelperId)ops[i].Sub) & HelperEffects.NotRepeatable) != 0)
                 return false;
         return true;
     }

@@ -3,6 +3,7 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Frontend.Passes;
+using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
@@ -18,6 +19,7 @@ public sealed unsafe partial class Vcpu
     {
         if (!Lift(State->Slots[Slot.Rip], count))
             return null;
+        IrAssertions.Valid(_ir);
         DispatchSelector.Prepare(_ir.Ops);
         return BlockCache.Copy(_ir, Linear(_ir.Start), AllocateAlone);
     }
@@ -64,7 +66,9 @@ public sealed unsafe partial class Vcpu
 
                 if (!mustWait)
                 {
+                    IrAssertions.Valid(_ir);
                     DeadFlags.Run(_ir);
+                    IrAssertions.Valid(_ir);
                     DispatchSelector.Prepare(_ir.Ops);
                     var block = Cache.Insert(_ir, linear, State->Execution.CodeContext);
                     Cache.Statistics.LiftTicks += System.Diagnostics.Stopwatch.GetTimestamp() - start;

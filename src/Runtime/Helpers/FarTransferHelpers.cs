@@ -14,10 +14,10 @@ internal static unsafe class FarTransferHelpers
     internal static void RegisterHelpers()
     {
         const HelperEffects Effects = HelperEffects.ReadsState | HelperEffects.WritesState | HelperEffects.MayFault;
-        HelperTable.Add(HelperId.FarJump, &FarJump, typeof(FarTransferHelpers), nameof(FarJump), Effects);
-        HelperTable.Add(HelperId.FarCall, &FarCall, typeof(FarTransferHelpers), nameof(FarCall), Effects);
-        HelperTable.Add(HelperId.FarReturn, &FarReturn, typeof(FarTransferHelpers), nameof(FarReturn), Effects);
-        HelperTable.Add(HelperId.InterruptReturn, &InterruptReturn, typeof(FarTransferHelpers), nameof(InterruptReturn), Effects);
+        HelperTable.Add(HelperId.FarJump, &FarJump, typeof(FarTransferHelpers), nameof(FarJump), Effects | HelperEffects.ChangesContext);
+        HelperTable.Add(HelperId.FarCall, &FarCall, typeof(FarTransferHelpers), nameof(FarCall), Effects | HelperEffects.ChangesContext);
+        HelperTable.Add(HelperId.FarReturn, &FarReturn, typeof(FarTransferHelpers), nameof(FarReturn), Effects | HelperEffects.ChangesContext);
+        HelperTable.Add(HelperId.InterruptReturn, &InterruptReturn, typeof(FarTransferHelpers), nameof(InterruptReturn), Effects | HelperEffects.ChangesContext);
         HelperTable.Add(HelperId.PushAll, &PushAll, typeof(FarTransferHelpers), nameof(PushAll), Effects);
         HelperTable.Add(HelperId.PopAll, &PopAll, typeof(FarTransferHelpers), nameof(PopAll), Effects);
         HelperTable.Add(HelperId.Enter, &Enter, typeof(FarTransferHelpers), nameof(Enter), Effects);

@@ -29,6 +29,18 @@ public enum HelperEffects : byte
 
     /// <summary>Needs the exact RIP of its instruction in the state.</summary>
     NeedsRip = 16,
+
+    /// <summary>
+    /// Called again from the same state it may do or give something else: it reads a clock, or reaches a device. A block that calls it is not
+    /// executed twice (lock-step verification).
+    /// </summary>
+    NotRepeatable = 32,
+
+    /// <summary>
+    /// What is executed next may have to be translated or looked up anew: it may change the mode, the code segment or the translation of
+    /// addresses. The block ends with the instruction that calls it (<see cref="IrAssertions"/> hold that).
+    /// </summary>
+    ChangesContext = 64,
 }
 
 /// <summary>Every helper by its <see cref="HelperId"/>: the function pointer for the interpreter and the method for the IL back end.</summary>

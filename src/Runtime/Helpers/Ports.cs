@@ -9,8 +9,8 @@ public static unsafe class Ports
 {
     internal static void RegisterHelpers()
     {
-        HelperTable.Add(HelperId.PortIn, &In, typeof(Ports), nameof(In), HelperEffects.ReadsState);
-        HelperTable.Add(HelperId.PortOut, &Out, typeof(Ports), nameof(Out), HelperEffects.ReadsState);
+        HelperTable.Add(HelperId.PortIn, &In, typeof(Ports), nameof(In), HelperEffects.ReadsState | HelperEffects.NotRepeatable);
+        HelperTable.Add(HelperId.PortOut, &Out, typeof(Ports), nameof(Out), HelperEffects.ReadsState | HelperEffects.NotRepeatable);
     }
 
     /// <summary>Reads 1, 2 or 4 bytes from a port.</summary>

@@ -34,7 +34,7 @@ public static unsafe class Processor
     {
         const HelperEffects Both = HelperEffects.ReadsState | HelperEffects.WritesState;
         HelperTable.Add(HelperId.Cpuid, &Cpuid, typeof(Processor), nameof(Cpuid), Both);
-        HelperTable.Add(HelperId.TimeStamp, &TimeStamp, typeof(Processor), nameof(TimeStamp), HelperEffects.ReadsState);
+        HelperTable.Add(HelperId.TimeStamp, &TimeStamp, typeof(Processor), nameof(TimeStamp), HelperEffects.ReadsState | HelperEffects.NotRepeatable);
     }
 
     private static ulong Cpuid(CpuState* s, ulong a, ulong b, ulong c)

@@ -29,8 +29,8 @@ internal static unsafe class StringOperations
         HelperTable.Add(HelperId.RepLods, &RepLods, typeof(StringOperations), nameof(RepLods), Effects);
         HelperTable.Add(HelperId.RepScas, &RepScas, typeof(StringOperations), nameof(RepScas), Effects);
         HelperTable.Add(HelperId.RepCmps, &RepCmps, typeof(StringOperations), nameof(RepCmps), Effects);
-        HelperTable.Add(HelperId.RepIns, &RepIns, typeof(StringOperations), nameof(RepIns), Effects);
-        HelperTable.Add(HelperId.RepOuts, &RepOuts, typeof(StringOperations), nameof(RepOuts), Effects);
+        HelperTable.Add(HelperId.RepIns, &RepIns, typeof(StringOperations), nameof(RepIns), Effects | HelperEffects.NotRepeatable);
+        HelperTable.Add(HelperId.RepOuts, &RepOuts, typeof(StringOperations), nameof(RepOuts), Effects | HelperEffects.NotRepeatable);
     }
 
     private static ulong RepMovs(CpuState* s, ulong packed, ulong b, ulong c) => Repeat(s, new Repetition(s, packed), &Movs, Slot.Rsi, Slot.Rdi);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Helpers;
@@ -311,6 +312,7 @@ internal static unsafe class Interpreter
             block->TakenLink = link;
         }
 
+        Debug.Assert(link->Start == block->Taken && link->Context == block->Context, "a link leads to the block's target");
         block = link;
         goto enter;
 
@@ -324,6 +326,7 @@ internal static unsafe class Interpreter
             block->NextLink = link;
         }
 
+        Debug.Assert(link->Start == block->Next && link->Context == block->Context, "a link leads to the block behind");
         block = link;
         goto enter;
 

@@ -76,6 +76,7 @@ internal sealed unsafe class MemoryWindow
         Derive(last, watchWrites);
         if (first > 0)
             Derive(first - 1, watchWrites);
+        PermissionInvariants.Hold(Permissions, _pages, first, last, watchWrites);
     }
 
     // Invariant: the derived bits of a page follow from its own byte and the next page's; whoever changes a byte calls this for the page and

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
@@ -85,6 +86,8 @@ public sealed unsafe class BlockCache : IDisposable
     /// </summary>
     internal Block* Insert(IrBlock ir, ulong linear, ushort context)
     {
+        Debug.Assert(Memory.Lock.IsHeldByCurrentThread && Find(ir.Start, context) == null, "a block is in the cache once");
+        Debug.Assert((Memory.Query(linear) & PagePermission.HasCode) != 0, "its page is marked before its bytes are read");
         var block = Copy(ir, linear, Allocate);
         block->Context = context;
         _pages.Add(block);
@@ -121,7 +124,11 @@ public sealed unsafe class BlockCache : IDisposable
     }
 
     /// <summary>True when [address, address + size) overlaps bytes that a valid block was made from. Under the memory's lock.</summary>
-    internal bool HitsCode(ulong address, int size) => _pages.Overlaps(address, (ulong)size);
+    internal bool HitsCode(ulong address, int size)
+    {
+        Debug.Assert(Memory.Lock.IsHeldByCurrentThread);
+        return _pages.Overlaps(address, (ulong)size);
+    }
 
     /// <summary>Remembers where the indirect jump at the end of a block went.</summary>
     internal void NoteTarget(Block* block, ulong target)
@@ -134,6 +141,7 @@ public sealed unsafe class BlockCache : IDisposable
     /// <summary>Drops every block made from bytes in [address, address + length), and makes all vCPUs notice. Under the memory's lock.</summary>
     public void Invalidate(ulong address, ulong length)
     {
+        Debug.Assert(Memory.Lock.IsHeldByCurrentThread);
         var times = TimesOfThisThread();
         var before = times?.Enter(VcpuActivity.Invalidating) ?? VcpuActivity.Other;
         Drop(address, length);
@@ -160,6 +168,7 @@ public sealed unsafe class BlockCache : IDisposable
     /// <returns>True when its bytes may be read only after <see cref="AwaitOthers"/>: another vCPU may still write by what it knew.</returns>
     internal bool Protect(ulong linear)
     {
+        Debug.Assert(Memory.Lock.IsHeldByCurrentThread);
         if ((Memory.Query(linear) & PagePermission.HasCode) != 0)
             return false;
         Memory.SetHasCode(linear, true);
@@ -225,6 +234,7 @@ public sealed unsafe class BlockCache : IDisposable
     /// <summary>Drops everything. The caller has made sure that no vCPU is inside a block, and holds the lock.</summary>
     internal void Flush()
     {
+        Debug.Assert(Memory.Lock.IsHeldByCurrentThread && _vcpus.TrueForAll(vcpu => vcpu.IsOutside), "nobody is inside a block that goes");
         _pages.Clear(Memory);
         new Span<nint>(_buckets, BucketCount).Clear();
         _blocks.Clear();

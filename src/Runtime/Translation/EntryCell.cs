@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Translation;
@@ -34,16 +35,25 @@ public unsafe struct EntryCell
     public readonly uint Region => (uint)(Local >> EntryBits);
 
     /// <summary>The value of <see cref="Local"/> for an entry (below 65,536) of a region.</summary>
-    public static ulong Inside(uint region, int entry) => ((ulong)region << EntryBits) | (uint)entry;
+    public static ulong Inside(uint region, int entry)
+    {
+        Debug.Assert(entry is >= 0 and < 1 << EntryBits && region != 0, $"entry {entry} of region {region}");
+        return ((ulong)region << EntryBits) | (uint)entry;
+    }
 
     /// <summary>Packs a target.</summary>
-    public static ulong Pack(nint code, int entry) => (ulong)code | ((ulong)(uint)entry << AddressBits);
+    public static ulong Pack(nint code, int entry)
+    {
+        Debug.Assert(code != 0 && (ulong)code >> AddressBits == 0 && entry is >= 0 and < 1 << (64 - AddressBits), $"code 0x{code:x}, entry {entry}");
+        return (ulong)code | ((ulong)(uint)entry << AddressBits);
+    }
 
     /// <summary>Runs code from a cell until it returns to the dispatcher.</summary>
     public static void Enter(CpuState* state, EntryCell* cell)
     {
         var target = Volatile.Read(ref cell->Target);
         var code = (delegate*<CpuState*, EntryCell*, nint, void>)(target & ((1UL << AddressBits) - 1));
+        Debug.Assert(code != null, "a cell leads to code or to the stub");
         code(state, cell, (nint)(target >> AddressBits));
     }
 
@@ -108,6 +118,7 @@ public unsafe struct FaultSite
     public static void Repair(CpuState* s)
     {
         var site = (FaultSite*)s->Execution.FaultSite;
+        Debug.Assert(site != null && site->NotExecuted >= 0 && (ulong)site->NotExecuted <= s->Execution.InstructionCount, "what a site says was counted");
         s->Execution.FaultSite = 0;
         s->Slots[Frontend.Ir.Slot.Rip] = site->Rip;
         s->Execution.InstructionCount -= (ulong)site->NotExecuted;

@@ -1,6 +1,7 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Helpers;
 using Xunit.Abstractions;
 
 namespace DynaTrans.Frontend.Tests.Ir;
@@ -18,6 +19,7 @@ public sealed unsafe class IrVerifierTests(ITestOutputHelper output)
     public void RandomCodeLiftsToValidIr(GuestMode mode)
     {
         output.WriteLine($"seed {Seed}");
+        HelperFamilies.Register();
         var random = new Random(Seed);
         var lifter = new Lifter();
         var block = new IrBlock();
@@ -33,7 +35,7 @@ public sealed unsafe class IrVerifierTests(ITestOutputHelper output)
                     (code[0], code[1]) = ((byte)(random.Next(3) switch { 0 => 0x66, 1 => 0xF2, _ => 0xF3 }), 0x0F);
                 if (!lifter.Lift(block, p, code.Length, 0x401000, mode))
                     continue;
-                var violation = IrVerifier.FirstViolation(block, IsCheckedHelper);
+                var violation = IrAssertions.FirstViolation(block);
                 Assert.True(violation is null, $"{Convert.ToHexString(code)}: {violation}\n{IrPrinter.Block(block)}");
             }
         }
@@ -78,8 +80,14 @@ public sealed unsafe class IrVerifierTests(ITestOutputHelper output)
         }
     }
 
-    // Helpers that only compute, and those of a sequence of helpers that together are one instruction.
-    private static bool IsCheckedHelper(HelperId helper) =>
-        helper is (>= HelperId.DivU8 and <= HelperId.DivS64) or (>= HelperId.AtomicAdd and <= HelperId.CompareExchange16B) or HelperId.LoadSegment
-            or HelperId.FarJump or HelperId.FarCall or HelperId.FarReturn or HelperId.InterruptReturn or HelperId.StoreTable;
-}
+    [Fact]
+    public void HelperThatChangesTheContextEndsItsBlock()
+    {
+        // ldmxcsr [ebx] with what follows it lifted into the same block.
+        var block = Lift.Hex("0FAE13", GuestMode.Linux32);
+        HelperFamilies.Register();
+        Assert.Null(IrAssertions.FirstViolation(block));
+        block.InstructionCount++;
+        block.Ops[^1].Insn++;
+        Assert.Contains("must be the last", IrAssertions.FirstViolation(block));
+    }}

@@ -27,7 +27,7 @@ internal static unsafe class VectorHelpers
 
         // Vectors: translated code then takes no operation across, neither by computing it once for both sides nor by taking it out of a loop.
         AddMxcsr(HelperId.StoreMxcsr, &HostMxcsr.StoreMxcsr, nameof(HostMxcsr.StoreMxcsr), HelperEffects.Vectors);
-        AddMxcsr(HelperId.LoadMxcsr, &HostMxcsr.LoadMxcsr, nameof(HostMxcsr.LoadMxcsr), HelperEffects.MayFault | HelperEffects.Vectors);
+        AddMxcsr(HelperId.LoadMxcsr, &HostMxcsr.LoadMxcsr, nameof(HostMxcsr.LoadMxcsr), HelperEffects.MayFault | HelperEffects.Vectors | HelperEffects.ChangesContext);
         AddMxcsr(HelperId.BeginSimdCheck, &HostMxcsr.BeginSimdCheck, nameof(HostMxcsr.BeginSimdCheck), HelperEffects.Vectors);
         HelperTable.Add(
             HelperId.EndSimdCheck, &SimdInexact.EndSimdCheck, typeof(SimdInexact), nameof(SimdInexact.EndSimdCheck),

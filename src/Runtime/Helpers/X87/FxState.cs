@@ -22,7 +22,7 @@ public static unsafe class FxState
     internal static void RegisterHelpers()
     {
         HelperTable.Add(HelperId.X87Fxsave, &Fxsave, typeof(FxState), nameof(Fxsave), HelperEffects.MayFault | HelperEffects.Vectors);
-        HelperTable.Add(HelperId.X87Fxrstor, &Fxrstor, typeof(FxState), nameof(Fxrstor), HelperEffects.MayFault | HelperEffects.Vectors);
+        HelperTable.Add(HelperId.X87Fxrstor, &Fxrstor, typeof(FxState), nameof(Fxrstor), HelperEffects.MayFault | HelperEffects.Vectors | HelperEffects.ChangesContext);
     }
 
     /// <summary>Writes the image; the reserved bytes are left alone.</summary>
