@@ -59,7 +59,7 @@ internal static unsafe class HostFiles
     }
 
     /// <summary>
-    /// As <see cref="IsProc"/>, by the device of a file whose status is known already: asked once for each device. A device number may be
+    /// As <see cref="IsProc(int)"/>, by the device of a file whose status is known already: asked once for each device. A device number may be
     /// used again after an unmount, so this is for calls that only give a file's status.
     /// </summary>
     public static bool IsProc(int hostFd, ulong device)

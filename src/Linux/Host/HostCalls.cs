@@ -44,6 +44,12 @@ public static unsafe class HostCalls
     /// </summary>
     /// <param name="interrupted">The calling thread's interruption word, in unmanaged memory.</param>
     /// <param name="number">See <see cref="HostSys"/>.</param>
+    /// <param name="a0">First argument.</param>
+    /// <param name="a1">Second argument.</param>
+    /// <param name="a2">Third argument.</param>
+    /// <param name="a3">Fourth argument.</param>
+    /// <param name="a4">Fifth argument.</param>
+    /// <param name="a5">Sixth argument.</param>
     public static long Interruptible(
         int* interrupted, int number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0) =>
         Interruption.Invoke(interrupted, number, a0, a1, a2, a3, a4, a5);

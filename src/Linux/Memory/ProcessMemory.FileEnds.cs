@@ -6,7 +6,7 @@ namespace DynaTrans.Linux.Memory;
 /// <summary>
 /// Pages that are not there although they are mapped: those behind the end of their file, and those that a stack may still grow to. Such
 /// pages have no permissions; an access that fails for that comes here, and either goes on or is a SIGBUS. Permissions are given back late, at
-/// the first access after the file has grown, and taken away at once when a guest makes a file shorter (<see cref="CutOff"/>).
+/// the first access after the file has grown, and taken away at once when a guest makes a file shorter (<see cref="CutOff(FileIdentity)"/>).
 /// </summary>
 public sealed unsafe partial class ProcessMemory
 {

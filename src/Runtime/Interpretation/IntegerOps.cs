@@ -5,9 +5,9 @@ using DynaTrans.Frontend.Ir;
 namespace DynaTrans.Runtime.Interpretation;
 
 /// <summary>
-/// The interpreter's integer ops, one body for all sizes: <typeparamref name="T"/> is byte, ushort, uint or ulong. <c>r</c> is the slot
+/// The interpreter's integer ops, one body for all sizes: <c>T</c> is byte, ushort, uint or ulong. <c>r</c> is the slot
 /// file; operands are a = slot[A] and b = slot[B] + Imm. An F in the name: the flags record is written too. Values are ulongs, zero-extended
-/// from the size; the operators of <typeparamref name="T"/> itself would be static interface calls, which no ahead-of-time compiler inlines.
+/// from the size; the operators of <c>T</c> itself would be static interface calls, which no ahead-of-time compiler inlines.
 /// </summary>
 internal static unsafe class IntegerOps
 {

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using DynaTrans.Frontend.Ir;
 
 namespace DynaTrans.Runtime.State;
 
