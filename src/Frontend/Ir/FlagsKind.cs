@@ -2,7 +2,8 @@ namespace DynaTrans.Frontend.Ir;
 
 /// <summary>
 /// How the six status flags come from the flags record (op, res, src, aux). <c>res</c> and <c>src</c> are zero-extended from the
-/// operation's size; SF, ZF and PF always come from <c>res</c>, except with <see cref="Explicit"/>. SDM Vol. 1, 3.4.3.1 and App. A.
+/// operation's size; SF, ZF and PF always come from <c>res</c>, except with <see cref="Explicit"/>, which
+/// is 0: a record's code is the kind times 4 plus log2(size). SDM Vol. 1, 3.4.3.1 and App. A. (EnumOrderTests.)
 /// </summary>
 public enum FlagsKind : byte
 {
@@ -43,7 +44,7 @@ public enum FlagsKind : byte
     Mul,
 }
 
-/// <summary>The 16 conditions in the order of their encoding (SDM Vol. 2, App. B, tttn).</summary>
+/// <summary>The 16 conditions in the order of their encoding (SDM Vol. 2, App. B, tttn; EnumOrderTests).</summary>
 public enum Condition : byte
 {
     /// <summary>Overflow.</summary>

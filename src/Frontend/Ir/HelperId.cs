@@ -3,7 +3,8 @@ namespace DynaTrans.Frontend.Ir;
 /// <summary>
 /// Helpers: what is too big to lift, one static C# method each, called by both executors through <see cref="IrOpcode.Call"/>. The methods
 /// are in the runtime's Helpers folder, one file per family; the runtime's helper table says what state each may touch.
-/// Each family has a section of its own below.
+/// Each family has a section of its own below. The X87 helpers stand together, and those of arithmetic are a table of operations by forms:
+/// EnumOrderTests hold what is computed with the order.
 /// </summary>
 public enum HelperId : ushort
 {

@@ -5,6 +5,8 @@ namespace DynaTrans.Frontend.Ir;
 /// zero-extended to 64 bits. In the comments <c>b</c> stands for <c>slot[B] + Imm</c>, <c>c</c> for <c>slot[C] + Imm</c>, <c>ea</c> for the
 /// address operand (see <see cref="IrOp"/>). An op marked (f) may carry <see cref="IrAttr.SetFlags"/>: it then also writes the flags
 /// record of the same name.
+/// The order has a meaning, which EnumOrderTests hold: ops without any effect but their result, among them those that may set flags; ops that
+/// write the record; ops of vectors; and, at the end, those that end a block.
 /// </summary>
 public enum IrOpcode : byte
 {
@@ -285,4 +287,11 @@ public enum ExitCause : byte
 
     /// <summary>Translated code was entered from outside so often that it should be made again with what surrounds it (dispatcher).</summary>
     HotEntry,
+}
+
+/// <summary>Counts causes.</summary>
+public static class ExitCauses
+{
+    /// <summary>Number of causes: the length of an array with a place for each.</summary>
+    public const int Count = (int)ExitCause.HotEntry + 1;
 }

@@ -4,6 +4,8 @@ namespace DynaTrans.Frontend.Ir;
 /// Vector operations: one static C# method of the same name each in the runtime's Helpers/Vector folder, with a signature by category (see
 /// the runtime's vector table). The interpreter calls the method by function pointer, the IL back end by a call that RyuJIT inlines. Each
 /// comment names the instructions (SDM Vol. 2); bits 63:0 of the result are also right for the MMX form, where there is no entry for that.
+/// The order has a meaning: families stand together (VectorTable.FamilyOf), what may raise flags too (VectorTable.MayRaise), and a few ranges in
+/// the back end; VectorTableTests and EnumOrderTests hold it.
 /// </summary>
 public enum VecOp : ushort
 {

@@ -126,7 +126,8 @@ public sealed class FloatResults
     }
 
     private static bool MayBeConstant(VecOp op) =>
-        op is VecOp.Xor or VecOp.AndNot or (>= VecOp.PSubB and <= VecOp.PSubQ) or (>= VecOp.PSubSB and <= VecOp.PSubUsW) or (>= VecOp.PCmpEqB and <= VecOp.PCmpGtQ);
+        op is VecOp.Xor or VecOp.AndNot or (>= VecOp.PSubB and <= VecOp.PSubQ) or VecOp.PSubSB or VecOp.PSubUsB or VecOp.PSubSW or VecOp.PSubUsW
+            or (>= VecOp.PCmpEqB and <= VecOp.PCmpGtQ);
 
     // By their immediate.
     private static bool MayIgnore(in IrOp op) => (VecOp)op.Sub switch

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using DynaTrans.Frontend.Ir;
 
 namespace DynaTrans.Runtime.Execution;
 
@@ -37,7 +38,7 @@ public enum VcpuActivity
 public sealed class ActivityTimes
 {
     private readonly long[] _ticks = new long[Enum.GetValues<VcpuActivity>().Length];
-    private readonly long[] _leaves = new long[16];
+    private readonly long[] _leaves = new long[ExitCauses.Count];
     private VcpuActivity _current = VcpuActivity.Other;
     private long _since = Stopwatch.GetTimestamp();
 

@@ -114,7 +114,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     public Action<LockStepException>? DifferenceFound { get; set; }
 
     /// <summary>How often <see cref="Run"/> returned for each <see cref="ExitCause"/>.</summary>
-    public long[] Exits { get; } = new long[16];
+    public long[] Exits { get; } = new long[ExitCauses.Count];
 
     /// <summary>When not null, where the time of the vCPU's thread goes is entered here: <c>--stats</c>.</summary>
     public ActivityTimes? Times { get; set; }

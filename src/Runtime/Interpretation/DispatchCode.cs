@@ -4,6 +4,7 @@ namespace DynaTrans.Runtime.Interpretation;
 /// The interpreter's dispatch codes: an IR opcode specialised by size and form where that is worth a case of its own. Suffixes B W D Q are
 /// 1, 2, 4 and 8 bytes and always stand together in this order, so that base + log2(size) selects one; an F before it records flags.
 /// Codes that begin with Cmp or Test are a Sub or And that sets flags, followed by a conditional jump, executed as one.
+/// DispatchCodeTests hold the order.
 /// </summary>
 internal enum DispatchCode
 {

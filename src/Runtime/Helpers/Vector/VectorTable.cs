@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -53,6 +54,9 @@ public static unsafe class VectorTable
     private static readonly VecKind* Kinds = (VecKind*)NativeMemory.AllocZeroed((nuint)VecOp.Count, sizeof(VecKind));
     private static readonly bool[] IsReady = new bool[(int)VecOp.Count];
 
+    // Being registered.
+    private static VecOp s_family;
+
     /// <summary>True when the host CPU executes the base set, up to SSE4.2: the methods are made of the host's own instructions.</summary>
     public static bool IsHostSupported => Sse42.IsSupported && Sse42.X64.IsSupported;
 
@@ -91,6 +95,7 @@ public static unsafe class VectorTable
     /// <summary>Adds one operation; called by the families' registration methods.</summary>
     internal static void Add(VecOp op, VecKind kind, nint pointer)
     {
+        Debug.Assert(FamilyOf(op) == s_family, $"{op} stands in VecOp among operations of another family");
         Pointers[(int)op] = pointer;
         Kinds[(int)op] = kind;
     }
@@ -104,24 +109,36 @@ public static unsafe class VectorTable
         lock (Gate)
         {
             if (Pointers[(int)op] == 0)
-                RegisterFamilyOf(op);
+                Register(s_family = FamilyOf(op));
+            if (Pointers[(int)op] == 0)
+                throw new InvalidOperationException($"the family of {op} does not register it");
             Preparation.Prepare(Method(op));
             Volatile.Write(ref IsReady[(int)op], true);
         }
     }
 
-    private static void RegisterFamilyOf(VecOp op)
+    /// <summary>The family of an operation, named by the last operation of it in the order of <see cref="VecOp"/>.</summary>
+    internal static VecOp FamilyOf(VecOp op)
     {
-        switch (op)
+        foreach (var last in (ReadOnlySpan<VecOp>)[
+            VecOp.AndSignQ, VecOp.PHSubSw, VecOp.PSrlDq, VecOp.PMovZxDq, VecOp.CvttPs2Pi, VecOp.RsqrtPs, VecOp.RsqrtSs, VecOp.CvttSd2Si64])
+            if (op <= last)
+                return last;
+        return VecOp.Count - 1;
+    }
+
+    private static void Register(VecOp family)
+    {
+        switch (family)
         {
-            case <= VecOp.AndSignQ: VectorMethods.RegisterMoves(); break;
-            case <= VecOp.PHSubSw: VectorMethods.RegisterPackedInteger(); break;
-            case <= VecOp.PSrlDq: VectorMethods.RegisterShifts(); break;
-            case <= VecOp.PMovZxDq: VectorMethods.RegisterShuffles(); break;
-            case <= VecOp.CvttPs2Pi: VectorMethods.RegisterMmx(); break;
-            case <= VecOp.RsqrtPs: VectorMethods.RegisterPackedFloat(); break;
-            case <= VecOp.RsqrtSs: VectorMethods.RegisterScalarFloat(); break;
-            case <= VecOp.CvttSd2Si64: VectorMethods.RegisterConversions(); break;
+            case VecOp.AndSignQ: VectorMethods.RegisterMoves(); break;
+            case VecOp.PHSubSw: VectorMethods.RegisterPackedInteger(); break;
+            case VecOp.PSrlDq: VectorMethods.RegisterShifts(); break;
+            case VecOp.PMovZxDq: VectorMethods.RegisterShuffles(); break;
+            case VecOp.CvttPs2Pi: VectorMethods.RegisterMmx(); break;
+            case VecOp.RsqrtPs: VectorMethods.RegisterPackedFloat(); break;
+            case VecOp.RsqrtSs: VectorMethods.RegisterScalarFloat(); break;
+            case VecOp.CvttSd2Si64: VectorMethods.RegisterConversions(); break;
             default: VectorMethods.RegisterCrypto(); break;
         }
     }
