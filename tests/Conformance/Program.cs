@@ -9,7 +9,7 @@ public static class Program
 {
     private const string Usage = """
         usage: conformance [--cases N] [--encodings N] [--seed N] [--filter REGEX] [--engine interp|jit|regions|both|all|none] [--all] [--table FILE]
-               vectors [--filter REGEX] [--engine interp|jit|both] [--all] [--table FILE]
+               vectors [--one-in N] [--filter REGEX] [--engine interp|jit|regions|both|all|none] [--all] [--table FILE]
         """;
 
     /// <summary>Entry point. Status 0: no mismatch; 1: mismatches; 2: wrong usage or nothing to compare with.</summary>
@@ -20,7 +20,7 @@ public static class Program
         for (var i = 1; i < args.Length; i++)
         {
             if (args[i] == "--all") options[args[i]] = "";
-            else if (args[i] is "--cases" or "--encodings" or "--seed" or "--filter" or "--engine" or "--table" && i + 1 < args.Length) options[args[i]] = args[++i];
+            else if (args[i] is "--cases" or "--encodings" or "--seed" or "--filter" or "--engine" or "--one-in" or "--table" && i + 1 < args.Length) options[args[i]] = args[++i];
             else return Fail($"unknown option {args[i]}\n{Usage}");
         }
         try

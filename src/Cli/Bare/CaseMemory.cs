@@ -13,7 +13,10 @@ internal sealed unsafe partial class CaseMemory(AddressSpace space)
     private const ulong PageMask = ~(ulong)(PageSize - 1);
 
     // Larger layouts are made anew for every case.
-    private const ulong KeptBytes = 1 << 20;
+    private const ulong KeptBytes = 64 << 20;
+
+    // Of larger regions the host is asked which pages have been touched.
+    private const ulong SearchedBytes = 1 << 20;
 
     // Changes that are closer together than this are reported as one.
     private const int Gap = 16;
@@ -33,9 +36,15 @@ internal sealed unsafe partial class CaseMemory(AddressSpace space)
             FillStart(region);
         if (IsLikeBefore(regions))
         {
+            // A page that was never touched is zero.
             foreach (var (address, length, _) in _mapped)
+            {
+                var resident = Resident(address, length);
                 for (ulong offset = 0; offset < length; offset += PageSize)
-                    Restore(address + offset);
+                    if (resident == null || (resident[offset / PageSize] & 1) != 0 || _start.ContainsKey(address + offset))
+                        Restore(address + offset);
+            }
+
             return;
         }
 
@@ -181,7 +190,7 @@ internal sealed unsafe partial class CaseMemory(AddressSpace space)
     // One byte a page, bit 0 set where the host has memory; null when that is not worth asking.
     private byte[]? Resident(ulong address, ulong length)
     {
-        if (length <= KeptBytes || space.ContiguousAt(address, length) < length || space.ExistingHostAt(address) is var host && host == null)
+        if (length <= SearchedBytes || space.ContiguousAt(address, length) < length || space.ExistingHostAt(address) is var host && host == null)
             return null;
         var pages = new byte[length / PageSize];
         fixed (byte* p = pages)

@@ -8,6 +8,8 @@ namespace DynaTrans.Conformance.Running;
 /// <summary>Runs the comparison with the host CPU and prints its table.</summary>
 internal static class ConformanceReport
 {
+    private const int LoopsShown = 10;
+
     internal static int Run(Dictionary<string, string> options)
     {
         if (NativeCpu.TryGet(out var reason) is not { } cpu) return Program.Fail($"no comparison with the host CPU: {reason}");
@@ -34,11 +36,16 @@ internal static class ConformanceReport
                     Console.WriteLine($"    {executors.Names[x]}: {example}");
         }
         var summary = totals.Text(executors.Names);
+        var loops = executors.Runners.FirstOrDefault(r => r.Engine == "regions") is { } regions
+            ? new LoopRun(cpu, regions, seed, options.GetValueOrDefault("--filter")).Run()
+            : new LoopResult(0, 0, []);
+        foreach (var failure in loops.Failures.Take(LoopsShown)) Console.WriteLine($"    regions: {failure}");
+        if (loops.Forms > 0) summary += $"; regions, {loops}";
         table.AppendLine(summary);
         AppendLeftOut(table);
         if (options.TryGetValue("--table", out var file)) File.WriteAllText(file, table.ToString());
         Console.WriteLine($"{summary} in {watch.Elapsed.TotalSeconds.ToString("F0", CultureInfo.InvariantCulture)} s");
-        return totals.AnyMismatch ? 1 : 0;
+        return totals.AnyMismatch || loops.Failures.Count > 0 ? 1 : 0;
     }
 
     private static string Header(IReadOnlyList<string> engines) =>

@@ -25,6 +25,10 @@ internal sealed class ProgramGenerator(Rng rng, int bitness, string family)
 
     private const uint StoredMxcsr = TestMemory.Stack + 0x1C0;
     private const int Parts = 4;
+    private const int EncodingsOfForm = 3;
+
+    // To find an encoding of a form that is fit.
+    private const int Attempts = 60;
     private const int NotEqual = 5;
     private const RflagsBits Status = RflagsBits.OF | RflagsBits.SF | RflagsBits.ZF | RflagsBits.AF | RflagsBits.CF | RflagsBits.PF;
     private const RflagsBits ConditionCodes = RflagsBits.C0 | RflagsBits.C1 | RflagsBits.C2 | RflagsBits.C3;
@@ -42,10 +46,7 @@ internal sealed class ProgramGenerator(Rng rng, int bitness, string family)
     /// <summary>Makes a program.</summary>
     internal Sequence Next()
     {
-        _code.Clear();
-        _text.Clear();
-        _undefined = _everUndefined = RflagsBits.None;
-        UndefinedConditionCodes = 0;
+        Begin();
         var parts = 1 + rng.Below(Parts);
         for (var i = 0; i < parts; i++)
         {
@@ -53,6 +54,39 @@ internal sealed class ProgramGenerator(Rng rng, int bitness, string family)
             if (rng.OneIn(3)) AddSkip();
             else AddLoop();
         }
+        return End();
+    }
+
+    /// <summary>Makes a program whose inner loop executes several encodings of one form; null when the form has none that is fit for it.</summary>
+    internal Sequence? NextOf(Form form)
+    {
+        Begin();
+        var head = BeginLoop();
+        for (var i = 0; i < EncodingsOfForm; i++)
+        {
+            AddInstructions(rng.Below(2));
+            if (rng.OneIn(2)) AddCompare();
+            if (!TryAdd(form))
+            {
+                // It may read flags that are undefined here.
+                AddCompare();
+                if (!TryAdd(form)) return null;
+            }
+        }
+        EndLoop(head);
+        return End();
+    }
+
+    private void Begin()
+    {
+        _code.Clear();
+        _text.Clear();
+        _undefined = _everUndefined = RflagsBits.None;
+        UndefinedConditionCodes = 0;
+    }
+
+    private Sequence End()
+    {
         // The loop around everything.
         AddBytes($"dec dword [{OuterCount:x}h]", [0xFF, .. Absolute(1, OuterCount)]);
         SetDefined(RflagsBits.CF);
@@ -65,13 +99,23 @@ internal sealed class ProgramGenerator(Rng rng, int bitness, string family)
 
     private void AddLoop()
     {
-        AddBytes("mov ebp, count", [0xBD, (byte)(1 + rng.Below(6)), 0, 0, 0]);
-        var head = _code.Count;
-        // What the second turn finds is what the first leaves.
-        _undefined = Status;
+        var head = BeginLoop();
         AddInstructions(1 + rng.Below(5));
         if (rng.OneIn(3)) AddSkip();
         if (rng.OneIn(2)) AddInstructions(1 + rng.Below(3));
+        EndLoop(head);
+    }
+
+    private int BeginLoop()
+    {
+        AddBytes("mov ebp, count", [0xBD, (byte)(1 + rng.Below(6)), 0, 0, 0]);
+        // What the second turn finds is what the first leaves.
+        _undefined = Status;
+        return _code.Count;
+    }
+
+    private void EndLoop(int head)
+    {
         AddBytes("dec ebp", [0xFF, 0xCD]);
         SetDefined(RflagsBits.CF);
         AddJump(NotEqual, head);
@@ -79,16 +123,22 @@ internal sealed class ProgramGenerator(Rng rng, int bitness, string family)
 
     private void AddSkip()
     {
-        var registers = new[] { 0, 1, 2, 3, 6, 7 };
-        var (a, b) = (registers[rng.Below(6)], registers[rng.Below(6)]);
-        var isCompare = rng.OneIn(2);
-        AddBytes(isCompare ? $"cmp r{a}, r{b}" : $"add r{a}, r{b}", [(byte)(isCompare ? 0x39 : 0x01), (byte)(0xC0 | b << 3 | a)]);
-        SetDefined(RflagsBits.None);
+        AddCompare();
         var before = _undefined;
         var at = AddJump(rng.Below(16), 0);
         AddInstructions(1 + rng.Below(4));
         _undefined |= before;
         BinaryPrimitives.WriteInt32LittleEndian(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_code)[at..], _code.Count - (at + 4));
+    }
+
+    // Or an addition: then all status flags are defined.
+    private void AddCompare()
+    {
+        var registers = new[] { 0, 1, 2, 3, 6, 7 };
+        var (a, b) = (registers[rng.Below(6)], registers[rng.Below(6)]);
+        var isCompare = rng.OneIn(2);
+        AddBytes(isCompare ? $"cmp r{a}, r{b}" : $"add r{a}, r{b}", [(byte)(isCompare ? 0x39 : 0x01), (byte)(0xC0 | b << 3 | a)]);
+        SetDefined(RflagsBits.None);
     }
 
     private void AddInstructions(int count)
@@ -106,6 +156,22 @@ internal sealed class ProgramGenerator(Rng rng, int bitness, string family)
         Cases.Encoding encoding;
         do encoding = _instructions.NextInstruction(_undefined);
         while (!IsFit(encoding));
+        Add(encoding);
+    }
+
+    private bool TryAdd(Form form)
+    {
+        for (var i = 0; i < Attempts; i++)
+        {
+            if (_instructions.TryInstruction(form, _undefined) is not { } encoding || !IsFit(encoding)) continue;
+            Add(encoding);
+            return true;
+        }
+        return false;
+    }
+
+    private void Add(Cases.Encoding encoding)
+    {
         ref readonly var instruction = ref encoding.Instruction;
         _undefined = (_undefined & ~instruction.RflagsModified) | (instruction.RflagsUndefined & Status);
         _everUndefined |= _undefined;

@@ -19,6 +19,9 @@ internal sealed class SequenceGenerator
     private const int MaxLength = 10;
     private const RflagsBits Status = RflagsBits.OF | RflagsBits.SF | RflagsBits.ZF | RflagsBits.AF | RflagsBits.CF | RflagsBits.PF;
 
+    // Each instruction is of one of them at least, unless it is of none.
+    private static readonly string[] s_families = ["integer", "sse", "mmx", "x87"];
+
     private readonly Rng _rng;
     private readonly int _bitness;
     private readonly EncodingGenerator _encodings;
@@ -36,6 +39,13 @@ internal sealed class SequenceGenerator
         while (true)
             if (_encodings.Generate(_forms[_rng.Below(_forms.Count)]) is { } encoding && IsUsable(encoding, undefined)) return encoding;
     }
+
+    /// <summary>An instruction of a form that may follow others which left the flags in <paramref name="undefined"/> undefined; null when none was found.</summary>
+    internal Cases.Encoding? TryInstruction(Form form, RflagsBits undefined) =>
+        _encodings.Generate(form) is { } encoding && IsUsable(encoding, undefined) ? encoding : null;
+
+    /// <summary>The family that the instructions of a code belong to; null when they are not for sequences.</summary>
+    internal static string? FamilyOf(Code code) => s_families.FirstOrDefault(family => IsOf(code, family));
 
     /// <summary>The status flags of the sort that RFLAGS has, as bits of RFLAGS.</summary>
     internal static ulong StatusFlags(RflagsBits bits) => Mask(bits);

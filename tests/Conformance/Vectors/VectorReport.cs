@@ -13,8 +13,8 @@ internal static class VectorReport
         if (VectorFile.FindFolder() is not { } folder) return Program.Fail("the vectors are not here: ../shared/vectors/i286-real-mode, or DYNATRANS_VECTORS");
         var filter = options.GetValueOrDefault("--filter");
         var engine = options.GetValueOrDefault("--engine", "both");
-        // A block at a time: an exception that is delivered is counted.
-        var engines = ExecutorSet.NamesOf(engine).Select(n => n == "regions" ? "jit" : n).ToArray();
+        var oneIn = Program.Number(options, "--one-in", 1);
+        var engines = ExecutorSet.NamesOf(engine);
         var runners = engines.Select(n => new RealModeRunner(n)).ToArray();
         var table = new StringBuilder($"| form | cases | replaced by quirks | {string.Join(" | ", engines.Select(e => $"mismatches {e}"))} |\n");
         table.AppendLine($"|---|---|---|{string.Concat(engines.Select(_ => "---|"))}");
@@ -26,7 +26,7 @@ internal static class VectorReport
             var form = Path.GetFileName(path)[..^".jsonl.gz".Length];
             if (filter is not null && !Regex.IsMatch(form, filter, RegexOptions.IgnoreCase)) continue;
             var file = VectorFile.Read(path);
-            var result = VectorRun.Run(file, runners);
+            var result = VectorRun.Run(file, runners, oneIn);
             forms++;
             cases += result.Cases;
             quirks += result.Quirks;

@@ -3,12 +3,13 @@ using Xunit.Abstractions;
 
 namespace DynaTrans.Conformance.Vectors;
 
-/// <summary>The hardware-captured real-mode vectors: all in the interpreter, a part of them in the translator.</summary>
+/// <summary>The hardware-captured real-mode vectors: all in the interpreter, a part of them in the translator, a block at a time and in regions.</summary>
 public class VectorTests(ITestOutputHelper output)
 {
     [SkippableTheory]
     [InlineData("interp", 1)]
     [InlineData("jit", 24)]
+    [InlineData("regions", 24)]
     public void VectorsPass(string engine, int oneIn)
     {
         var folder = VectorFile.FindFolder();
