@@ -5,7 +5,7 @@ namespace DynaTrans.Linux.Processes;
 /// <summary>The end of a process, and what its parent learns of it.</summary>
 public sealed partial class GuestProcess
 {
-    internal const int ChildExited = 1, ChildKilled = 2, ChildDumped = 3, ChildStopped = 5, ChildContinued = 6;
+    internal const int ChildExited = 1, ChildKilled = 2, ChildDumped = 3, ChildTrapped = 4, ChildStopped = 5, ChildContinued = 6;
 
     /// <summary>The wait status: exit status in bits 15:8, or the signal in bits 6:0 with bit 7 for a core dump.</summary>
     public int ExitStatus { get; private set; }
@@ -69,8 +69,10 @@ public sealed partial class GuestProcess
             EndedThreads += thread.CpuUsage();
             last = Threads.Count == 1;
             DropPending(thread, last);
+            thread.EndTracing(0);
             if (last)
             {
+                EndTracing();
                 if (!IsExiting)
                 {
                     IsExiting = true;

@@ -101,7 +101,7 @@ public sealed unsafe partial class GuestThread
                 Volatile.Write(ref *InterruptWord, 0);
                 if (Process.MustLeave(this))
                     return false;
-                if (Process.State == ProcessState.Stopped)
+                if (Process.State == ProcessState.Stopped && !IsStopForTracer)
                 {
                     WaitWhileStopped();
                     continue;
@@ -109,6 +109,8 @@ public sealed unsafe partial class GuestThread
 
                 if (!Process.TryTake(this, ~Blocked, out info))
                     break;
+                if (!AskTracer(ref info))
+                    continue;
                 action = Process.Actions[info.Number];
                 if (action.IsHandler && (action.Flags & SignalFlags.ResetHandler) != 0)
                     Process.Actions[info.Number] = action with { Handler = SignalAction.Default };
@@ -155,7 +157,7 @@ public sealed unsafe partial class GuestThread
     // Under the gate, which is given up meanwhile.
     private void WaitWhileStopped()
     {
-        while (Process.State == ProcessState.Stopped && !Process.MustLeave(this) && (Pending.Set & Signal.Bit(Signal.Kill)) == 0
+        while (Process.State == ProcessState.Stopped && !IsStopForTracer && !Process.MustLeave(this) && (Pending.Set & Signal.Bit(Signal.Kill)) == 0
             && (Process.Pending.Set & Signal.Bit(Signal.Kill)) == 0)
             Monitor.Wait(Process.Kernel.Gate, 100);
     }

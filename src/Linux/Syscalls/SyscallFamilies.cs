@@ -13,6 +13,7 @@ internal static class SyscallFamilies
         SegmentSyscalls.Register(table);
         SignalSyscalls.Register(table);
         WaitSyscalls.Register(table);
+        PtraceSyscall.Register(table);
         FutexSyscalls.Register(table);
         TimeSyscalls.Register(table);
         ClockAdjustment.Register(table);

@@ -41,11 +41,11 @@ internal static unsafe class WaitSyscalls
         const int All = 0, Process = 1, Group = 2;
         if ((c.I3 & ~KnownFlags) != 0 || (c.I3 & (Exited | Stopped | Continued)) == 0)
             return -Errno.EINVAL;
-        Func<GuestProcess, bool> chooser;
+        Func<GuestProcess, int, bool> chooser;
         switch (c.I0)
         {
             case All:
-                chooser = static _ => true;
+                chooser = static (_, _) => true;
                 break;
             case Process when c.I1 > 0:
                 chooser = Chooser(c.Process, c.I1);
@@ -72,16 +72,17 @@ internal static unsafe class WaitSyscalls
         return c.Memory.TryWrite(c.A2, bytes) ? 0 : -Errno.EFAULT;
     }
 
-    private static Func<GuestProcess, bool> Chooser(GuestProcess parent, int pid) => pid switch
+    // By process and number: that of the process, or of a thread that is traced.
+    private static Func<GuestProcess, int, bool> Chooser(GuestProcess parent, int pid) => pid switch
     {
-        -1 => static _ => true,
-        0 => child => child.GroupId == parent.GroupId,
-        < 0 => child => child.GroupId == -pid,
-        _ => child => child.Pid == pid,
+        -1 => static (_, _) => true,
+        0 => (child, _) => child.GroupId == parent.GroupId,
+        < 0 => (child, _) => child.GroupId == -pid,
+        _ => (_, number) => number == pid,
     };
 
     // The number of a child with something to tell, 0 with NoHang and nothing to tell, or a negative error number.
-    private static long Find(in SyscallContext c, Func<GuestProcess, bool> chooser, int flags, out Report report)
+    private static long Find(in SyscallContext c, Func<GuestProcess, int, bool> chooser, int flags, out Report report)
     {
         report = default;
         var thread = c.Thread;
@@ -93,11 +94,23 @@ internal static unsafe class WaitSyscalls
                 var any = false;
                 foreach (var child in c.Process.Children)
                 {
-                    if (!chooser(child))
+                    if (!chooser(child, child.Pid))
                         continue;
                     any = true;
                     if (TryReport(child, flags, out report))
                         return child.Pid;
+                }
+
+                foreach (var tracee in c.Process.Tracees)
+                {
+                    if (!chooser(tracee.Process, tracee.Tid))
+                        continue;
+                    any = true;
+                    if (!tracee.IsTraceStopNews || (flags & (Exited | Stopped)) == 0)
+                        continue;
+                    report = new Report((tracee.TraceStop << 8) | 0x7F, default, tracee.Process.Credentials.User, IsTraced: true);
+                    tracee.IsTraceStopNews = (flags & NoWait) != 0;
+                    return tracee.Tid;
                 }
 
                 if (!any)
@@ -134,14 +147,14 @@ internal static unsafe class WaitSyscalls
     }
 
     // A wait status with the CPU time of an ended child.
-    private readonly record struct Report(int Status, CpuUsage Time, uint User)
+    private readonly record struct Report(int Status, CpuUsage Time, uint User, bool IsTraced = false)
     {
         public SignalInfo ToInfo(int pid)
         {
             var (code, status) = Status switch
             {
                 0xFFFF => (GuestProcess.ChildContinued, Signal.Cont),
-                var s when (s & 0xFF) == 0x7F => (GuestProcess.ChildStopped, s >> 8),
+                var s when (s & 0xFF) == 0x7F => (IsTraced ? GuestProcess.ChildTrapped : GuestProcess.ChildStopped, s >> 8),
                 var s when (s & 0x7F) == 0 => (GuestProcess.ChildExited, s >> 8 & 0xFF),
                 var s => ((s & 0x80) != 0 ? GuestProcess.ChildDumped : GuestProcess.ChildKilled, s & 0x7F),
             };

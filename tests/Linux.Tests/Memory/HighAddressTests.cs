@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using DynaTrans.Linux.Loading;
 using DynaTrans.Linux.Tests.Loading;
 
@@ -22,22 +21,15 @@ public sealed class HighAddressTests : IDisposable
     public void AGuestPrintsWhatTheProgramPrintsNatively(string name, bool is32)
     {
         Skip.If(name == "vsyscall" && !File.ReadAllText("/proc/self/maps").Contains("--xp 00000000 00:00 0                  [vsyscall]"), "needs vsyscall=xonly");
-        foreach (var file in new[] { "memory.h", name + ".c" })
-        {
-            using var from = typeof(HighAddressTests).Assembly.GetManifestResourceStream(file)!;
-            using var to = File.Create(Path.Combine(_folder, file));
-            from.CopyTo(to);
-        }
-
-        var program = Path.Combine(_folder, name);
-        Skip.IfNot(TryRun("gcc", "-O1", "-w", "-static", is32 ? "-m32" : "-m64", program + ".c", "-o", program), "needs gcc");
-        Assert.True(TryRun(program, program + ".native"));
+        var program = NativePrograms.TryCompile(_folder, name, "-O1", "-w", "-static", is32 ? "-m32" : "-m64");
+        Skip.If(program == null, is32 ? "needs gcc with -m32" : "needs gcc");
+        Assert.Equal(0, NativePrograms.Run(program!, program + ".native"));
         var expected = File.ReadAllLines(program + ".native");
         foreach (var layout in is32 ? [AddressLayout.Compact] : Enum.GetValues<AddressLayout>())
             foreach (var threshold in new int?[] { null, 0, 30 })
             {
                 var output = $"{program}.{layout}.{threshold}";
-                var (status, messages) = TestPrograms.RunFile(program, threshold, layout, output);
+                var (status, messages) = TestPrograms.RunFile(program!, threshold, layout, output);
                 Assert.Equal(string.Empty, messages);
                 Assert.Equal(expected, File.ReadAllLines(output));
                 Assert.Equal(0, status);
@@ -45,18 +37,4 @@ public sealed class HighAddressTests : IDisposable
     }
 
     public void Dispose() => Directory.Delete(_folder, true);
-
-    private static bool TryRun(string program, params string[] arguments)
-    {
-        try
-        {
-            using var process = Process.Start(program, arguments);
-            process.WaitForExit();
-            return process.ExitCode == 0;
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            return false;
-        }
-    }
 }

@@ -77,7 +77,7 @@ internal static class ProcessStatus
             Ngid:	0
             Pid:	{subject.Number}
             PPid:	{process.ParentPid}
-            TracerPid:	0
+            TracerPid:	{subject.Speaker?.Tracer?.Pid ?? 0}
             Uid:	{user.User}	{user.EffectiveUser}	{user.SavedUser}	{user.EffectiveUser}
             Gid:	{user.Group}	{user.EffectiveGroup}	{user.SavedGroup}	{user.EffectiveGroup}
             FDSize:	64

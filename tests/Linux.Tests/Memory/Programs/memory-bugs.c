@@ -1,14 +1,12 @@
-/* gcc -fsanitize=address: with a second argument it reads what it has freed. Prints to the file that the first one names. */
+/*
+ * gcc -fsanitize=address: by its second argument it uses what it has freed, or loses what it has allocated. Prints to the file that the first
+ * one names.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-const char *__asan_default_options(void)
-{
-    return "detect_leaks=0";
-}
 
 static __attribute__((noinline)) long sum(const int *numbers, int count)
 {
@@ -16,6 +14,13 @@ static __attribute__((noinline)) long sum(const int *numbers, int count)
     while (count-- > 0)
         result = result * 3 + numbers[count];
     return result;
+}
+
+static __attribute__((noinline)) void lose(void)
+{
+    char *volatile lost = malloc(64);
+    lost[1] = 1;
+    lost = NULL;
 }
 
 int main(int argc, char **argv)
@@ -36,7 +41,10 @@ int main(int argc, char **argv)
     printf("hello %lx\n", sum(local, 16));
     for (int i = 0; i < 200; i++)
         free(many[i]);
-    if (argc > 2)
+    if (argc > 2 && strcmp(argv[2], "use") == 0)
         printf("%ld\n", sum(many[5], 3));
+    memset(many, 0, sizeof many);
+    if (argc > 2 && strcmp(argv[2], "lose") == 0)
+        lose();
     return 0;
 }
