@@ -1,6 +1,6 @@
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Linux.Processes;
-using DynaTrans.Frontend.Decoding;
 using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 

@@ -90,4 +90,5 @@ public sealed unsafe class IrVerifierTests(ITestOutputHelper output)
         block.InstructionCount++;
         block.Ops[^1].Insn++;
         Assert.Contains("must be the last", IrAssertions.FirstViolation(block));
-    }}
+    }
+}

@@ -1,9 +1,9 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
-using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Segmentation;
 
 namespace DynaTrans.Runtime.Tests.Helpers;
 
