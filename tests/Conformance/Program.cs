@@ -8,8 +8,8 @@ namespace DynaTrans.Conformance;
 public static class Program
 {
     private const string Usage = """
-        usage: conformance [--cases N] [--encodings N] [--seed N] [--filter REGEX] [--engine interp|jit|regions|both|all|none] [--all] [--table FILE]
-               vectors [--one-in N] [--filter REGEX] [--engine interp|jit|regions|both|all|none] [--all] [--table FILE]
+        usage: conformance [--cases N] [--encodings N] [--seed N] [--filter REGEX] [--engine interp|jit|regions|lookaside|both|all|none] [--all] [--table FILE]
+               vectors [--one-in N] [--filter REGEX] [--engine interp|jit|regions|lookaside|both|all|none] [--all] [--table FILE]
         """;
 
     /// <summary>Entry point. Status 0: no mismatch; 1: mismatches; 2: wrong usage or nothing to compare with.</summary>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using DynaTrans.IlBackend.Compilation;
+using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 
 namespace DynaTrans.Cli.Commands;
@@ -19,6 +20,9 @@ internal static class Engines
     /// <summary>What has been interpreted a few times is translated at once, blocks that lead to each other together, as for guests.</summary>
     public const string Regions = "regions";
 
+    /// <summary>As <see cref="Regions"/>, with accesses by the lookaside table instead of the window.</summary>
+    public const string Lookaside = "lookaside";
+
     // Enough for the blocks of a small program to be known when the first of them is translated, few enough for a handful of cases.
     private const int RegionThreshold = 4;
 
@@ -26,7 +30,7 @@ internal static class Engines
     public static readonly string[] All = [Auto, Interpreter, Translator];
 
     /// <summary>What bare code may run by.</summary>
-    public static readonly string[] Bare = [Interpreter, Translator, Regions];
+    public static readonly string[] Bare = [Interpreter, Translator, Regions, Lookaside];
 
     /// <summary>The option; its default is the first of <paramref name="names"/>.</summary>
     public static Option<string> Option(string[] names)
@@ -60,6 +64,7 @@ internal static class Engines
             Auto => new Translator(options),
             Translator => new Translator(options with { Threshold = 0, Background = false }),
             Regions => new Translator(options with { Threshold = RegionThreshold, Background = false }),
+            Lookaside => new Translator(options with { Threshold = RegionThreshold, Background = false, Access = AccessForm.Lookaside }),
             _ => null,
         };
     };

@@ -12,6 +12,7 @@ public class ConformanceTests(ITestOutputHelper output)
     [SkippableTheory]
     [InlineData("interp", 60, 3)]
     [InlineData("regions", 16, 1)]
+    [InlineData("lookaside", 8, 1)]
     public void EveryFormAgreesWithTheHostCpu(string engine, int cases, int encodings)
     {
         var cpu = NativeCpu.TryGet(out var reason);

@@ -22,7 +22,7 @@ internal sealed class ExecProcess : IBatchRunner
     private readonly CaseWriter _writer = new();
 
     /// <summary>Starts the command.</summary>
-    /// <param name="engine">interp, jit or regions.</param>
+    /// <param name="engine">interp, jit, regions or lookaside.</param>
     internal ExecProcess(string engine)
     {
         Engine = engine;

@@ -21,9 +21,9 @@ internal sealed class ExecutorSet : IDisposable
     {
         "none" => [],
         "both" => ["interp", "regions"],
-        "all" => ["interp", "jit", "regions"],
-        "interp" or "jit" or "regions" => [engine],
-        _ => throw new FormatException($"--engine {engine}: interp, jit, regions, both, all or none is expected"),
+        "all" => ["interp", "jit", "regions", "lookaside"],
+        "interp" or "jit" or "regions" or "lookaside" => [engine],
+        _ => throw new FormatException($"--engine {engine}: interp, jit, regions, lookaside, both, all or none is expected"),
     };
 
     public void Dispose()

@@ -31,6 +31,8 @@ public class RegionTests(ITestOutputHelper output)
     [InlineData("regions", 32, "integer")]
     [InlineData("regions", 64, "all")]
     [InlineData("regions", 32, "all")]
+    [InlineData("lookaside", 64, "all")]
+    [InlineData("lookaside", 32, "all")]
     public void ProgramsEndAsOnTheHost(string engine, int bitness, string family)
     {
         var cpu = NativeCpu.TryGet(out var reason);

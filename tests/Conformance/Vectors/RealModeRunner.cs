@@ -35,7 +35,7 @@ internal sealed class RealModeRunner(string engine) : IDisposable
     private static readonly string[] s_names = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "es", "cs", "ss", "ds", "rip", "rflags"];
 
     private readonly ExecProcess _process = new(engine);
-    private readonly bool _inRegions = engine == "regions";
+    private readonly bool _inRegions = engine is "regions" or "lookaside";
 
     private int Runs => _inRegions ? RunsInRegions : 1;
 
