@@ -164,6 +164,13 @@ internal static unsafe class HostMapping
 
     private static void CopyTouched(byte* from, byte* to, ulong length, bool isFile)
     {
+        // Of a file's pages only copies of its own.
+        if (PageMapScan.TryScan((ulong)from, length, (start, bytes, categories) =>
+        {
+            if (!isFile || (categories & (PageMapScan.IsFile | PageMapScan.IsSwapped)) != PageMapScan.IsFile)
+                NativeMemory.Copy((byte*)start, to + (start - (ulong)from), (nuint)bytes);
+        }))
+            return;
         const int Batch = 512;
         const ulong Page = AddressSpace.PageSize;
         var entries = stackalloc ulong[Batch];

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using DynaTrans.Linux.Host;
 using DynaTrans.Runtime.Memory;
 
@@ -7,13 +6,8 @@ namespace DynaTrans.Linux.Memory;
 /// <summary>Counts the pages of guest memory that are in RAM, as the kernel counts a process's resident set.</summary>
 internal static unsafe class ResidentPages
 {
-    // PAGEMAP_SCAN and its categories, Linux 6.7 (Documentation/admin-guide/mm/pagemap.rst).
-    private const long PageMapScan = 0xC0606610;
-    private const ulong IsPresent = 8, IsZeroPage = 32;
     private const ulong PresentBit = 1UL << 63;
     private const int Batch = 512;
-
-    private static readonly int s_pageMap = HostCalls.OpenAt(-100, "/proc/self/pagemap", 0x80000);
 
     /// <summary>The pages of a memory's mappings that are resident. The memory must not end meanwhile.</summary>
     public static ulong Of(ProcessMemory memory)
@@ -29,33 +23,11 @@ internal static unsafe class ResidentPages
         return pages;
     }
 
-    // Skips what has no page tables, so a window of half a terabyte costs what is in it. Null: the host's kernel is older.
     private static ulong? Scan(ulong start, ulong length)
     {
-        var found = stackalloc ulong[3 * Batch];
-        var argument = new ScanArgument
-        {
-            Size = (ulong)sizeof(ScanArgument),
-            Start = start,
-            End = start + length,
-            Vector = (ulong)found,
-            VectorLength = Batch,
-            Inverted = IsZeroPage,
-            Mask = IsPresent | IsZeroPage,
-            Returned = IsPresent,
-        };
         ulong pages = 0;
-        while (true)
-        {
-            var regions = HostCalls.Call(HostSys.Ioctl, s_pageMap, PageMapScan, (nint)(&argument));
-            if (regions < 0)
-                return null;
-            for (var i = 0; i < regions; i++)
-                pages += (found[(3 * i) + 1] - found[3 * i]) / AddressSpace.PageSize;
-            if (argument.WalkEnd >= argument.End || argument.WalkEnd <= argument.Start)
-                return pages;
-            argument.Start = argument.WalkEnd;
-        }
+        return PageMapScan.TryScan(start, length, (_, bytes, categories) =>
+            pages += (categories & PageMapScan.IsPresent) != 0 ? bytes / AddressSpace.PageSize : 0) ? pages : null;
     }
 
     private static ulong Read(ProcessMemory memory)
@@ -76,18 +48,12 @@ internal static unsafe class ResidentPages
         {
             var count = (long)Math.Min(Batch, (length - at) / AddressSpace.PageSize);
             var offset = (long)((host + at) / AddressSpace.PageSize * sizeof(ulong));
-            if (HostCalls.Call(HostSys.Pread64, s_pageMap, (nint)entries, count * sizeof(ulong), offset) != count * sizeof(ulong))
+            if (HostCalls.Call(HostSys.Pread64, HostMapping.PageMap, (nint)entries, count * sizeof(ulong), offset) != count * sizeof(ulong))
                 break;
             for (var i = 0; i < count; i++)
                 pages += entries[i] >= PresentBit ? 1u : 0;
         }
 
         return pages;
-    }
-
-    [StructLayout(LayoutKind.Sequential)]
-    private struct ScanArgument
-    {
-        public ulong Size, Flags, Start, End, WalkEnd, Vector, VectorLength, MaxPages, Inverted, Mask, AnyOf, Returned;
     }
 }
