@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static volatile long mark = 0x1122334455667788, spins;
+static volatile long mark = 0x1122334455667788, *spins;
 static volatile int taken;
 static int ready[2], go[2];
 
@@ -64,7 +64,7 @@ static void child(void)
         "cmpl $0, %2\n\t"
         "je loop_start\n"
         ".globl loop_end\nloop_end:\n\t"
-        : "+m"(spins) : "m"(number), "m"(taken) : "rbx", "xmm7", "cc");
+        : "+m"(*spins) : "m"(number), "m"(taken) : "rbx", "xmm7", "cc");
     write(ready[1], &byte, 1);
 
     /* The call that a stop interrupts goes on. */
@@ -86,10 +86,13 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IONBF, 0);
     pipe(ready);
     pipe(go);
+    spins = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid = fork();
     if (pid == 0)
         child();
     read(ready[0], &byte, 1);
+    while (*spins == 0)
+        usleep(1000);
 
     PRINT("myself", trace(PTRACE_ATTACH, getpid(), 0, 0));
     PRINT("nobody", trace(PTRACE_ATTACH, 0x7ffffff0, 0, 0));
@@ -122,9 +125,9 @@ int main(int argc, char **argv)
     PRINT("unknown", trace(12345, pid, 0, 0));
     PRINT("bad signal", trace(PTRACE_CONT, pid, 0, (void *)1000));
 
-    word = spins;
+    word = *spins;
     usleep(20000);
-    printf("stands still %d\n", word == spins);
+    printf("stands still %d\n", word == *spins);
     PRINT("continue", trace(PTRACE_CONT, pid, 0, 0));
     PRINT("runs", trace(PTRACE_PEEKDATA, pid, (void *)&mark, &word));
     kill(pid, SIGUSR1);
@@ -146,7 +149,7 @@ int main(int argc, char **argv)
     /* A tracer that ends lets go. */
     pid = fork();
     if (pid == 0) {
-        spins = taken = 0;
+        taken = 0;
         child();
     }
     read(ready[0], &byte, 1);
