@@ -107,7 +107,8 @@ public sealed unsafe class AccessIntentTests
     {
         using var m = new BareMachine(engine);
         Run(m, code, 0xEC, address); // cmove rbp, r12
-        Assert.Equal((vector, vector == ExceptionVector.PageFault ? User | Write : 0u), (m.State->Execution.ExceptionVector, m.State->Execution.ExceptionError));
+        var error = vector == ExceptionVector.PageFault ? User | Write : 0;
+        Assert.Equal((vector, error), (m.State->Execution.ExceptionVector, m.State->Execution.ExceptionError));
     }
 
     [Theory]

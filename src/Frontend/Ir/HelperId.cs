@@ -240,7 +240,8 @@ public enum HelperId : ushort
 
     /// <summary>
     /// pcmpestri, pcmpestrm, pcmpistri, pcmpistrm: (immediate | cell of operand 1 &lt;&lt; 8 | cell of operand 2 &lt;&lt; 16 | operand 2 in memory
-    /// &lt;&lt; 24 | explicit lengths &lt;&lt; 25 | 64-bit lengths &lt;&lt; 26, linear address of operand 2, its AccessIntent); gives IntRes2 | index &lt;&lt; 16 | flags &lt;&lt; 32.
+    /// &lt;&lt; 24 | explicit lengths &lt;&lt; 25 | 64-bit lengths &lt;&lt; 26, linear address of operand 2, its AccessIntent); gives
+    /// IntRes2 | index &lt;&lt; 16 | flags &lt;&lt; 32.
     /// </summary>
     PcmpStr,
 

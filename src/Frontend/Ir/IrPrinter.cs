@@ -35,6 +35,7 @@ public static class IrPrinter
     {
         var flags = (op.Attr & IrAttr.SetFlags) != 0 ? " !f" : "";
         var aligned = (op.Attr & IrAttr.Aligned) != 0 ? " aligned" : "";
+        var trap = (op.Attr & IrAttr.Trap) != 0 ? " trap" : "";
         var update = (op.Attr & IrAttr.Update) != 0 ? " update" : "";
         var name = op.Op.ToString().ToLowerInvariant();
         var sized = $"{name}.{op.Size}";
@@ -68,7 +69,7 @@ public static class IrPrinter
             IrOpcode.VUnary => $"{VSlot.Name(op.Dst)} = {Lower((VecOp)op.Sub)} {VSlot.Name(op.B)}{Immediate(op)}",
             IrOpcode.VToInt => $"{dst} = {Lower((VecOp)op.Sub)} {VSlot.Name(op.A)}, {VSlot.Name(op.B)}{Immediate(op)}",
             IrOpcode.VFromInt => $"{VSlot.Name(op.Dst)} = {Lower((VecOp)op.Sub)} {VSlot.Name(op.A)}, {Slot.Name(op.B)}{Immediate(op)}",
-            IrOpcode.Call => $"{dst} = call {(HelperId)op.Sub}({Slot.Name(op.A)}, {b}, {Slot.Name(op.C)}){((op.Attr & IrAttr.Trap) != 0 ? " trap" : "")}",
+            IrOpcode.Call => $"{dst} = call {(HelperId)op.Sub}({Slot.Name(op.A)}, {b}, {Slot.Name(op.C)}){trap}",
             IrOpcode.Jump => $"jump {Hex(taken)}",
             IrOpcode.JumpCondition => $"jump.{Lower((Condition)op.Sub)} {Hex(taken)} else {Hex(next)}",
             IrOpcode.JumpIf => $"jump.if {Slot.Name(op.A)} {Hex(taken)} else {Hex(next)}",
