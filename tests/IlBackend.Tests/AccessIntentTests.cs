@@ -154,21 +154,22 @@ public sealed unsafe class AccessIntentTests
         byte[] loop =
         [
             0xB8, 0, 0, 1, 0, // mov eax, 0x10000
-            0x83, 0xF9, 1, // cmp ecx, 1
+            0x83, 0xFE, 1, // cmp esi, 1
             0x49, 0x0F, 0x44, modRm, // cmove
             .. Convert.FromHexString(code),
             0xDB, 0xE3, // fninit
-            0xFF, 0xC9, // dec ecx
+            0xFF, 0xCE, // dec esi
             0x75, (byte)-(18 + length), // jne
             0xCC,
         ];
         m.Space.Write(BareMachine.Code, loop);
-        m.State->Slots[Slot.Rcx] = Rounds;
+        m.State->Slots[Slot.Rsi] = Rounds;
+        m.State->Slots[Slot.Rcx] = 3;
         m.State->Slots[Slot.Rbx] = m.State->Slots[Slot.Rbp] = BareMachine.Data + 0x1000;
         m.State->Slots[Slot.R8 + 4] = address;
         m.State->Slots[Slot.Rsp] = BareMachine.Stack - 0x1000;
         Assert.Equal(ExitCause.Exception, m.Cpu.Run());
-        Assert.Equal((BareMachine.Code + 12, 1UL), (m.State->Slots[Slot.Rip], (uint)m.State->Slots[Slot.Rcx]));
+        Assert.Equal((BareMachine.Code + 12, 1UL), (m.State->Slots[Slot.Rip], (uint)m.State->Slots[Slot.Rsi]));
     }
 
     private static TheoryData<Engine, T1, T2, T3, T4> Each<T1, T2, T3, T4>(params (T1, T2, T3, T4)[] cases)
