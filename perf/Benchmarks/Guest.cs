@@ -5,7 +5,6 @@ using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
-using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 using Iced.Intel;
@@ -36,7 +35,7 @@ internal sealed unsafe class Guest : IDisposable
     // Enough for every block of a snippet to get hot, and for the regions to settle.
     private const int WarmUpRuns = 20;
 
-    private readonly AddressSpace _space = new(39);
+    private readonly Machine _machine;
     private readonly Translator? _translator;
     private readonly Vcpu _cpu;
 
@@ -47,20 +46,20 @@ internal sealed unsafe class Guest : IDisposable
     /// <param name="access">How translated code finds guest memory.</param>
     public Guest(Executor executor, Action<Assembler> write, bool alone = false, AccessForm access = AccessForm.Window)
     {
-        _space.Map(Code, 0x10000, PagePermission.Read | PagePermission.Write | PagePermission.Execute);
-        _space.Map(Data, 0x10000, PagePermission.Read | PagePermission.Write);
-        _space.Map(LargeData, LargeSize, PagePermission.Read | PagePermission.Write);
-        _space.Map(StackTop - 0x10000, 0x10000, PagePermission.Read | PagePermission.Write);
-        _space.Write(Code, Assemble(write));
         if (executor == Executor.Translator)
             _translator = new Translator(new TranslatorOptions(Threshold, Background: false, MaxWeight: alone ? 1 : RegionBuilder.MaxWeight, Access: access));
-        Cache = new BlockCache(_space, _translator);
-        _cpu = new Vcpu(Cache);
-        CodeModes.Start(_cpu.State, GuestMode.Linux64);
+        _machine = Machine.Create(GuestMode.Linux64, _translator);
+        var memory = _machine.Memory;
+        memory.Map(Code, 0x10000, PagePermission.Read | PagePermission.Write | PagePermission.Execute);
+        memory.Map(Data, 0x10000, PagePermission.Read | PagePermission.Write);
+        memory.Map(LargeData, LargeSize, PagePermission.Read | PagePermission.Write);
+        memory.Map(StackTop - 0x10000, 0x10000, PagePermission.Read | PagePermission.Write);
+        memory.Write(Code, Assemble(write));
+        _cpu = _machine.AddVcpu(GuestMode.Linux64);
     }
 
     /// <summary>The blocks made so far.</summary>
-    public BlockCache Cache { get; }
+    public BlockCache Cache => _machine.Cache;
 
     /// <summary>Gives cells to regions that are compiled for the measurement only.</summary>
     public Translator Translator => _translator!;
@@ -76,7 +75,7 @@ internal sealed unsafe class Guest : IDisposable
     }
 
     /// <summary>Writes data.</summary>
-    public void Write(ulong address, ReadOnlySpan<byte> bytes) => _space.Write(address, bytes);
+    public void Write(ulong address, ReadOnlySpan<byte> bytes) => _machine.Memory.Write(address, bytes);
 
     /// <summary>Runs until everything that gets compiled is compiled.</summary>
     public Guest WarmUp()
@@ -99,9 +98,6 @@ internal sealed unsafe class Guest : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _cpu.Dispose();
-        Cache.Dispose();
-        _translator?.Dispose();
-        _space.Dispose();
+        _machine.Dispose();
     }
 }

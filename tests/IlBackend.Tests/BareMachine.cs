@@ -5,7 +5,6 @@ using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
-using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 using Iced.Intel;
@@ -41,15 +40,12 @@ internal sealed unsafe class BareMachine : IDisposable
     public const ulong Data = 0x20000;
     public const ulong Stack = 0x40000;
 
+    private readonly Machine _machine;
     private readonly Translator? _translator;
 
     public BareMachine(Engine engine, bool is64 = true, long sizeLimit = 256L << 20, Func<Region, nint>? heatCounter = null, int maxWeight = RegionBuilder.MaxWeight,
         bool countInstructions = false)
     {
-        Space = new AddressSpace(is64 ? 39 : 32);
-        Space.Map(Code, 0x8000, PagePermission.Read | PagePermission.Write | PagePermission.Execute);
-        Space.Map(Data, 0x8000, PagePermission.Read | PagePermission.Write);
-        Space.Map(0x38000, 0x8000, PagePermission.Read | PagePermission.Write);
         _translator = engine switch
         {
             Engine.Interpreter => null,
@@ -60,13 +56,17 @@ internal sealed unsafe class BareMachine : IDisposable
             Engine.Warm => new Translator(new TranslatorOptions(10, false, countInstructions, MaxWeight: maxWeight, HeatCounter: heatCounter)),
             _ => new Translator(new TranslatorOptions(10, CountInstructions: countInstructions, MaxWeight: maxWeight, HeatCounter: heatCounter)),
         };
-        Cache = new BlockCache(Space, _translator) { SizeLimit = sizeLimit };
+        _machine = Machine.Create(is64 ? GuestMode.Linux64 : GuestMode.Linux32, _translator);
+        Cache.SizeLimit = sizeLimit;
+        Space.Map(Code, 0x8000, PagePermission.Read | PagePermission.Write | PagePermission.Execute);
+        Space.Map(Data, 0x8000, PagePermission.Read | PagePermission.Write);
+        Space.Map(0x38000, 0x8000, PagePermission.Read | PagePermission.Write);
         Cpu = NewCpu(is64);
     }
 
-    public AddressSpace Space { get; }
+    public AddressSpace Space => _machine.Memory;
 
-    public BlockCache Cache { get; }
+    public BlockCache Cache => _machine.Cache;
 
     public Vcpu Cpu { get; }
 
@@ -79,8 +79,7 @@ internal sealed unsafe class BareMachine : IDisposable
 
     public Vcpu NewCpu(bool is64)
     {
-        var cpu = new Vcpu(Cache);
-        CodeModes.Start(cpu.State, is64 ? GuestMode.Linux64 : GuestMode.Linux32);
+        var cpu = _machine.AddVcpu(is64 ? GuestMode.Linux64 : GuestMode.Linux32);
         cpu.State->Slots[Slot.Rip] = Code;
         cpu.State->Slots[Slot.Rsp] = Stack - 0x100;
         return cpu;
@@ -95,9 +94,7 @@ internal sealed unsafe class BareMachine : IDisposable
 
     public void Dispose()
     {
-        Cpu.Dispose();
-        Cache.Dispose();
-        Space.Dispose();
+        _machine.Dispose();
 
         // An error in the translator loses a region, which is then interpreted: a test must not pass because of that.
         Assert.Null(ExpectsFailure ? null : _translator?.Statistics.FirstFailure);

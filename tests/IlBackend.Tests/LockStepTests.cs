@@ -3,7 +3,6 @@ using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
-using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 
@@ -56,17 +55,16 @@ public sealed unsafe class LockStepTests
 
     private static ExitCause Run(byte[] code, bool wrong, out CacheStatistics statistics, out ulong rax)
     {
-        using var space = new AddressSpace(32);
         using var translator = new Translator(new TranslatorOptions(Background: false, Verify: true));
-        using var cache = new BlockCache(space, wrong ? new WrongTranslator(translator) : translator);
+        using var machine = Machine.Create(GuestMode.Linux32, wrong ? new WrongTranslator(translator) : translator);
+        var space = machine.Memory;
         space.Map(Code, AddressSpace.PageSize, PagePermission.Protection);
         space.Map(Data, AddressSpace.PageSize, PagePermission.Read | PagePermission.Write);
         space.Write(Code, code);
-        using var vcpu = new Vcpu(cache);
-        CodeModes.Start(vcpu.State, GuestMode.Linux32);
+        var vcpu = machine.AddVcpu(GuestMode.Linux32);
         vcpu.State->Slots[Slot.Rip] = Code;
         var cause = vcpu.Run();
-        statistics = cache.Statistics;
+        statistics = machine.Cache.Statistics;
         rax = vcpu.State->Slots[Slot.Rax];
         return cause;
     }

@@ -9,7 +9,6 @@ using DynaTrans.Inspection.Assemblies;
 using DynaTrans.Inspection.Text;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
-using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 using Xunit.Abstractions;
@@ -48,7 +47,8 @@ public sealed unsafe class AssemblyExportTests(ITestOutputHelper output)
     public void LoadedBackComputesTheSame(string bytes, GuestMode mode, bool slowPaths)
     {
         output.WriteLine($"seed {Seed}");
-        using var memory = new AddressSpace(32);
+        using var machine = Machine.Create(mode);
+        var memory = machine.Memory;
         memory.Map(Code, AddressSpace.PageSize, PagePermission.Read | PagePermission.Execute | PagePermission.Write);
         memory.Map(Data, DataSize, PagePermission.Read | PagePermission.Write);
         memory.Write(Code, Convert.FromHexString(bytes.Replace(" ", "")));
@@ -57,10 +57,8 @@ public sealed unsafe class AssemblyExportTests(ITestOutputHelper output)
         var loaded = LoadBack(BlockDump.Create([new DumpInput(region, memory.Read) { Histories = slow }]));
         using var cells = new DetachedCells(slow);
         var compiled = CompiledRegion.TryCompile(region, cells, default, out _)!;
-        using var cache = new BlockCache(memory);
-        using var vcpu = new Vcpu(cache);
+        var vcpu = machine.AddVcpu(mode);
         var s = vcpu.State;
-        CodeModes.Start(s, mode);
         var random = new Random(Seed);
         var faults = 0;
         for (var round = 0; round < Rounds; round++)

@@ -12,7 +12,7 @@ namespace DynaTrans.Cli.Bare;
 /// A processor and its memory without an operating system, for the cases of one mode. Every case finds its own memory and nothing else; the
 /// address space and the block cache stay.
 /// </summary>
-internal sealed unsafe class BareMachine : IDisposable
+internal sealed unsafe class BareMachine : IDisposable, ITraps
 {
     private const ulong RealModeRam = 16 << 20;
     private const uint UserAccess = 4;
@@ -21,13 +21,12 @@ internal sealed unsafe class BareMachine : IDisposable
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
 
     private readonly BareMode _mode;
-    private readonly AddressSpace _space;
-    private readonly BlockCache _cache;
+    private readonly Machine _machine;
     private readonly Vcpu _vcpu;
     private readonly Translator? _translator;
     private readonly CaseMemory _memory;
-    private readonly Timer? _clock;
-    private volatile bool _isOver;
+    private readonly bool _regions;
+    private bool _isShutDown;
 
     /// <summary>Makes a machine.</summary>
     /// <param name="mode">The mode of its cases.</param>
@@ -37,12 +36,11 @@ internal sealed unsafe class BareMachine : IDisposable
     {
         _mode = mode;
         _translator = translator;
-        _space = new AddressSpace(mode == BareMode.Long64 ? 39 : 32);
-        _cache = new BlockCache(_space, translator);
-        _vcpu = new Vcpu(_cache);
-        _memory = new CaseMemory(_space);
-        if (regions)
-            _clock = new Timer(_ => Stop());
+        _regions = regions;
+        var guestMode = StateTransfer.Mode(mode, ring: 0);
+        _machine = Machine.Create(guestMode, translator);
+        _vcpu = _machine.AddVcpu(guestMode);
+        _memory = new CaseMemory(_machine.Memory);
     }
 
     /// <summary>Runs a case.</summary>
@@ -66,80 +64,57 @@ internal sealed unsafe class BareMachine : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
+    public void Dispose() => _machine.Dispose();
+
+    // Real mode delivers interrupts and exceptions through its table. An exception uses up one instruction of the limit: a handler that
+    // faults at once never executes one.
+    bool ITraps.Deliver(Vcpu vcpu, ExitCause cause)
     {
-        _clock?.Dispose();
-        _vcpu.Dispose();
-        _cache.Dispose();
-        _space.Dispose();
-        _translator?.Dispose();
+        if (cause == ExitCause.Requested)
+            return !_machine.IsOver;
+        if (_mode != BareMode.Real || cause is not (ExitCause.Exception or ExitCause.SoftwareInterrupt))
+            return false;
+        var s = vcpu.State;
+        if (cause == ExitCause.Exception)
+            vcpu.Charge(1);
+        _isShutDown = !RealModeInterrupts.Deliver(s, cause == ExitCause.Exception ? s->Execution.ExceptionVector : (int)s->Execution.ExitDetail);
+        return !_isShutDown;
     }
 
     private void CheckDumps(ExecCase c)
     {
         foreach (var dump in c.Dump)
-            if (!_space.Allows(dump.Address, dump.Length, PagePermission.Read))
+            if (!_machine.Memory.Allows(dump.Address, dump.Length, PagePermission.Read))
                 throw new CaseException($"dump of {dump.Length} bytes at 0x{dump.Address:x}: not all of it is in \"memory\"");
     }
 
     private byte[] Read(MemoryRegion dump)
     {
         var bytes = new byte[dump.Length];
-        _space.Read(dump.Address, bytes);
+        _machine.Memory.Read(dump.Address, bytes);
         return bytes;
-    }
-
-    private void Stop()
-    {
-        _isOver = true;
-        _vcpu.RequestExit();
     }
 
     private ExecResult Execute(ExecCase c)
     {
-        if (_clock == null)
-            return Execute(c, c.Instructions);
-        _isOver = false;
-        _clock.Change(Limit, Timeout.InfiniteTimeSpan);
-        var result = Execute(c, ulong.MaxValue);
-        _clock.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        result.Instructions = null;
-        return result;
-    }
-
-    private ExecResult Execute(ExecCase c, ulong limit)
-    {
         var s = _vcpu.State;
         var start = s->Execution.InstructionCount;
         var result = new ExecResult();
-
-        // An exception that is delivered uses up one instruction of the limit too: a handler that faults at once never executes one.
-        var delivered = 0UL;
-        while (true)
-        {
-            var done = s->Execution.InstructionCount - start;
-            var cause = done + delivered >= limit ? ExitCause.Budget : _vcpu.Run(limit == ulong.MaxValue ? limit : limit - done - delivered);
+        _isShutDown = false;
+        if (_regions)
+            _machine.StopAfter(Limit);
+        var cause = _vcpu.Run(this, _regions ? ulong.MaxValue : c.Instructions);
+        if (_regions)
+            _machine.StopAfter(null);
+        else
             result.Instructions = s->Execution.InstructionCount - start;
-            if (cause == ExitCause.Requested && _isOver)
-            {
-                result.Stop = "timeout";
-                return result;
-            }
-
-            if (cause == ExitCause.Requested)
-                continue;
-            if (_mode == BareMode.Real && cause is ExitCause.Exception or ExitCause.SoftwareInterrupt)
-            {
-                delivered += cause == ExitCause.Exception ? 1UL : 0;
-                if (RealModeInterrupts.Deliver(s, cause == ExitCause.Exception ? s->Execution.ExceptionVector : (int)s->Execution.ExitDetail))
-                    continue;
-                result.Stop = "shutdown";
-                return result;
-            }
-
+        if (cause == ExitCause.Requested)
+            result.Stop = "timeout";
+        else if (_isShutDown)
+            result.Stop = "shutdown";
+        else
             Describe(result, cause, c.Ring);
-            return result;
-        }
+        return result;
     }
 
     private void Describe(ExecResult result, ExitCause cause, int ring)

@@ -68,7 +68,8 @@ internal static unsafe class StateTransfer
         to.Mxcsr = s->Mxcsr;
     }
 
-    private static GuestMode Mode(BareMode mode, int ring)
+    /// <summary>The mode that code of a case runs in.</summary>
+    public static GuestMode Mode(BareMode mode, int ring)
     {
         var bits = mode switch
         {

@@ -1,3 +1,4 @@
+using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.Translation;
 
@@ -20,26 +21,19 @@ public sealed partial class ProcessMemory
     /// <exception cref="OutOfMemoryException">The host has no room for it.</exception>
     public ProcessMemory(bool is32Bit, ITranslator? translator, int windowBits = UsualWindowBits)
     {
-        Space = new AddressSpace(is32Bit ? 32 : windowBits, is32Bit) { PagesMissing = BringIn };
-        try
-        {
-            Cache = new BlockCache(Space, translator);
-        }
-        catch (OutOfMemoryException)
-        {
-            Space.Dispose();
-            throw;
-        }
-
+        Machine = new Machine(new AddressSpace(is32Bit ? 32 : windowBits, is32Bit) { PagesMissing = BringIn }, translator);
         MapEnd = is32Bit ? 0xF7FF_E000 : Space.WindowSize - (64UL << 20);
         TaskSize = is32Bit ? 0xFFFF_E000UL : 0x7FFF_FFFF_F000;
     }
 
+    /// <summary>Address space and translations, for vCPUs.</summary>
+    internal Machine Machine { get; }
+
     /// <summary>The address space.</summary>
-    public AddressSpace Space { get; }
+    public AddressSpace Space => Machine.Memory;
 
     /// <summary>The translations of its code.</summary>
-    public BlockCache Cache { get; }
+    public BlockCache Cache => Machine.Cache;
 
     /// <summary>The local descriptor table.</summary>
     public LocalDescriptors LocalDescriptors { get; } = new();
@@ -142,8 +136,7 @@ public sealed partial class ProcessMemory
             List.Clear();
         }
 
-        Cache.Dispose();
-        Space.Dispose();
+        Machine.Dispose();
         LocalDescriptors.Dispose();
     }
 

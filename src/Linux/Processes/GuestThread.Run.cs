@@ -8,12 +8,13 @@ using DynaTrans.Runtime.State;
 namespace DynaTrans.Linux.Processes;
 
 /// <summary>The life of a guest thread: run guest code, serve what it stopped for, handle signals, until it must leave.</summary>
-public sealed unsafe partial class GuestThread
+public sealed unsafe partial class GuestThread : ITraps
 {
     /// <summary>Stack of a host thread that runs a guest thread; guest code does not use it.</summary>
     private const int HostStackSize = 1 << 20;
 
     private bool _leaving;
+    private bool _hasLeft;
     private int _ownStatus;
     private bool _keepRegisters;
 
@@ -81,34 +82,40 @@ public sealed unsafe partial class GuestThread
     {
         if (!HandleSignals())
             return;
-        while (true)
-        {
-            var cause = Vcpu.Run();
-            if (_busFaults != null && _busFaults->Address != 0)
-                cause = RaiseBusFault(cause);
-            switch (cause)
-            {
-                case ExitCause.Syscall:
-                    ServeSyscall64();
-                    break;
-                case ExitCause.SoftwareInterrupt when State->Execution.ExitDetail == 0x80:
-                    ServeSyscall32();
-                    break;
-                case ExitCause.Sysenter:
-                    ServeSysenter();
-                    break;
-                case ExitCause.SoftwareInterrupt:
-                    RaiseSoftwareInterrupt((int)State->Execution.ExitDetail);
-                    break;
-                case ExitCause.Exception:
-                    RaiseException();
-                    break;
-            }
 
-            FollowLocalDescriptors();
-            if (_leaving || ((IsInterrupted || _restarts.IsPending) && !HandleSignals()))
-                return;
+        // execve ends the run of the old processor.
+        do
+            Vcpu.Run(this);
+        while (!_hasLeft);
+    }
+
+    /// <inheritdoc/>
+    bool ITraps.Deliver(Vcpu vcpu, ExitCause cause)
+    {
+        if (_busFaults != null && _busFaults->Address != 0)
+            cause = RaiseBusFault(cause);
+        switch (cause)
+        {
+            case ExitCause.Syscall:
+                ServeSyscall64();
+                break;
+            case ExitCause.SoftwareInterrupt when State->Execution.ExitDetail == 0x80:
+                ServeSyscall32();
+                break;
+            case ExitCause.Sysenter:
+                ServeSysenter();
+                break;
+            case ExitCause.SoftwareInterrupt:
+                RaiseSoftwareInterrupt((int)State->Execution.ExitDetail);
+                break;
+            case ExitCause.Exception:
+                RaiseException();
+                break;
         }
+
+        FollowLocalDescriptors();
+        _hasLeft = _leaving || ((IsInterrupted || _restarts.IsPending) && !HandleSignals());
+        return !_hasLeft && vcpu == Vcpu;
     }
 
     private void ServeSyscall64()

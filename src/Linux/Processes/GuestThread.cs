@@ -135,7 +135,7 @@ public sealed unsafe partial class GuestThread
         return result == -Errno.EAGAIN ? 0 : (int)result;
     }
 
-    /// <summary>Gives back the processor and the words. The thread must have left <see cref="Vcpu.Run"/> for good.</summary>
+    /// <summary>Gives back the processor and the words. The thread must have left <see cref="Vcpu.Run(ITraps, ulong)"/> for good.</summary>
     internal void DisposeCpu()
     {
         int* words;

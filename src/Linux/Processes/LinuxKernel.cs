@@ -1,3 +1,4 @@
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Memory;
 using DynaTrans.Linux.Signals;
@@ -178,7 +179,8 @@ public sealed class LinuxKernel
 
     internal Vcpu CreateVcpu(ProcessMemory memory)
     {
-        var vcpu = new Vcpu(memory.Cache) { ChecksAlignment = true };
+        var vcpu = memory.Machine.AddVcpu(GuestMode.Linux64);
+        vcpu.ChecksAlignment = true;
         ThreadDescriptors.Attach(vcpu, memory);
         VcpuCreated?.Invoke(vcpu);
         return vcpu;

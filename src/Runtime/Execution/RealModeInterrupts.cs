@@ -9,7 +9,7 @@ namespace DynaTrans.Runtime.Execution;
 
 /// <summary>
 /// Interrupts and exceptions of real-address mode through the vector table at address 0 (SDM Vol. 3, 20.1.4), for hosts to call when
-/// <see cref="Vcpu.Run"/> returned an exception or a software interrupt.
+/// <see cref="Vcpu.Run(ITraps, ulong)"/> returned an exception or a software interrupt.
 /// </summary>
 public static unsafe class RealModeInterrupts
 {

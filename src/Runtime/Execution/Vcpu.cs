@@ -16,7 +16,7 @@ namespace DynaTrans.Runtime.Execution;
 
 /// <summary>
 /// A virtual CPU: its state, and the dispatcher that decides for each block which executor runs it. One host thread at a time may be in
-/// <see cref="Run"/>; <see cref="RequestExit"/> may be called from any thread.
+/// <see cref="Run(ulong)"/>; <see cref="RequestExit"/> may be called from any thread.
 /// </summary>
 public sealed unsafe partial class Vcpu : IDisposable
 {
@@ -110,11 +110,14 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// <summary>When not null, every store is entered here (address, old byte) before it happens: lock-step verification.</summary>
     public List<(ulong Address, byte Old)>? UndoLog { get; set; }
 
-    /// <summary>Called, on the vCPU's thread, when a lock-step run finds a difference, before <see cref="Run"/> throws it.</summary>
+    /// <summary>Called, on the vCPU's thread, when a lock-step run finds a difference, before <see cref="Run(ulong)"/> throws it.</summary>
     public Action<LockStepException>? DifferenceFound { get; set; }
 
-    /// <summary>How often <see cref="Run"/> returned for each <see cref="ExitCause"/>.</summary>
+    /// <summary>How often <see cref="Run(ulong)"/> returned for each <see cref="ExitCause"/>.</summary>
     public long[] Exits { get; } = new long[ExitCauses.Count];
+
+    /// <summary>The port bus (see <see cref="Machine"/>), or null.</summary>
+    internal IPortBus? Bus { get; init; }
 
     /// <summary>When not null, where the time of the vCPU's thread goes is entered here: <c>--stats</c>.</summary>
     public ActivityTimes? Times { get; set; }
@@ -145,7 +148,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// <summary>The vCPU that owns a state.</summary>
     public static Vcpu Of(CpuState* s) => (Vcpu)GCHandle.FromIntPtr(s->Execution.VcpuHandle).Target!;
 
-    /// <summary>Makes <see cref="Run"/> return <see cref="ExitCause.Requested"/> soon; pending until it has.</summary>
+    /// <summary>Makes <see cref="Run(ulong)"/> return <see cref="ExitCause.Requested"/> soon; pending until it has.</summary>
     public void RequestExit() => Request(ExitRequests.Host);
 
     /// <summary>
@@ -155,30 +158,86 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// <returns>Why it returned; see <see cref="ExitCause"/> for the owners and the state's fields for details.</returns>
     public ExitCause Run(ulong maxInstructions = ulong.MaxValue)
     {
-        var s = State;
-        s->Execution.ExceptionVector = -1;
-        _aloneCompilations = 0;
-        _invalidationsBefore = Cache.Statistics.Invalidations;
-        s->Execution.InstructionLimit = maxInstructions > ulong.MaxValue - s->Execution.InstructionCount ? ulong.MaxValue : s->Execution.InstructionCount + maxInstructions;
-        Times?.EnterOnThread(VcpuActivity.Dispatching);
-        EnterCache();
+        Begin(maxInstructions);
+        try
+        {
+            EnterGuest();
+            return RunToTrap();
+        }
+        finally
+        {
+            HostMxcsr.Reset();
+            LeaveGuest();
+        }
+    }
+
+    /// <summary>
+    /// Runs guest code from RIP in the state's mode, and lets the host deliver traps, until it ends the run.
+    /// </summary>
+    /// <param name="traps">The host.</param>
+    /// <param name="maxInstructions">Stop with <see cref="ExitCause.Budget"/> after exactly so many instructions.</param>
+    /// <returns>The cause that the host ended the run with.</returns>
+    public ExitCause Run(ITraps traps, ulong maxInstructions = ulong.MaxValue)
+    {
+        Begin(maxInstructions);
         try
         {
             while (true)
             {
-                var cause = Step();
-                if (cause != ExitCause.Continue)
-                {
-                    Exits[(int)cause]++;
+                EnterGuest();
+                var cause = RunToTrap();
+                LeaveGuest();
+                if (!traps.Deliver(this, cause))
                     return cause;
-                }
             }
         }
         finally
         {
             HostMxcsr.Reset();
-            IsOutside = true;
-            Times?.Enter(VcpuActivity.Other);
+            LeaveGuest();
+        }
+    }
+
+    /// <summary>Takes instructions from what is left of the budget: what the host delivers costs something, too.</summary>
+    public void Charge(ulong instructions)
+    {
+        ref var limit = ref State->Execution.InstructionLimit;
+        if (limit != ulong.MaxValue)
+            limit -= Math.Min(instructions, limit - Math.Min(limit, State->Execution.InstructionCount));
+    }
+
+    private void Begin(ulong maxInstructions)
+    {
+        var s = State;
+        _aloneCompilations = 0;
+        _invalidationsBefore = Cache.Statistics.Invalidations;
+        s->Execution.InstructionLimit = maxInstructions > ulong.MaxValue - s->Execution.InstructionCount ? ulong.MaxValue : s->Execution.InstructionCount + maxInstructions;
+        Times?.EnterOnThread(VcpuActivity.Dispatching);
+    }
+
+    private void EnterGuest()
+    {
+        State->Execution.ExceptionVector = -1;
+        Times?.Enter(VcpuActivity.Dispatching);
+        EnterCache();
+    }
+
+    // Between traps the host has its own MXCSR already: executors give it back.
+    private void LeaveGuest()
+    {
+        LeaveCache();
+        Times?.Enter(VcpuActivity.Other);
+    }
+
+    private ExitCause RunToTrap()
+    {
+        while (true)
+        {
+            var cause = Step();
+            if (cause == ExitCause.Continue)
+                continue;
+            Exits[(int)cause]++;
+            return cause;
         }
     }
 
@@ -530,16 +589,25 @@ public sealed unsafe partial class Vcpu : IDisposable
         return cause;
     }
 
+    // Says that the thread is inside, then looks whether a flush waits for it; a flush says that it waits, then looks for threads inside.
     private void EnterCache()
     {
+        Volatile.Write(ref _isOutside, false);
+        Interlocked.MemoryBarrier();
+        if (Cache.FlushWanted)
+            AwaitFlush();
+        RefreshContext();
+    }
+
+    private void AwaitFlush()
+    {
+        IsOutside = true;
         lock (Cache.FlushGate)
         {
             while (Cache.FlushWanted)
                 Monitor.Wait(Cache.FlushGate);
             IsOutside = false;
         }
-
-        RefreshContext();
     }
 
     private void LeaveCache() => IsOutside = true;

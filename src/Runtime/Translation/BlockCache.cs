@@ -26,6 +26,7 @@ public sealed unsafe class BlockCache : IDisposable
     private readonly CodePages _pages = new();
     private readonly List<Vcpu> _vcpus = [];
     private bool _isDisposed;
+    private bool _flushWanted;
 
     /// <summary>Makes an empty cache.</summary>
     /// <param name="memory">The address space whose code is cached.</param>
@@ -59,10 +60,14 @@ public sealed unsafe class BlockCache : IDisposable
     /// <summary>Counters of the cache.</summary>
     public CacheStatistics Statistics { get; } = new();
 
-    /// <summary>Set while a flush waits for the vCPUs to come out.</summary>
-    internal bool FlushWanted { get; private set; }
+    /// <summary>Set while a flush waits for the vCPUs to come out; written under <see cref="FlushGate"/>.</summary>
+    internal bool FlushWanted
+    {
+        get => Volatile.Read(ref _flushWanted);
+        private set => Volatile.Write(ref _flushWanted, value);
+    }
 
-    /// <summary>Guards <see cref="FlushWanted"/>; vCPUs that want in wait on it. Never taken while the memory's lock is held.</summary>
+    /// <summary>vCPUs that find <see cref="FlushWanted"/> set wait on it. Never taken while the memory's lock is held.</summary>
     internal object FlushGate { get; } = new();
 
     /// <summary>Held while a block is executed in lock-step: threads take turns.</summary>
@@ -218,6 +223,7 @@ public sealed unsafe class BlockCache : IDisposable
             }
 
             FlushWanted = true;
+            Interlocked.MemoryBarrier();
             lock (Memory.Lock)
                 foreach (var vcpu in _vcpus)
                     vcpu.Request(ExitRequests.Flush);

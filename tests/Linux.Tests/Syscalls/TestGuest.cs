@@ -31,7 +31,7 @@ internal sealed class TestGuest : IDisposable
         {
             Name = "test", ExecutablePath = "/bin/test", Arguments = ["test", "argument"],
         };
-        Thread = new GuestThread(Process, id, new Vcpu(memory.Cache));
+        Thread = new GuestThread(Process, id, Kernel.CreateVcpu(memory));
         Kernel.Add(Process);
         Kernel.Add(Thread);
     }

@@ -19,8 +19,7 @@ public sealed unsafe class AtomicsTests
     public void TwoThreadsLoseNothing(string code, int step)
     {
         using var machine = new TestMachine(code, GuestMode.Linux64);
-        using var second = new Vcpu(machine.Cache);
-        CodeModes.Start(second.State, GuestMode.Linux64);
+        using var second = machine.Machine.AddVcpu(GuestMode.Linux64);
         second.State->Slots[Slot.Rip] = TestMachine.Code;
         foreach (var vcpu in new[] { machine.Vcpu, second })
         {
@@ -42,8 +41,7 @@ public sealed unsafe class AtomicsTests
         // A loop that adds 1 to both halves of [rsi] at once: rdx:rax is loaded, rcx:rbx is one more in each half.
         const string Code = "488B06 488B5608 488D5801 488D4A01 F0480FC70E 75EA FFCF 75E6 CC";
         using var machine = new TestMachine(Code, GuestMode.Linux64);
-        using var second = new Vcpu(machine.Cache);
-        CodeModes.Start(second.State, GuestMode.Linux64);
+        using var second = machine.Machine.AddVcpu(GuestMode.Linux64);
         second.State->Slots[Slot.Rip] = TestMachine.Code;
         foreach (var vcpu in new[] { machine.Vcpu, second })
         {

@@ -22,13 +22,11 @@ internal sealed unsafe class TestMachine : IDisposable
 
     public TestMachine(string code, GuestMode mode)
     {
-        Space = new AddressSpace(mode.Is64() ? 39 : 32);
+        Machine = Machine.Create(mode);
         Space.Map(Code, AddressSpace.PageSize, All);
         Space.Map(Data, DataSize, PagePermission.Read | PagePermission.Write);
         Space.Write(Code, Convert.FromHexString(code.Replace(" ", "")));
-        Cache = new BlockCache(Space, null);
-        Vcpu = new Vcpu(Cache);
-        CodeModes.Start(State, mode);
+        Vcpu = Machine.AddVcpu(mode);
         State->Slots[Slot.Rip] = Code;
         State->Slots[Slot.Rsp] = DataEnd - 64;
     }
@@ -36,9 +34,11 @@ internal sealed unsafe class TestMachine : IDisposable
     /// <summary>The descriptor table of <see cref="UseLinuxTable"/>.</summary>
     public DescriptorTable* Table { get; private set; }
 
-    public AddressSpace Space { get; }
+    public Machine Machine { get; }
 
-    public BlockCache Cache { get; }
+    public AddressSpace Space => Machine.Memory;
+
+    public BlockCache Cache => Machine.Cache;
 
     public Vcpu Vcpu { get; }
 
@@ -75,9 +75,7 @@ internal sealed unsafe class TestMachine : IDisposable
 
     public void Dispose()
     {
+        Machine.Dispose();
         DescriptorTable.Free(Table);
-        Vcpu.Dispose();
-        Cache.Dispose();
-        Space.Dispose();
     }
 }
