@@ -9,18 +9,27 @@ public sealed unsafe partial class GuestThread
     // Of the local table; the segment registers are as of then.
     private int _descriptorGeneration;
 
-    /// <summary>The thread has written the local descriptor table: the others that share it look at it soon.</summary>
+    /// <summary>
+    /// The thread has written the local descriptor table: waits until the others that share it run no code that goes by the old one.
+    /// </summary>
     internal void LocalDescriptorsChanged()
     {
         var memory = Process.Memory;
+        var generation = memory.LocalDescriptors.Generation;
+        var others = new List<GuestThread>();
         lock (Process.Kernel.Gate)
         {
             foreach (var process in Process.Kernel.Processes)
                 if (process.Memory == memory)
-                    foreach (var thread in process.Threads)
-                        if (thread != this)
-                            thread.Vcpu.RequestExit();
+                    others.AddRange(process.Threads.Where(thread => thread != this));
         }
+
+        // One that is outside meets the request before it runs guest code again, and looks at the table then.
+        foreach (var thread in others)
+            thread.Vcpu.RequestExit();
+        foreach (var thread in others)
+            while (thread.Vcpu.IsInGuest && Volatile.Read(ref thread._descriptorGeneration) < generation)
+                Thread.Yield();
     }
 
     // ES and DS are loaded anew (refresh_ldt_segments), CS and SS by every return from the kernel; FS and GS keep what they have.
@@ -29,7 +38,7 @@ public sealed unsafe partial class GuestThread
         var generation = Process.Memory.LocalDescriptors.Generation;
         if (generation == _descriptorGeneration)
             return;
-        _descriptorGeneration = generation;
+        Volatile.Write(ref _descriptorGeneration, generation);
         var s = State;
         if (ThreadDescriptors.IsLocal(s->Es.Selector))
             SegmentLoads.ReloadUser(s, 0, s->Es.Selector);

@@ -142,6 +142,9 @@ public sealed unsafe partial class Vcpu : IDisposable
         private set => Volatile.Write(ref _isOutside, value);
     }
 
+    /// <summary>True while guest code runs; false in <see cref="ITraps.Deliver"/>. For hosts that wait for a vCPU to stop.</summary>
+    public bool IsInGuest => !IsOutside;
+
     /// <summary>True when no translated code that it runs goes by permissions from before the last change.</summary>
     internal bool KnowsPermissions => IsOutside || (Volatile.Read(ref State->Execution.ExitRequest) & (int)ExitRequests.Permissions) == 0;
 
