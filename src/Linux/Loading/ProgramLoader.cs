@@ -153,7 +153,7 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
         {
             var memory = new ProcessMemory(is32, translator, kernel.WindowBits)
             {
-                Commit = kernel.Commit, Ending = kernel.MemoryEnding, Meter = kernel.Meter,
+                Commit = kernel.Commit, Objects = kernel.Objects, Ending = kernel.MemoryEnding, Meter = kernel.Meter,
             };
             kernel.Meter?.Add(memory);
             return memory;

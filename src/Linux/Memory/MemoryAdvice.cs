@@ -23,6 +23,16 @@ internal static unsafe class MemoryAdvice
         var end = address + rounded;
         if ((length != 0 && rounded == 0) || end < address)
             return -Errno.EINVAL;
+        var done = AdviseAreas(memory, address, end, advice);
+
+        // A hole in a file is one for all who map it.
+        if (advice == Remove)
+            memory.Space.PrepareWrite(address, rounded);
+        return done;
+    }
+
+    private static long AdviseAreas(ProcessMemory memory, ulong address, ulong end, int advice)
+    {
         lock (memory.Space.Lock)
         {
             long result = 0;
@@ -145,14 +155,13 @@ internal static unsafe class MemoryAdvice
             case DontNeed or DontNeedLocked or Free:
                 // (The host may take its time with MADV_FREE.)
                 memory.Meter?.BeforeUnmap(end - start);
-                memory.Space.PrepareWrite(start, end - start);
+                memory.Space.DropCode(start, end - start);
                 return Host(memory, start, end, advice);
             case Remove:
                 if (area.IsLocked || area.File == null)
                     return -Errno.EINVAL;
                 if (!area.IsShared || !area.MayWrite)
                     return -Errno.EACCES;
-                memory.Space.PrepareWrite(start, end - start);
                 return Host(memory, start, end, advice);
             case DontFork:
                 return Mark(memory, start, end, AreaTraits.NotForked, AreaTraits.None);

@@ -80,7 +80,7 @@ public sealed unsafe partial class ProcessMemory
 
         // The rest of the last page has become zero.
         if (fileEnd > area.Start)
-            Space.PrepareWrite(fileEnd - Page, Page);
+            Space.DropCode(fileEnd - Page, Page);
         if (fileEnd < area.End)
             Space.Protect(fileEnd, area.End - fileEnd, PagePermission.None);
     }

@@ -46,12 +46,14 @@ public sealed unsafe partial class ProcessMemory
                 if (!MayTouch(at, write, force))
                     break;
                 if (write)
-                    Space.PrepareWrite(at, piece);
+                    Space.DropCode(at, piece);
                 moved = Copy(at, buffer + done, piece, write);
             }
 
             if (moved <= 0)
                 break;
+            if (write)
+                Space.PrepareWrite(at, (ulong)moved);
             done += (ulong)moved;
         }
 

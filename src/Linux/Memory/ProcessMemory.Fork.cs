@@ -21,6 +21,7 @@ public sealed unsafe partial class ProcessMemory
                 child = new ProcessMemory(Space.Is32Bit, translator, BitOperations.Log2(Space.WindowSize))
                 {
                     Commit = Commit,
+                    Objects = Objects,
                     Ending = Ending,
                     Meter = Meter,
                     AddressLimit = AddressLimit,

@@ -269,9 +269,10 @@ public sealed unsafe partial class ProcessMemory
         return place == 0 ? -Errno.ENOMEM : (long)place;
     }
 
-    /// <summary>Gives the pages of a new area their permissions: behind the end of its file they have none.</summary>
+    /// <summary>Gives the pages of a new area their frames and permissions: behind the end of its file they have none.</summary>
     internal void PermitNew(MemoryArea area, ulong fileEnd)
     {
+        Objects.Enter(Space, area);
         Space.MapInPlace(area.Start, fileEnd - area.Start, area.Granted);
         Space.MapInPlace(fileEnd, area.End - fileEnd, PagePermission.None);
     }

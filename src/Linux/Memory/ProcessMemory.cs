@@ -80,6 +80,9 @@ public sealed partial class ProcessMemory
     /// <summary>The bound on memory of all guests, or null.</summary>
     public CommitLimit? Commit { get; init; }
 
+    /// <summary>The files and shared memory that are mapped, those of all processes of a kernel.</summary>
+    public MemoryObjects Objects { get; init; } = new();
+
     /// <summary>Bytes of all mappings together.</summary>
     public ulong TotalLength
     {

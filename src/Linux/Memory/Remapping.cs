@@ -142,7 +142,7 @@ internal sealed unsafe class Remapping(ProcessMemory memory, MapRights rights)
         var space = memory.Space;
 
         // What holds translations here and there goes.
-        space.PrepareWrite(old, oldLength);
+        space.DropCode(old, oldLength);
         var isThere = oldLength != 0 && HostMapping.TryMove(space, old, target, oldLength);
         if (area.File != null)
         {

@@ -6,7 +6,7 @@ namespace DynaTrans.Linux.Memory;
 
 /// <summary>
 /// Guest memory as system calls see it: every access is checked, and false (or a negative number) means EFAULT. Writes through this type
-/// tell the block cache about changed code.
+/// drop the code that was made from the bytes, once before and once after them: it may be made in between.
 /// </summary>
 public readonly unsafe struct UserMemory(AddressSpace space)
 {
@@ -37,6 +37,7 @@ public readonly unsafe struct UserMemory(AddressSpace space)
         if (!space.TryGetPointer(address, (ulong)sizeof(T), PagePermission.Write, out var p))
             return TryWrite(address, new ReadOnlySpan<byte>(&value, sizeof(T)));
         Unsafe.WriteUnaligned(p, value);
+        space.PrepareWrite(address, (ulong)sizeof(T));
         return true;
     }
 
@@ -55,6 +56,7 @@ public readonly unsafe struct UserMemory(AddressSpace space)
         if (!space.TryGetPointer(address, (uint)source.Length, PagePermission.Write, out var p))
             return space.Allows(address, (uint)source.Length, PagePermission.Write) && space.Write(address, source) == source.Length;
         source.CopyTo(new Span<byte>(p, source.Length));
+        space.PrepareWrite(address, (uint)source.Length);
         return true;
     }
 

@@ -96,6 +96,9 @@ public sealed class LinuxKernel
     /// <summary>The bound on the memory of all guests together.</summary>
     public CommitLimit Commit { get; }
 
+    /// <summary>The files and shared memory that guests have mapped.</summary>
+    public MemoryObjects Objects { get; } = new();
+
     /// <summary>Host time at which the kernel started, in nanoseconds of CLOCK_MONOTONIC.</summary>
     public long StartTime { get; } = System.Diagnostics.Stopwatch.GetTimestamp();
 

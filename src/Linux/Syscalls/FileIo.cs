@@ -8,6 +8,9 @@ namespace DynaTrans.Linux.Syscalls;
 /// <summary>Reading, writing and positioning of open files.</summary>
 internal static unsafe class FileIo
 {
+    // The offset of a write at the current position, which others may have moved by the time the call returns.
+    private const long Anywhere = -1;
+
     /// <summary>read(fd, buffer, count).</summary>
     public static long Read(in SyscallContext c)
     {
@@ -39,7 +42,7 @@ internal static unsafe class FileIo
         if (file.File.Tag is IProcPlace place)
             return WriteProc(c, place, p, length, ProcOpenFile.Current);
         var error = FileSizeLimit.Cut(c, file.HostFd, -1, ref length);
-        return error < 0 ? error : c.BrokenPipe(c.Transfer(HostSys.Write, file.HostFd, (nint)p, (long)length));
+        return error < 0 ? error : c.BrokenPipe(Written(c, file, Anywhere, c.Transfer(HostSys.Write, file.HostFd, (nint)p, (long)length)));
     }
 
     /// <summary>pread64(fd, buffer, count, offset).</summary>
@@ -75,7 +78,7 @@ internal static unsafe class FileIo
         if (file.File.Tag is IProcPlace place)
             return WriteProc(c, place, p, length, offset);
         var error = FileSizeLimit.Cut(c, file.HostFd, offset, ref length);
-        return error < 0 ? error : HostCalls.Call(HostSys.Pwrite64, file.HostFd, (nint)p, (long)length, offset);
+        return error < 0 ? error : Written(c, file, offset, HostCalls.Call(HostSys.Pwrite64, file.HostFd, (nint)p, (long)length, offset));
     }
 
     /// <summary>readv(fd, iovec, count).</summary>
@@ -171,7 +174,11 @@ internal static unsafe class FileIo
 
         // Mode 0 only makes the file longer; others may cut a piece out.
         if (result == 0 && c.I1 != 0)
+        {
             c.Process.Kernel.FileMayBeShorter(file.HostFd);
+            Written(c, file, offset, long.MaxValue);
+        }
+
         return result;
     }
 
@@ -244,6 +251,13 @@ internal static unsafe class FileIo
 
     /// <summary>sendfile64(out, in, offset*, count).</summary>
     public static long SendfileLarge(in SyscallContext c) => Sendfile(c, false);
+
+    // Code that was made from the bytes of a file goes when they change, whoever has it mapped.
+    private static long Written(in SyscallContext c, FileRef file, long offset, long done)
+    {
+        c.Process.Kernel.Objects.Written(file.File, offset, done);
+        return done;
+    }
 
     private static long Seek(FileRef file, long offset, int whence)
     {
@@ -370,9 +384,10 @@ internal static unsafe class FileIo
 
         fixed (ulong* p = vectors.Host)
             done = c.Transfer(number, file.HostFd, (nint)p, vectors.Count, offset, offset >> 63, flags);
-        if (!write)
-            vectors.Changed(c.Memory, done);
-        return write ? c.BrokenPipe(done) : done;
+        if (write)
+            return c.BrokenPipe(Written(c, file, offset, done));
+        vectors.Changed(c.Memory, done);
+        return done;
     }
 
     // The host moves bytes between its own descriptors: not what is made when it is read. The kernel refuses the same files.
@@ -403,6 +418,7 @@ internal static unsafe class FileIo
             c.I5);
         if (done < 0)
             return done;
+        Written(c, to, Anywhere, done);
         if ((c.A1 != 0 && !c.Memory.TryWrite(c.A1, fromOffset)) || (c.A3 != 0 && !c.Memory.TryWrite(c.A3, toOffset)))
             return -Errno.EFAULT;
         return done;
@@ -435,7 +451,7 @@ internal static unsafe class FileIo
         var error = FileSizeLimit.Cut(c, to.HostFd, -1, ref count);
         if (error < 0)
             return error;
-        var done = c.Blocking(HostSys.Sendfile, to.HostFd, from.HostFd, c.A2 == 0 ? 0 : (nint)(&offset), (long)count);
+        var done = Written(c, to, Anywhere, c.Blocking(HostSys.Sendfile, to.HostFd, from.HostFd, c.A2 == 0 ? 0 : (nint)(&offset), (long)count));
         if (done >= 0 && c.A2 != 0 && !(shortOffset ? c.Memory.TryWrite(c.A2, (int)offset) : c.Memory.TryWrite(c.A2, offset)))
             return -Errno.EFAULT;
         return c.BrokenPipe(done);

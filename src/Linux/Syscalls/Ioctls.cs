@@ -88,7 +88,7 @@ internal static unsafe class Ioctls
             case Clone:
             {
                 using var from = c.File(c.I2);
-                return from.IsNone() ? -Errno.EBADF : HostCalls.Call(HostSys.Ioctl, file.HostFd, request, from.HostFd);
+                return from.IsNone() ? -Errno.EBADF : Cloned(c, file, HostCalls.Call(HostSys.Ioctl, file.HostFd, request, from.HostFd));
             }
 
             case CloneRange:
@@ -163,7 +163,14 @@ internal static unsafe class Ioctls
         if (from.IsNone())
             return -Errno.EBADF;
         range[0] = from.HostFd;
-        return HostCalls.Call(HostSys.Ioctl, file.HostFd, CloneRange, (nint)range);
+        return Cloned(c, file, HostCalls.Call(HostSys.Ioctl, file.HostFd, CloneRange, (nint)range));
+    }
+
+    private static long Cloned(in SyscallContext c, FileRef file, long result)
+    {
+        if (result == 0)
+            c.Process.Kernel.Objects.Written(file.File, -1, 1);
+        return result;
     }
 
     // Requests whose union holds values only. Others (SIOCGIFCONF, SIOCETHTOOL, bridges) hold a pointer that the host would follow.

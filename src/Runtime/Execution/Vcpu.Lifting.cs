@@ -56,12 +56,25 @@ public sealed unsafe partial class Vcpu
 
                 // Marked before the bytes are read: a later write to them is noticed.
                 var mustWait = (Cache.Memory.Query(linear) & PagePermission.Execute) != 0 && Cache.Protect(linear);
+                var last = linear;
                 if (!mustWait)
                 {
-                    if (!Lift(rip, IrBlock.MaxInstructions))
+                    var isLifted = Lift(rip, IrBlock.MaxInstructions);
+                    if (isLifted)
+                        last = linear + (_ir.Next - _ir.Start) - 1;
+
+                    // That the block runs into another page is known only now: its bytes are read again.
+                    if (last / AddressSpace.PageSize != linear / AddressSpace.PageSize)
+                    {
+                        mustWait = Cache.Protect(last);
+                        isLifted = mustWait || Lift(rip, IrBlock.MaxInstructions);
+                    }
+
+                    if (!isLifted)
+                    {
+                        Cache.Settle(linear, last);
                         return null;
-                    var last = linear + (_ir.Next - _ir.Start) - 1;
-                    mustWait = last / AddressSpace.PageSize != linear / AddressSpace.PageSize && Cache.Protect(last);
+                    }
                 }
 
                 if (!mustWait)
@@ -71,13 +84,14 @@ public sealed unsafe partial class Vcpu
                     IrAssertions.Valid(_ir);
                     DispatchSelector.Prepare(_ir.Ops);
                     var block = Cache.Insert(_ir, linear, State->Execution.CodeContext);
+                    Cache.Settle(linear, last);
                     Cache.Statistics.LiftTicks += System.Diagnostics.Stopwatch.GetTimestamp() - start;
                     return block;
                 }
             }
 
             LeaveCache();
-            Cache.AwaitOthers(this);
+            Cache.AwaitOthers();
             EnterCache();
         }
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using DynaTrans.Runtime.State;
@@ -12,7 +13,7 @@ namespace DynaTrans.Runtime.Memory;
 /// there is first touched; until then what is mapped there is only noted. Changes are made under <see cref="Lock"/>; reads of permissions in
 /// a window need no lock.
 /// </summary>
-public sealed unsafe class AddressSpace : IDisposable
+public sealed unsafe partial class AddressSpace : IDisposable
 {
     /// <summary>Guest page size in bytes.</summary>
     public const int PageSize = 4096;
@@ -154,7 +155,7 @@ public sealed unsafe class AddressSpace : IDisposable
             throw new ArgumentOutOfRangeException(nameof(address), $"{address:x} has no place in the address space");
         lock (Lock)
         {
-            SetProtection(address, length, (protection & PagePermission.Protection) | PagePermission.Mapped);
+            SetMapped(address, length, protection);
             MappedPages += length / PageSize;
         }
     }
@@ -193,7 +194,7 @@ public sealed unsafe class AddressSpace : IDisposable
             NotifyCode(address, length);
             var mapped = MappedPrefix(address, length);
             if (mapped != 0)
-                SetProtection(address, mapped, (protection & PagePermission.Protection) | PagePermission.Mapped);
+                SetMapped(address, mapped, protection);
             return mapped == length;
         }
     }
@@ -361,19 +362,30 @@ public sealed unsafe class AddressSpace : IDisposable
             if (!TryGetPointer(address + (uint)done, (uint)chunk, PagePermission.Write, out var p))
                 break;
             source.Slice(done, chunk).CopyTo(new Span<byte>(p, chunk));
+            PrepareWrite(address + (uint)done, (uint)chunk);
             done += chunk;
         }
 
         return done;
     }
 
-    /// <summary>Tells the translator that the host is about to write to pages, if any of them holds translated code.</summary>
+    /// <summary>
+    /// Drops the code that was made from bytes of pages, at whatever address and in whatever address space, because the host is about to write
+    /// to them, or has written. The caller does not hold <see cref="Lock"/>.
+    /// </summary>
     public void PrepareWrite(ulong address, ulong length)
     {
         if (!HasCode(address, length))
             return;
+        List<CodeHit>? elsewhere;
         lock (Lock)
-            NotifyCode(address, length);
+        {
+            DropCode(address, length);
+            elsewhere = CodeElsewhere(address, length);
+        }
+
+        Debug.Assert(elsewhere == null || !Lock.IsHeldByCurrentThread, "two address spaces would be locked at a time");
+        CodeHit.DropAll(elsewhere);
     }
 
     /// <summary>Sets or clears <see cref="PagePermission.HasCode"/> on the page that holds <paramref name="address"/>. Under <see cref="Lock"/>.</summary>
@@ -387,6 +399,8 @@ public sealed unsafe class AddressSpace : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        lock (Lock)
+            RemoveFrames(0, ulong.MaxValue);
         HostMemory.Release(Permissions, _reservation);
         for (var i = 1; i < _windows.Length; i++)
         {
@@ -560,6 +574,7 @@ public sealed unsafe class AddressSpace : IDisposable
     private void Forget(ulong address, ulong length)
     {
         NotifyCode(address, length);
+        RemoveFrames(address, length);
         MappedPages -= MappedIn(address, length);
         SetProtection(address, length, PagePermission.None);
         MakeZero(address, length);

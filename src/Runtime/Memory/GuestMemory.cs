@@ -171,17 +171,24 @@ public static unsafe class GuestMemory
                 vcpu.UndoLog.Add((address, *Host(space, address)));
             }
 
+        StoreResult result;
+        List<CodeHit>? elsewhere;
         lock (space.Lock)
         {
             if (vcpu.Cache.HitsCode(linear, size))
             {
                 if (!vcpu.IsStepping)
                     return StoreResult.HitsCode;
-                vcpu.Cache.Invalidate(linear, (ulong)size);
+                space.DropCode(linear, (ulong)size);
             }
 
-            return CopyIn(s, space, linear, source, size, intent);
+            result = CopyIn(s, space, linear, source, size, intent);
+            elsewhere = space.CodeElsewhere(linear, (ulong)size);
+            space.UnmarkUnused(linear);
         }
+
+        CodeHit.DropAll(elsewhere);
+        return result;
     }
 
     private static StoreResult CopyIn(CpuState* s, AddressSpace space, ulong linear, byte* source, int size, AccessIntent intent)

@@ -23,7 +23,7 @@ public sealed unsafe class BlockCache : IDisposable
 
     private readonly Block** _buckets;
     private readonly NativeArena _blocks = new(ChunkSize);
-    private readonly CodePages _pages = new();
+    private readonly CodePages _pages;
     private readonly List<Vcpu> _vcpus = [];
     private bool _isDisposed;
     private bool _flushWanted;
@@ -36,8 +36,11 @@ public sealed unsafe class BlockCache : IDisposable
         Memory = memory;
         Translator = translator;
         _buckets = (Block**)HostMemory.Reserve(BucketBytes);
+        _pages = new CodePages(memory);
         memory.CodeChanged = Invalidate;
         memory.PermissionsChanged = NotifyOthers;
+        memory.RecallPermissions = NotifyAll;
+        memory.KnowsPermissions = KnowsPermissions;
         if (translator is { Verifies: true })
             memory.WatchWrites = true;
     }
@@ -128,11 +131,20 @@ public sealed unsafe class BlockCache : IDisposable
         return block;
     }
 
-    /// <summary>True when [address, address + size) overlaps bytes that a valid block was made from. Under the memory's lock.</summary>
+    /// <summary>
+    /// True when a valid block was made from bytes of [address, address + size), by these addresses or others. Under the memory's lock.
+    /// </summary>
     internal bool HitsCode(ulong address, int size)
     {
         Debug.Assert(Memory.Lock.IsHeldByCurrentThread);
-        return _pages.Overlaps(address, (ulong)size);
+        if (_pages.Overlaps(address, (ulong)size))
+            return true;
+        if (Memory.CodeAtAliases(address, (ulong)size) is not { } hits)
+            return false;
+        foreach (var hit in hits)
+            if (_pages.Overlaps(hit.Address, hit.Length))
+                return true;
+        return false;
     }
 
     /// <summary>Remembers where the indirect jump at the end of a block went.</summary>
@@ -155,7 +167,7 @@ public sealed unsafe class BlockCache : IDisposable
 
     private void Drop(ulong address, ulong length)
     {
-        var dropped = _pages.Remove(address, length, Memory, block =>
+        var dropped = _pages.Remove(address, length, block =>
         {
             var b = (Block*)block;
             b->Valid = 0;
@@ -170,29 +182,32 @@ public sealed unsafe class BlockCache : IDisposable
     }
 
     /// <summary>Marks a page as holding translated code, before its bytes are read. Under the memory's lock.</summary>
-    /// <returns>True when its bytes may be read only after <see cref="AwaitOthers"/>: another vCPU may still write by what it knew.</returns>
-    internal bool Protect(ulong linear)
+    /// <returns>True when its bytes may be read only after <see cref="AwaitOthers"/>: somebody may still write by what he knew.</returns>
+    internal bool Protect(ulong linear) => !_pages.Protect(linear / AddressSpace.PageSize, _vcpus.Count < 2 || Translator is { Verifies: true });
+
+    /// <summary>No more is lifted from the pages of two bytes, which were marked. Under the memory's lock.</summary>
+    internal void Settle(ulong first, ulong last)
     {
-        Debug.Assert(Memory.Lock.IsHeldByCurrentThread);
-        if ((Memory.Query(linear) & PagePermission.HasCode) != 0)
-            return false;
-        Memory.SetHasCode(linear, true);
-        return _vcpus.Count > 1 && Translator is { Verifies: false };
+        _pages.Settle(first / AddressSpace.PageSize);
+        _pages.Settle(last / AddressSpace.PageSize);
     }
 
     /// <summary>
-    /// Waits until every vCPU but the caller has forgotten what it knew about permissions when they last changed. The caller is outside
-    /// and holds no lock.
+    /// Makes stores to the frames of pages that were marked take the slow path wherever they are mapped, and waits until every vCPU has forgotten
+    /// what it knew about their permissions. The caller holds no lock, and its vCPU is outside.
     /// </summary>
-    internal void AwaitOthers(Vcpu caller)
+    internal void AwaitOthers()
     {
-        while (true)
-        {
-            lock (Memory.Lock)
-                if (_vcpus.TrueForAll(vcpu => vcpu == caller || vcpu.KnowsPermissions))
-                    return;
+        List<CodePages.CodePage> pages;
+        lock (Memory.Lock)
+            pages = _pages.TakeUnready();
+        foreach (var page in pages)
+            if (page.Frame is { IsMarked: false } frame)
+                frame.Source.Mark(frame);
+        while (!KnowsPermissions())
             Thread.Yield();
-        }
+        lock (Memory.Lock)
+            CodePages.SetReady(pages);
     }
 
     internal void Add(Vcpu vcpu)
@@ -241,7 +256,7 @@ public sealed unsafe class BlockCache : IDisposable
     internal void Flush()
     {
         Debug.Assert(Memory.Lock.IsHeldByCurrentThread && _vcpus.TrueForAll(vcpu => vcpu.IsOutside), "nobody is inside a block that goes");
-        _pages.Clear(Memory);
+        _pages.Clear();
         new Span<nint>(_buckets, BucketCount).Clear();
         _blocks.Clear();
         Translator?.Flush();
@@ -260,7 +275,9 @@ public sealed unsafe class BlockCache : IDisposable
             _isDisposed = true;
             Memory.CodeChanged = null;
             Memory.PermissionsChanged = null;
-            _pages.Clear(Memory);
+            Memory.RecallPermissions = null;
+            Memory.KnowsPermissions = null;
+            _pages.Clear();
             _blocks.Clear();
             HostMemory.Release((byte*)_buckets, BucketBytes);
             Translator?.Dispose();
@@ -284,6 +301,19 @@ public sealed unsafe class BlockCache : IDisposable
             return;
         foreach (var vcpu in _vcpus)
             vcpu.Request(ExitRequests.Permissions);
+    }
+
+    private void NotifyAll()
+    {
+        foreach (var vcpu in _vcpus)
+            vcpu.Request(ExitRequests.Permissions);
+    }
+
+    // True when no vCPU goes by permissions from before their last change.
+    private bool KnowsPermissions()
+    {
+        lock (Memory.Lock)
+            return _vcpus.TrueForAll(static vcpu => vcpu.KnowsPermissions);
     }
 
     private bool AllOutside()

@@ -3,24 +3,84 @@ using DynaTrans.Runtime.Memory;
 namespace DynaTrans.Runtime.Translation;
 
 /// <summary>
-/// Which bytes of which pages blocks were made from. A page keeps a mask of 64-byte granules that hold code, so that data beside code is
-/// written cheaply, and the list of its blocks. All under the memory's lock.
+/// Which bytes of which pages of an address space blocks were made from. A page keeps a mask of 64-byte granules that hold code, so that data
+/// beside code is written cheaply, and the list of its blocks. A page that is a frame of an object is entered there, too: who writes to the
+/// frame by another address finds it. All under the memory's lock.
 /// </summary>
-internal sealed unsafe class CodePages
+internal sealed unsafe class CodePages(AddressSpace memory)
 {
     private readonly Dictionary<ulong, CodePage> _pages = [];
+    private List<CodePage> _unready = [];
 
-    /// <summary>Enters a block under each page it touches.</summary>
+    /// <summary>
+    /// Marks a page as one that holds code, before its bytes are read.
+    /// </summary>
+    /// <param name="page">Number of the page.</param>
+    /// <param name="isAlone">True when no other vCPU of this address space can go by permissions from before.</param>
+    /// <returns>False when its bytes may be read only after <see cref="TakeUnready"/> and <see cref="SetReady"/>.</returns>
+    public bool Protect(ulong page, bool isAlone)
+    {
+        if (!_pages.TryGetValue(page, out var entry))
+        {
+            _pages[page] = entry = new CodePage(memory, page);
+            if (memory.FrameAt(page * AddressSpace.PageSize) is { } run)
+            {
+                entry.IsShared = run.IsShared;
+                run.Source.Enter(entry, run.OffsetOf(page * AddressSpace.PageSize) / AddressSpace.PageSize);
+            }
+
+            memory.SetHasCode(page * AddressSpace.PageSize, true);
+            entry.IsReady = isAlone && entry.Frame is null or { IsMarked: true };
+        }
+
+        if (!entry.IsReady)
+        {
+            _unready.Add(entry);
+            return false;
+        }
+
+        if (entry.Frame != null)
+        {
+            // Whoever stores to the frame elsewhere from now on finds code, or has stored before it is read.
+            entry.Granules = Granules.All;
+            Interlocked.MemoryBarrier();
+        }
+
+        return true;
+    }
+
+    /// <summary>The pages that code could not be made from at once.</summary>
+    public List<CodePage> TakeUnready()
+    {
+        var pages = _unready;
+        _unready = [];
+        return pages;
+    }
+
+    /// <summary>All vCPUs have forgotten what they knew of pages, and their frames are marked.</summary>
+    public static void SetReady(List<CodePage> pages)
+    {
+        foreach (var page in pages)
+            page.IsReady = true;
+    }
+
+    /// <summary>Enters a block under each page it touches; they are protected.</summary>
     public void Add(Block* block)
     {
         var last = block->Linear + (ulong)block->ByteLength - 1;
         for (var page = block->Linear / AddressSpace.PageSize; page <= last / AddressSpace.PageSize; page++)
         {
-            if (!_pages.TryGetValue(page, out var entry))
-                _pages[page] = entry = new CodePage();
+            var entry = _pages[page];
             entry.Blocks.Add((nint)block);
-            entry.Granules |= Mask(page, block->Linear, last);
+            entry.BlockGranules |= Granules.Mask(page, block->Linear, last);
         }
+    }
+
+    /// <summary>No more blocks are being made from a page that was protected for it.</summary>
+    public void Settle(ulong page)
+    {
+        if (_pages.TryGetValue(page, out var entry))
+            entry.Granules = entry.BlockGranules;
     }
 
     /// <summary>True when a valid block was made from a byte of the range.</summary>
@@ -29,7 +89,7 @@ internal sealed unsafe class CodePages
         var last = address + length - 1;
         for (var page = address / AddressSpace.PageSize; page <= last / AddressSpace.PageSize; page++)
         {
-            if (!_pages.TryGetValue(page, out var entry) || (entry.Granules & Mask(page, address, last)) == 0)
+            if (!_pages.TryGetValue(page, out var entry) || (entry.BlockGranules & Granules.Mask(page, address, last)) == 0)
                 continue;
             foreach (var b in entry.Blocks)
                 if (Hits((Block*)b, address, last))
@@ -39,11 +99,15 @@ internal sealed unsafe class CodePages
         return false;
     }
 
-    /// <summary>Takes out the blocks made from bytes of the range and calls <paramref name="drop"/> for each. Returns their number.</summary>
-    public int Remove(ulong address, ulong length, AddressSpace memory, Action<nint> drop)
+    /// <summary>
+    /// Takes out the blocks made from bytes of the range and calls <paramref name="drop"/> for each. Returns their number. Whole pages without
+    /// blocks are taken out, too: they may become others.
+    /// </summary>
+    public int Remove(ulong address, ulong length, Action<nint> drop)
     {
         var last = address + length - 1;
         var dropped = new HashSet<nint>();
+        var empty = new List<CodePage>();
         var first = address / AddressSpace.PageSize;
         if (length / AddressSpace.PageSize > (ulong)_pages.Count)
         {
@@ -63,14 +127,21 @@ internal sealed unsafe class CodePages
             var block = (Block*)b;
             var end = block->Linear + (ulong)block->ByteLength - 1;
             for (var page = block->Linear / AddressSpace.PageSize; page <= end / AddressSpace.PageSize; page++)
-                Shrink(page, b, memory);
+                Shrink(page, b);
         }
 
+        foreach (var entry in empty)
+            Forget(entry);
         return dropped.Count;
 
         void Collect(ulong page)
         {
-            if (!_pages.TryGetValue(page, out var entry) || (entry.Granules & Mask(page, address, last)) == 0)
+            if (!_pages.TryGetValue(page, out var entry))
+                return;
+            var mask = Granules.Mask(page, address, last);
+            if (mask == Granules.All && entry.Blocks.Count == 0)
+                empty.Add(entry);
+            if ((entry.BlockGranules & mask) == 0)
                 return;
             foreach (var b in entry.Blocks)
                 if (Hits((Block*)b, address, last))
@@ -79,48 +150,63 @@ internal sealed unsafe class CodePages
     }
 
     /// <summary>Forgets all pages.</summary>
-    public void Clear(AddressSpace memory)
+    public void Clear()
     {
-        foreach (var page in _pages.Keys)
-            memory.SetHasCode(page * AddressSpace.PageSize, false);
+        foreach (var entry in _pages.Values)
+            Unmark(entry);
         _pages.Clear();
     }
 
     private static bool Hits(Block* block, ulong first, ulong last) =>
         block->Linear <= last && block->Linear + (ulong)block->ByteLength - 1 >= first;
 
-    private void Shrink(ulong page, nint block, AddressSpace memory)
+    private void Shrink(ulong page, nint block)
     {
         if (!_pages.TryGetValue(page, out var entry) || !entry.Blocks.Remove(block))
             return;
         if (entry.Blocks.Count == 0)
         {
-            _pages.Remove(page);
-            memory.SetHasCode(page * AddressSpace.PageSize, false);
+            Forget(entry);
             return;
         }
 
-        entry.Granules = 0;
+        entry.BlockGranules = 0;
         foreach (var b in entry.Blocks)
         {
             var other = (Block*)b;
-            entry.Granules |= Mask(page, other->Linear, other->Linear + (ulong)other->ByteLength - 1);
+            entry.BlockGranules |= Granules.Mask(page, other->Linear, other->Linear + (ulong)other->ByteLength - 1);
         }
+
+        entry.Granules = entry.BlockGranules;
     }
 
-    // One bit per 64 bytes of the page that [first, last] touches.
-    private static ulong Mask(ulong page, ulong first, ulong last)
+    private void Forget(CodePage entry)
     {
-        var start = page * AddressSpace.PageSize;
-        var from = first <= start ? 0 : (int)(first - start) >> 6;
-        var to = last >= start + AddressSpace.PageSize - 1 ? 63 : (int)(last - start) >> 6;
-        return (ulong.MaxValue << from) & (ulong.MaxValue >> (63 - to));
+        _pages.Remove(entry.Page);
+        Unmark(entry);
     }
 
-    private sealed class CodePage
+    // A page of a shared frame stays marked while others have code of the frame.
+    private void Unmark(CodePage entry)
+    {
+        entry.IsCurrent = false;
+        var staysMarked = entry.Frame != null && entry.Frame.Source.Leave(entry) && entry.IsShared;
+        if (!staysMarked)
+            memory.SetHasCode(entry.Page * AddressSpace.PageSize, false);
+    }
+
+    /// <summary>The blocks of a page.</summary>
+    internal sealed class CodePage(AddressSpace space, ulong page) : PageCode(space, page)
     {
         public HashSet<nint> Blocks { get; } = [];
 
-        public ulong Granules { get; set; }
+        /// <summary>The granules that the blocks were made from.</summary>
+        public ulong BlockGranules { get; set; }
+
+        /// <summary>Stores to it by its own address change the frame.</summary>
+        public bool IsShared { get; set; }
+
+        /// <summary>Its bytes may be read: a later store to them is noticed.</summary>
+        public bool IsReady { get; set; }
     }
 }

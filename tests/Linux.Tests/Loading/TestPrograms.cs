@@ -60,14 +60,23 @@ internal static class TestPrograms
     /// <param name="threshold">Entries after which a block is translated; null: all is interpreted.</param>
     /// <param name="layout">Where its parts go.</param>
     /// <param name="arguments">Its arguments.</param>
-    public static (int Status, string Messages) RunFile(string file, int? threshold, AddressLayout? layout, params string[] arguments)
+    public static (int Status, string Messages) RunFile(string file, int? threshold, AddressLayout? layout, params string[] arguments) =>
+        RunFile(file, threshold is { } entries ? new TranslatorOptions(Threshold: entries, Background: false) : null, layout, arguments);
+
+    /// <summary>Runs a file.</summary>
+    /// <param name="file">The program.</param>
+    /// <param name="options">How its translators work; null: all is interpreted.</param>
+    /// <param name="layout">Where its parts go.</param>
+    /// <param name="arguments">Its arguments.</param>
+    public static (int Status, string Messages) RunFile(
+        string file, TranslatorOptions? options, AddressLayout? layout, params string[] arguments)
     {
         var messages = new StringWriter();
         var status = LinuxHost.Run(new LinuxOptions
         {
             Program = file, Arguments = arguments, Environment = ["HOME=/"], Error = messages, ForwardSignals = false,
             Layout = layout,
-            TranslatorFactory = threshold is { } entries ? () => new Translator(new TranslatorOptions(Threshold: entries, Background: false)) : null,
+            TranslatorFactory = options == null ? null : () => new Translator(options),
         });
         return (status, messages.ToString());
     }
