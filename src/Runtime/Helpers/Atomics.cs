@@ -9,9 +9,9 @@ using static Iced.Intel.AssemblerRegisters;
 namespace DynaTrans.Runtime.Helpers;
 
 /// <summary>
-/// Locked read-modify-writes. Where all bytes lie in writable pages without translated code the host's own atomic instruction is used,
-/// aligned or not; else the access goes through <see cref="GuestMemory"/> under one lock, and so it does across a cache line on a host that
-/// does not let such an access lock the bus. The arguments are (linear address, operand,
+/// Locked read-modify-writes. Where all bytes lie in writable pages without translated code, or in one page with it, the host's own atomic
+/// instruction is used, aligned or not; else the access goes through <see cref="GuestMemory"/> under one lock, and so it does across a cache
+/// line on a host that does not let such an access lock the bus. The arguments are (linear address, operand,
 /// size | carry &lt;&lt; 8 | intent &lt;&lt; 16), the result is the old value.
 /// </summary>
 internal static unsafe class Atomics
@@ -121,14 +121,18 @@ internal static unsafe class Atomics
 
         var r = s->Slots;
         var value = stackalloc ulong[2];
-        var p = MemoryProbe.ForWrite(s, linear, 16);
+        var hasHostCode = HostCode.CompareExchange16 != 0;
+        var p = hasHostCode ? MemoryProbe.ForWrite(s, linear, 16) : null;
+        var inCodePage = p == null && hasHostCode && (p = GuestMemory.EnterCodePage(s, linear, 16)) != null;
         ulong equal;
-        if (p != null && HostCode.CompareExchange16 != 0)
+        if (p != null)
         {
             value[0] = r[Slot.Rax];
             value[1] = r[Slot.Rdx];
             var routine = (delegate* unmanaged[SuppressGCTransition]<byte*, ulong*, ulong, ulong, ulong>)HostCode.CompareExchange16;
             equal = routine(p, value, r[Slot.Rbx], r[Slot.Rcx]);
+            if (inCodePage)
+                GuestMemory.LeaveCodePage(s, linear, 16);
         }
         else
         {
@@ -158,6 +162,13 @@ internal static unsafe class Atomics
         var p = HostPointer(s, linear, (byte)packed);
         if (p != null)
             return HostCompareExchange(p, (byte)packed, expected, value);
+        if (!IsTrapped(linear, (byte)packed) && (p = GuestMemory.EnterCodePage(s, linear, (byte)packed)) != null)
+        {
+            var old = HostCompareExchange(p, (byte)packed, expected, value);
+            GuestMemory.LeaveCodePage(s, linear, (byte)packed);
+            return old;
+        }
+
         lock (s_gate)
             return SwapPlain(s, linear, expected, value, packed);
     }
@@ -175,7 +186,9 @@ internal static unsafe class Atomics
         var size = (int)(packed & 0xFF);
         var carry = packed >> 8 & 1;
         var p = HostPointer(s, linear, size);
-        if (p == null)
+        if (p != null)
+            return HostModify(p, size, operand, carry, operation);
+        if (IsTrapped(linear, size) || (p = GuestMemory.EnterCodePage(s, linear, size)) == null)
         {
             lock (s_gate)
             {
@@ -186,6 +199,13 @@ internal static unsafe class Atomics
             }
         }
 
+        var old = HostModify(p, size, operand, carry, operation);
+        GuestMemory.LeaveCodePage(s, linear, size);
+        return old;
+    }
+
+    private static ulong HostModify(byte* p, int size, ulong operand, ulong carry, Operation operation)
+    {
         var seen = GuestMemory.Get(p, size);
         while (true)
         {
@@ -200,7 +220,10 @@ internal static unsafe class Atomics
 
     // Where the host's atomic instructions may act on the operand, else null.
     private static byte* HostPointer(CpuState* s, ulong linear, int size) =>
-        IsSplit(linear, size) && SplitLocks.AreTrapped ? null : MemoryProbe.ForWrite(s, linear, size);
+        IsTrapped(linear, size) ? null : MemoryProbe.ForWrite(s, linear, size);
+
+    // True when the host's kernel does not let an atomic instruction have the operand.
+    private static bool IsTrapped(ulong linear, int size) => IsSplit(linear, size) && SplitLocks.AreTrapped;
 
     private static bool IsSplit(ulong linear, int size) => (linear & (CacheLine - 1)) + (uint)size > CacheLine;
 

@@ -111,6 +111,48 @@ public static unsafe class GuestMemory
         }
     }
 
+    /// <summary>
+    /// Host pointer to an operand in one page that holds code, for an atomic instruction of the host: between a load and a store
+    /// the plain store of another thread would be lost. Nobody makes code of the page until <see cref="LeaveCodePage"/>, which must follow.
+    /// Null, and nothing follows, when the operand lies otherwise, may not be written, or belongs to code.
+    /// </summary>
+    [UnderHostMxcsr]
+    internal static byte* EnterCodePage(CpuState* s, ulong linear, int size)
+    {
+        var vcpu = Vcpu.Of(s);
+        var space = vcpu.Cache.Memory;
+        var isAligned = (s->Mode & (ushort)GuestMode.AlignmentChecked) == 0 || Alignment.IsAligned(linear, size);
+        if (!isAligned || linear != Wrap(s, linear) || (linear % AddressSpace.PageSize) + (uint)size > AddressSpace.PageSize || vcpu.UndoLog != null)
+            return null;
+        var mxcsr = HostMxcsr.Suspend();
+        space.Lock.Enter();
+        var allowed = (space.Query(linear) & PagePermission.Write) != 0;
+        if (allowed && vcpu.Cache.HitsCode(linear, size))
+        {
+            allowed = vcpu.IsStepping;
+            if (allowed)
+                space.DropCode(linear, (ulong)size);
+        }
+
+        if (!allowed)
+            space.Lock.Exit();
+        HostMxcsr.Resume(mxcsr);
+        return allowed ? space.HostAt(linear) : null;
+    }
+
+    /// <summary>The operand of <see cref="EnterCodePage"/> has been written.</summary>
+    [UnderHostMxcsr]
+    internal static void LeaveCodePage(CpuState* s, ulong linear, int size)
+    {
+        var mxcsr = HostMxcsr.Suspend();
+        var space = Vcpu.Of(s).Cache.Memory;
+        var elsewhere = space.CodeElsewhere(linear, (ulong)size);
+        space.UnmarkUnused(linear);
+        space.Lock.Exit();
+        CodeHit.DropAll(elsewhere);
+        HostMxcsr.Resume(mxcsr);
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool ReadSlow(CpuState* s, ulong linear, byte* destination, int size, AccessIntent intent)
     {

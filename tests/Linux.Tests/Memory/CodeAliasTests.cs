@@ -58,7 +58,7 @@ public sealed class CodeAliasTests : IDisposable
         var program = (is32 ? s_program32 : s_program64).Value;
         Skip.If(program == null, is32 ? "needs gcc with -m32" : "needs gcc");
         string[] arguments = [functions.ToString(), calls.ToString()];
-        var native = Path.Combine(s_folder, $"{is32}-{functions}-{calls}");
+        var native = Path.Combine(s_folder, $"{engine}-{is32}-{functions}-{calls}");
         using (var process = Process.Start(program!, [native, .. arguments])!)
             process.WaitForExit();
         TranslatorOptions? options = engine switch

@@ -4,6 +4,7 @@
  */
 #include "memory.h"
 #include <pthread.h>
+#include <sched.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 
@@ -241,7 +242,8 @@ static void counters(void)
             expect((child ? alias : code) + (child ? 0 : 64), i);
         }
         __sync_fetch_and_add(child ? counter : other, 1);
-        while (__sync_lock_test_and_set(lock, 1)) { }
+        while (__sync_lock_test_and_set(lock, 1))
+            sched_yield();
         ++*plain;
         __sync_lock_release(lock);
     }
