@@ -34,15 +34,18 @@ internal static class Layers
             ["State"] = ["SoftFloat"],
             ["Memory"] = ["State"],
             ["Host"] = ["State"],
-            ["Segmentation"] = ["State", "Memory"],
-            ["Helpers"] = ["SoftFloat", "State", "Memory", "Host", "Segmentation"],
+
+            // What executors and helpers do about an access: a store may have to drop translations, or be logged by the vCPU.
+            ["Access"] = ["State", "Memory", "Host", "Execution"],
+            ["Segmentation"] = ["State", "Memory", "Access"],
+            ["Helpers"] = ["SoftFloat", "State", "Memory", "Host", "Access", "Segmentation"],
 
             // A cache knows the vCPUs that execute from it: they drop what they know of blocks that are gone.
             ["Translation"] = ["State", "Memory", "Execution"],
 
             // The interpreter's loop runs on behalf of a vCPU and follows its caches from block to block.
-            ["Interpretation"] = ["State", "Memory", "Helpers", "Translation", "Execution"],
-            ["Execution"] = ["State", "Memory", "Host", "Segmentation", "Helpers", "Translation", "Interpretation"],
+            ["Interpretation"] = ["State", "Memory", "Access", "Helpers", "Translation", "Execution"],
+            ["Execution"] = ["State", "Memory", "Host", "Access", "Segmentation", "Helpers", "Translation", "Interpretation"],
         },
         ["IlBackend"] = new()
         {
@@ -57,8 +60,5 @@ internal static class Layers
     /// </summary>
     public static readonly (string File, string Uses)[] Exceptions =
     [
-        // The slow path asks the vCPU for its address space, its block cache and its undo log.
-        ("Runtime/Memory/GuestMemory.cs", "Execution"),
-        ("Runtime/Memory/GuestMemory.cs", "Host"),
     ];
 }

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Access;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;

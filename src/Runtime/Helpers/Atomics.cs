@@ -1,5 +1,6 @@
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Access;
 using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;

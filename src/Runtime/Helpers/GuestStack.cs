@@ -1,5 +1,6 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Access;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Access;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Memory;

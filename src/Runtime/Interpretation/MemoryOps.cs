@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Access;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;

@@ -1,6 +1,7 @@
 using System.Runtime.Intrinsics;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Access;
 using DynaTrans.Runtime.Helpers.Vector;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;

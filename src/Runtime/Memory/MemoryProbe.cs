@@ -6,7 +6,7 @@ namespace DynaTrans.Runtime.Memory;
 
 /// <summary>
 /// From a linear address to the host pointer behind it: the one way by which interpreter and helpers come to guest memory. Null means that
-/// the access takes the slow path (<see cref="GuestMemory"/>), where it faults, or hits translated code, or does not lie in one piece in the
+/// the access takes the slow path (<c>GuestMemory</c>), where it faults, or hits translated code, or does not lie in one piece in the
 /// host. (Translated code has the test of <see cref="Fast"/> inline.)
 /// </summary>
 public static unsafe class MemoryProbe

@@ -1,6 +1,7 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Access;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.Intrinsics;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Access;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 using V = System.Runtime.Intrinsics.Vector128<byte>;

@@ -2,6 +2,7 @@ using System.Runtime.Intrinsics.X86;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Access;
 using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Access;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.SoftFloat;
 using DynaTrans.Runtime.State;

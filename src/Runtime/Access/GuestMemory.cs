@@ -3,9 +3,10 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Host;
+using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 
-namespace DynaTrans.Runtime.Memory;
+namespace DynaTrans.Runtime.Access;
 
 /// <summary>Result of the slow path of a store.</summary>
 public enum StoreResult
