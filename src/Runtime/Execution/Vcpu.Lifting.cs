@@ -72,7 +72,8 @@ public sealed unsafe partial class Vcpu
 
                     if (!isLifted)
                     {
-                        Cache.Settle(linear, last);
+                        Cache.Settle(linear);
+                        Cache.Settle(last);
                         return null;
                     }
                 }
@@ -84,7 +85,8 @@ public sealed unsafe partial class Vcpu
                     IrAssertions.Valid(_ir);
                     DispatchSelector.Prepare(_ir.Ops);
                     var block = Cache.Insert(_ir, linear, State->Execution.CodeContext);
-                    Cache.Settle(linear, last);
+                    if (last / AddressSpace.PageSize != linear / AddressSpace.PageSize)
+                        Cache.Settle(last);
                     Cache.Statistics.LiftTicks += System.Diagnostics.Stopwatch.GetTimestamp() - start;
                     return block;
                 }

@@ -9,6 +9,9 @@ public sealed unsafe partial class AddressSpace
     // Sorted by address, without overlaps. Under the lock.
     private readonly List<FrameRun> _runs = [];
 
+    // Of these, the shared ones: most address spaces have none, and their stores to code ask no further.
+    private int _sharedRuns;
+
     /// <summary>Called, under <see cref="Lock"/>, when another address space needs all vCPUs of this one to forget the permissions they know.</summary>
     public Action? RecallPermissions { get; set; }
 
@@ -61,7 +64,7 @@ public sealed unsafe partial class AddressSpace
 
     /// <summary>The code at other addresses of this address space that was made from bytes of a page; null when there is none. Under <see cref="Lock"/>.</summary>
     internal List<CodeHit>? CodeAtAliases(ulong address, ulong length) =>
-        HasShared(address, length) ? FrameHits(address, length, hit => hit.Space == this && hit.Page != address / PageSize) : null;
+        HasShared(address, length) ? AliasHits(address, length) : null;
 
     /// <summary>A frame of a run holds code from now on: stores to it must look for that. By another address space, without a lock.</summary>
     internal void MarkCode(FrameRun run, ulong frame)
@@ -80,7 +83,7 @@ public sealed unsafe partial class AddressSpace
     /// <summary>Takes the mark of code from a page of a shared frame that nobody has code of any more. Under <see cref="Lock"/>.</summary>
     internal void UnmarkUnused(ulong address)
     {
-        if ((Query(address) & PagePermission.HasCode) != 0 && FrameAt(address) is { IsShared: true } run
+        if (_sharedRuns != 0 && (Query(address) & PagePermission.HasCode) != 0 && FrameAt(address) is { IsShared: true } run
             && !run.Source.HasCode(run.OffsetOf(address) / PageSize))
             SetHasCode(address, false);
     }
@@ -104,15 +107,18 @@ public sealed unsafe partial class AddressSpace
     private void Enter(FrameRun run)
     {
         _runs.Insert(RunIndex(run.Start), run);
+        _sharedRuns += run.IsShared ? 1 : 0;
         run.Source.Add(run);
     }
 
     private void RemoveFrames(ulong address, ulong length)
     {
-        var end = address + length;
+        if (length == 0)
+            return;
+        var last = address + (length - 1);
         var first = RunIndex(address);
         var i = first;
-        while (i < _runs.Count && _runs[i].Start < end)
+        while (i < _runs.Count && _runs[i].Start <= last)
             i++;
         if (i == first)
             return;
@@ -120,15 +126,20 @@ public sealed unsafe partial class AddressSpace
         _runs.RemoveRange(first, i - first);
         if (removed[0].Start < address)
             Enter(removed[0].Slice(removed[0].Start, address));
-        if (removed[^1].End > end)
-            Enter(removed[^1].Slice(end, removed[^1].End));
+        if (removed[^1].End - 1 > last)
+            Enter(removed[^1].Slice(last + 1, removed[^1].End));
         foreach (var run in removed)
+        {
+            _sharedRuns -= run.IsShared ? 1 : 0;
             run.Source.Remove(run);
+        }
     }
 
     private bool HasShared(ulong address, ulong length)
     {
-        for (var i = RunIndex(address); i < _runs.Count && _runs[i].Start < address + length; i++)
+        if (_sharedRuns == 0 || length == 0)
+            return false;
+        for (var i = RunIndex(address); i < _runs.Count && _runs[i].Start <= address + (length - 1); i++)
             if (_runs[i].IsShared)
                 return true;
         return false;
@@ -138,30 +149,35 @@ public sealed unsafe partial class AddressSpace
     private List<CodeHit>? FrameHits(ulong address, ulong length, Predicate<PageCode> wanted)
     {
         List<CodeHit>? hits = null;
-        var end = address + length;
-        for (var i = RunIndex(address); i < _runs.Count && _runs[i].Start < end; i++)
+        var last = address + (length - 1);
+        for (var i = RunIndex(address); i < _runs.Count && _runs[i].Start <= last; i++)
         {
             var run = _runs[i];
             if (run.IsShared)
-                run.Source.AddHits(ref hits, run.OffsetOf(Math.Max(address, run.Start)), run.OffsetOf(Math.Min(end, run.End) - 1), wanted);
+                run.Source.AddHits(ref hits, run.OffsetOf(Math.Max(address, run.Start)), run.OffsetOf(Math.Min(last, run.End - 1)), wanted);
         }
 
         return hits;
     }
 
+    // (By itself: what a lambda captures is allocated at the beginning of its method.)
+    private List<CodeHit>? AliasHits(ulong address, ulong length) =>
+        FrameHits(address, length, hit => hit.Space == this && hit.Page != address / PageSize);
+
     // Pages of a range whose frames have code, in order; null when there are none, which is usual.
     private List<ulong>? SharedCodePages(ulong address, ulong length)
     {
+        if (_sharedRuns == 0 || length == 0)
+            return null;
         List<ulong>? pages = null;
-        var end = address + length;
-        for (var i = RunIndex(address); i < _runs.Count && _runs[i].Start < end; i++)
+        var last = address + (length - 1);
+        for (var i = RunIndex(address); i < _runs.Count && _runs[i].Start <= last; i++)
         {
             var run = _runs[i];
             if (!run.IsShared)
                 continue;
-            var first = run.OffsetOf(Math.Max(address, run.Start));
-            var last = run.OffsetOf(Math.Min(end, run.End) - 1);
-            if (run.Source.FramesWithCode(first, last) is not { } frames)
+            var from = run.OffsetOf(Math.Max(address, run.Start));
+            if (run.Source.FramesWithCode(from, run.OffsetOf(Math.Min(last, run.End - 1))) is not { } frames)
                 continue;
             foreach (var frame in frames)
                 (pages ??= []).Add(run.AddressOf(frame));
@@ -174,19 +190,20 @@ public sealed unsafe partial class AddressSpace
     private void SetMapped(ulong address, ulong length, PagePermission protection)
     {
         var value = (protection & PagePermission.Protection) | PagePermission.Mapped;
-        var end = address + length;
+        ulong done = 0;
         if (SharedCodePages(address, length) is { } pages)
         {
             foreach (var page in pages)
             {
-                if (page > address)
-                    SetProtection(address, page - address, value);
+                var before = page - address;
+                if (before > done)
+                    SetProtection(address + done, before - done, value);
                 SetProtection(page, PageSize, value | PagePermission.HasCode);
-                address = page + PageSize;
+                done = before + PageSize;
             }
         }
 
-        if (address < end)
-            SetProtection(address, end - address, value);
+        if (done < length)
+            SetProtection(address + done, length - done, value);
     }
 }

@@ -185,12 +185,8 @@ public sealed unsafe class BlockCache : IDisposable
     /// <returns>True when its bytes may be read only after <see cref="AwaitOthers"/>: somebody may still write by what he knew.</returns>
     internal bool Protect(ulong linear) => !_pages.Protect(linear / AddressSpace.PageSize, _vcpus.Count < 2 || Translator is { Verifies: true });
 
-    /// <summary>No more is lifted from the pages of two bytes, which were marked. Under the memory's lock.</summary>
-    internal void Settle(ulong first, ulong last)
-    {
-        _pages.Settle(first / AddressSpace.PageSize);
-        _pages.Settle(last / AddressSpace.PageSize);
-    }
+    /// <summary>No more is lifted from a page that was marked. Under the memory's lock.</summary>
+    internal void Settle(ulong linear) => _pages.Settle(linear / AddressSpace.PageSize);
 
     /// <summary>
     /// Makes stores to the frames of pages that were marked take the slow path wherever they are mapped, and waits until every vCPU has forgotten

@@ -64,7 +64,7 @@ internal sealed unsafe class CodePages(AddressSpace memory)
             page.IsReady = true;
     }
 
-    /// <summary>Enters a block under each page it touches; they are protected.</summary>
+    /// <summary>Enters a block under each page it touches. They are protected, and no more is read from them for it.</summary>
     public void Add(Block* block)
     {
         var last = block->Linear + (ulong)block->ByteLength - 1;
@@ -73,10 +73,11 @@ internal sealed unsafe class CodePages(AddressSpace memory)
             var entry = _pages[page];
             entry.Blocks.Add((nint)block);
             entry.BlockGranules |= Granules.Mask(page, block->Linear, last);
+            entry.Granules = entry.BlockGranules;
         }
     }
 
-    /// <summary>No more blocks are being made from a page that was protected for it.</summary>
+    /// <summary>No block has been made from a page that was protected for it.</summary>
     public void Settle(ulong page)
     {
         if (_pages.TryGetValue(page, out var entry))
@@ -107,7 +108,7 @@ internal sealed unsafe class CodePages(AddressSpace memory)
     {
         var last = address + length - 1;
         var dropped = new HashSet<nint>();
-        var empty = new List<CodePage>();
+        List<CodePage>? empty = null;
         var first = address / AddressSpace.PageSize;
         if (length / AddressSpace.PageSize > (ulong)_pages.Count)
         {
@@ -130,8 +131,8 @@ internal sealed unsafe class CodePages(AddressSpace memory)
                 Shrink(page, b);
         }
 
-        foreach (var entry in empty)
-            Forget(entry);
+        if (empty != null)
+            empty.ForEach(Forget);
         return dropped.Count;
 
         void Collect(ulong page)
@@ -140,7 +141,7 @@ internal sealed unsafe class CodePages(AddressSpace memory)
                 return;
             var mask = Granules.Mask(page, address, last);
             if (mask == Granules.All && entry.Blocks.Count == 0)
-                empty.Add(entry);
+                (empty ??= []).Add(entry);
             if ((entry.BlockGranules & mask) == 0)
                 return;
             foreach (var b in entry.Blocks)
