@@ -85,8 +85,7 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
             return;
         }
 
-        if (block.Order <= Block.Order)
-            exits.CheckRequest(target);
+        exits.CheckEdge(block);
         flags.Conform(Plan.Flags.Entry(block));
         Il.EmitBranch(OpCodes.Br, Plan.IsKnown(Block, block) ? Labels.KnownHead(block) : Labels.Of(block));
     }
@@ -162,8 +161,7 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
             var next = Il.DefineLabel();
             Il.EmitBranch(OpCodes.Bne_Un, next);
             var form = flags.Form;
-            if (place.Order <= Block.Order)
-                exits.CheckRequest(place.Start);
+            exits.CheckEdge(place);
             flags.Conform(Plan.Flags.Entry(place));
             Il.EmitBranch(OpCodes.Br, Labels.Of(place));
             flags.Form = form;

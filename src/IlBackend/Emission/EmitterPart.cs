@@ -69,6 +69,15 @@ internal abstract class EmitterPart(EmitContext context)
         Il.Emit(load);
     }
 
+    // The exit-request word. Volatile, or RyuJIT takes the test out of a loop that stores nothing (and with it the guest's own loads: a loop
+    // that waits for another thread would never end).
+    protected void PushRequest()
+    {
+        FieldAddress(FieldOffset(nameof(ExecutionState.ExitRequest)));
+        Il.Emit(OpCodes.Volatile);
+        Il.Emit(OpCodes.Ldind_I4);
+    }
+
     protected void LoadSlotMemory(int slot, int width)
     {
         FieldAddress(slot * 8);

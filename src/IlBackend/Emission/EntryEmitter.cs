@@ -10,10 +10,13 @@ namespace DynaTrans.IlBackend.Emission;
 /// <summary>
 /// Ways into the blocks of a region: from outside, and from jumps that find their target at run time.
 /// </summary>
-internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, FlagsEmitter flags, HostAccess host, ExitEmitter exits, ColdPaths cold)
+internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, FlagsEmitter flags, HostAccess host, CountEmitter counts, ExitEmitter exits, ColdPaths cold)
     : EmitterPart(context)
 {
     private static readonly int RipOffset = (int)Marshal.OffsetOf<EntryCell>(nameof(EntryCell.Rip));
+
+    private readonly Dictionary<RegionBlock, int> _tested = [];
+    private int? _short;
 
     /// <summary>Emits the beginning of the method.</summary>
     public void Emit()
@@ -22,10 +25,10 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
         host.EmitEntry();
         values.LoadRegisters();
         values.LoadVectors();
-        exits.ClearCount();
+        counts.Begin();
         CountEntry();
         if (Options.RegionNumber == 0)
-            exits.CheckRequest(Region.Blocks[0].Start);
+            exits.CheckRequest(Region.Blocks[0]);
         else
             EmitEntrySwitch();
     }
@@ -46,12 +49,17 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
         Il.MarkLabel(Labels.EntrySwitch);
         LeaveIfRequested();
         if (Region.EntryNumbers == 1)
+        {
+            if (counts.IsBudgeted)
+                counts.BranchIfShort(Region.Blocks[0], ShortLabel());
             return;
+        }
+
         if (!Plan.UsesJumpTable)
         {
             // Most often it is the head: a branch is predicted better than the switch.
             LdLoc(Locals.Entry);
-            Il.EmitBranch(OpCodes.Brfalse, Labels.Of(Region.Blocks[0]));
+            Il.EmitBranch(OpCodes.Brfalse, InsideLabel(Region.Blocks[0]));
         }
 
         LdLoc(Locals.Entry);
@@ -63,7 +71,7 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
     private void LeaveIfRequested()
     {
         var requested = Il.DefineLabel();
-        exits.PushRequest();
+        PushRequest();
         Il.EmitBranch(OpCodes.Brtrue, requested);
         cold.Add(() =>
         {
@@ -73,6 +81,43 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
             exits.StoreRipFromValue();
             exits.GoOut(WayOut.Return);
         });
+    }
+
+    // A block as it is entered at run time: under a budget what is left of it is tested first.
+    private int InsideLabel(RegionBlock block)
+    {
+        if (!counts.IsBudgeted)
+            return Labels.Of(block);
+        if (_tested.TryGetValue(block, out var known))
+            return known;
+        var label = _tested[block] = Il.DefineLabel();
+        cold.Add(() =>
+        {
+            Il.BeginGlue("budget");
+            Il.MarkLabel(label);
+            counts.BranchIfShort(block, ShortLabel());
+            Il.EmitBranch(OpCodes.Br, Labels.Of(block));
+        });
+        return label;
+    }
+
+    // What is left does not suffice at the address in Locals.Value: the dispatcher has another slice, or the interpreter execute the rest.
+    private int ShortLabel()
+    {
+        if (_short is { } known)
+            return known;
+        var label = Il.DefineLabel();
+        _short = label;
+        cold.Add(() =>
+        {
+            Il.BeginGlue("budget");
+            Il.MarkLabel(label);
+            values.Written = Plan.UsesJumpTable ? Plan.Written.AtDispatch : 0;
+            exits.StoreRipFromValue();
+            exits.SetCause(ExitCause.Budget);
+            exits.GoOut(WayOut.Return);
+        });
+        return label;
     }
 
     private int[] EntryLabels()
@@ -134,7 +179,7 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
         Il.MarkLabel(label);
         if (!Plan.UsesJumpTable || block.Entry >= Region.JumpTable!.Size)
         {
-            Il.EmitBranch(OpCodes.Br, Labels.Of(block));
+            Il.EmitBranch(OpCodes.Br, InsideLabel(block));
             return;
         }
 
@@ -142,7 +187,7 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
         {
             LdLoc(Locals.Value);
             Ldc((long)target.Start);
-            Il.EmitBranch(OpCodes.Beq, Labels.Of(target));
+            Il.EmitBranch(OpCodes.Beq, InsideLabel(target));
         }
 
         Il.EmitBranch(OpCodes.Br, Labels.Missed);

@@ -12,7 +12,8 @@ namespace DynaTrans.IlBackend.Emission;
 /// there, and only those, so that an entry has to load no more than what the code uses; ways out with the same set share the code, and one
 /// with a larger set goes on in that of a smaller one.
 /// </summary>
-internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter values, FlagsEmitter flags, ColdPaths cold) : EmitterPart(context)
+internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter values, FlagsEmitter flags, CountEmitter counts, ColdPaths cold)
+    : EmitterPart(context)
 {
     // By kind (upper half) and written registers.
     private readonly Dictionary<ulong, int> _waysOut = [];
@@ -20,7 +21,7 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
 
     /// <summary>The fault site of the present instruction and flags.</summary>
     public nint LeaveSite() =>
-        (nint)Context.Sites.New(Rip, flags.InState(flags.Form), Options.CountInstructions ? Block.Addresses.Length - Insn : 0);
+        (nint)Context.Sites.New(Rip, flags.InState(flags.Form), counts.Counts ? Block.Addresses.Length - Insn : 0);
 
     /// <summary>As <see cref="LeaveSite"/>, for a trap: the present instruction has been executed.</summary>
     public nint TrapSite()
@@ -65,36 +66,49 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
         Il.MarkLabel(none);
     }
 
-    /// <summary>Looks at the exit-request word (interrupts, stop requests, invalidation), at entries and wherever control goes backwards, here to a RIP.</summary>
-    public void CheckRequest(ulong rip)
+    /// <summary>
+    /// Tests what may stop the code on the way from the present block to another: the exit-request word (interrupts, stop requests,
+    /// invalidation) wherever control goes backwards, and the budget.
+    /// </summary>
+    public void CheckEdge(RegionBlock target)
     {
+        if (target.Order <= Block.Order)
+            CheckRequest(target);
+        else if (Plan.Budget?.IsTested(Block, target) == true)
+            counts.BranchIfShort(target, StopLabel(target.Start));
+    }
+
+    /// <summary>Tests what may stop the code before a block.</summary>
+    public void CheckRequest(RegionBlock target)
+    {
+        if (counts.IsBudgeted)
+        {
+            counts.BranchIfShort(target, StopLabel(target.Start));
+            return;
+        }
+
         PushRequest();
+        Il.EmitBranch(OpCodes.Brtrue, StopLabel(target.Start));
+    }
+
+    // Where the code is left at an address, the flags as they are now.
+    private int StopLabel(ulong rip)
+    {
         if (flags.Form.IsMemory)
         {
             if (!_requestLabels.TryGetValue((rip, values.Written), out var known))
                 _requestLabels[(rip, values.Written)] = known = Il.DefineLabel();
-            Il.EmitBranch(OpCodes.Brtrue, known);
-            return;
+            return known;
         }
 
         var label = Il.DefineLabel();
-        Il.EmitBranch(OpCodes.Brtrue, label);
         cold.Here(() =>
         {
             Il.MarkLabel(label);
             StoreRipAndFlags(rip);
             GoOut(WayOut.Return);
         });
-    }
-
-    /// <summary>Pushes the exit-request word.</summary>
-    public void PushRequest()
-    {
-        // Volatile, or RyuJIT takes the test out of a loop that stores nothing (and with it the guest's own loads: a loop that waits for
-        // another thread would never end).
-        FieldAddress(FieldOffset(nameof(ExecutionState.ExitRequest)));
-        Il.Emit(OpCodes.Volatile);
-        Il.Emit(OpCodes.Ldind_I4);
+        return label;
     }
 
     /// <summary>On a way out at an instruction boundary; what the flags are is worked out when the code has been left.</summary>
@@ -185,7 +199,7 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
                 GoOut(kind);
             }
 
-            StoreCounts();
+            counts.Store();
             EmitEndOf(kind);
         }
     }
@@ -201,7 +215,7 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
                 StoreSite(ExitCause.Exception);
                 break;
             case WayOut.Reenter:
-                ClearCount();
+                counts.Begin();
                 Il.EmitBranch(OpCodes.Br, Labels.EntrySwitch);
                 return;
             case WayOut.Chain:
@@ -237,46 +251,5 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
         Il.Emit(OpCodes.And);
         Il.Emit(OpCodes.Conv_I);
         Il.EmitTailJump();
-    }
-
-    /// <summary>Begins to count instructions.</summary>
-    public void ClearCount()
-    {
-        if (!Options.CountInstructions)
-            return;
-        Ldc(0L);
-        StLoc(Locals.Count);
-    }
-
-    /// <summary>Counts instructions, at the beginning of a block.</summary>
-    public void AddCount(int instructions)
-    {
-        if (!Options.CountInstructions)
-            return;
-        LdLoc(Locals.Count);
-        Ldc((long)instructions);
-        Il.Emit(OpCodes.Add);
-        StLoc(Locals.Count);
-    }
-
-    private void StoreCounts()
-    {
-        if (!Options.CountInstructions)
-            return;
-        FieldAddress(FieldOffset(nameof(ExecutionState.InstructionCount)));
-        LoadField(nameof(ExecutionState.InstructionCount), OpCodes.Ldind_I8);
-        LdLoc(Locals.Count);
-        Il.Emit(OpCodes.Add);
-        Il.Emit(OpCodes.Stind_I8);
-        if (Options.HeatCounter == 0)
-            return;
-        Ldc(Options.HeatCounter);
-        Il.Emit(OpCodes.Conv_I);
-        Ldc(Options.HeatCounter);
-        Il.Emit(OpCodes.Conv_I);
-        Il.Emit(OpCodes.Ldind_I8);
-        LdLoc(Locals.Count);
-        Il.Emit(OpCodes.Add);
-        Il.Emit(OpCodes.Stind_I8);
     }
 }

@@ -9,7 +9,8 @@ namespace DynaTrans.IlBackend.Emission;
 /// <summary>
 /// Calls of helpers, and what stands in place of some of them.
 /// </summary>
-internal sealed class HelperEmitter(EmitContext context, ValueEmitter values, X87Emitter x87, ExitEmitter exits, ColdPaths cold) : EmitterPart(context)
+internal sealed class HelperEmitter(EmitContext context, ValueEmitter values, X87Emitter x87, CountEmitter counts, ExitEmitter exits, ColdPaths cold)
+    : EmitterPart(context)
 {
     /// <summary>Emits a call.</summary>
     public void Emit(in IrOp op)
@@ -37,12 +38,17 @@ internal sealed class HelperEmitter(EmitContext context, ValueEmitter values, X8
         values.Written &= ~synced;
 
         var leave = (op.Attr & IrAttr.Trap) != 0 ? exits.TrapSite() : exits.LeaveSite();
+        var recounts = (effects & HelperEffects.Recounts) != 0;
+        if (recounts)
+            counts.Store();
         Il.Emit(OpCodes.Ldarg_0);
         values.Push(op.A, 8);
         values.PushB(op, 8);
         values.Push(op.C, 8);
         Il.EmitCall(HelperTable.Method(id));
         StLoc(Locals.Value);
+        if (recounts)
+            counts.Begin();
         if ((effects & HelperEffects.MayFault) != 0)
         {
             var fail = Il.DefineLabel();

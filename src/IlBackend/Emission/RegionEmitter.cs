@@ -18,6 +18,7 @@ public sealed class RegionEmitter
     private readonly ConditionEmitter _conditions;
     private readonly ColdPaths _cold;
     private readonly FlagsEmitter _flags;
+    private readonly CountEmitter _counts;
     private readonly ExitEmitter _exits;
     private readonly AccessEmitter _access;
     private readonly X87Emitter _x87;
@@ -35,15 +36,16 @@ public sealed class RegionEmitter
         _conditions = new ConditionEmitter(context, _values);
         _cold = new ColdPaths(context, _values);
         _cold.Flags = _flags = new FlagsEmitter(context, _values, _conditions, _cold);
-        _exits = new ExitEmitter(context, _values, _flags, _cold);
+        _counts = new CountEmitter(context);
+        _exits = new ExitEmitter(context, _values, _flags, _counts, _cold);
         HostAccess host = context.Options.Access == AccessForm.Window ? new WindowAccess(context, _addresses) : new LookasideAccess(context, _addresses);
         _access = new AccessEmitter(context, _values, host, _exits, _cold);
         _x87 = new X87Emitter(context, _values, _access, host, _exits, _cold);
         _integers = new IntegerEmitter(context, _values);
         _vectors = new VectorEmitter(context, _values);
-        _helpers = new HelperEmitter(context, _values, _x87, _exits, _cold);
+        _helpers = new HelperEmitter(context, _values, _x87, _counts, _exits, _cold);
         _control = new ControlEmitter(context, _values, _flags, _exits, _cold);
-        _entries = new EntryEmitter(context, _values, _flags, host, _exits, _cold);
+        _entries = new EntryEmitter(context, _values, _flags, host, _counts, _exits, _cold);
     }
 
     /// <summary>Fault sites of the method, unmanaged, owned by the caller: free them when the code is gone.</summary>
@@ -96,7 +98,7 @@ public sealed class RegionEmitter
         _access.EmitLoopChecks(block);
         var ops = _context.Ops = plan.Flags.Ops(block);
         _x87.Begin(block);
-        _exits.AddCount(block.Addresses.Length);
+        _counts.Add(block);
         var live = plan.Flags.Live(block);
         for (var i = 0; i < ops.Length; i++)
         {

@@ -54,7 +54,7 @@ internal sealed class RegionLocals
     /// <summary>The fault site, on a way out.</summary>
     public int Site { get; }
 
-    /// <summary>Instructions executed since the entry.</summary>
+    /// <summary>Instructions executed since the entry; under a budget those that are left of it.</summary>
     public int Count { get; }
 
     /// <summary>The entry cell to go on at, on a way out.</summary>

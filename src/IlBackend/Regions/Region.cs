@@ -105,6 +105,9 @@ public sealed class Region
     /// <summary>Number of the code context of all blocks (<see cref="CodeContexts"/>).</summary>
     public ushort Context { get; init; }
 
+    /// <summary>The code is for runs with an instruction budget.</summary>
+    public bool IsBudgeted { get; init; }
+
     /// <summary>The blocks in layout order.</summary>
     public IReadOnlyList<RegionBlock> Blocks { get; }
 

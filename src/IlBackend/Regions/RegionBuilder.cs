@@ -36,6 +36,7 @@ public sealed unsafe class RegionBuilder
     private readonly bool _grow;
     private readonly GuestMode _mode;
     private readonly ushort _context;
+    private readonly bool _isBudgeted;
     private readonly int _minHotness;
     private readonly List<RegionBlock> _blocks = [];
     private readonly HashSet<ulong> _seen = [];
@@ -51,6 +52,7 @@ public sealed unsafe class RegionBuilder
         _maxWeight = maxWeight;
         _mode = (GuestMode)head->Mode;
         _context = head->Context;
+        _isBudgeted = head->IsBudgeted;
         _minHotness = Math.Max(2, Math.Min(head->Hotness, 100_000) / ColdFactor);
     }
 
@@ -70,7 +72,7 @@ public sealed unsafe class RegionBuilder
     /// <summary>A region of one block.</summary>
     public static Region Single(Block* block)
     {
-        var region = new Region((GuestMode)block->Mode, [RegionBlock.CopyOf(block)]) { Context = block->Context };
+        var region = new Region((GuestMode)block->Mode, [RegionBlock.CopyOf(block)]) { Context = block->Context, IsBudgeted = block->IsBudgeted };
         region.Analyse();
         return region;
     }
@@ -188,7 +190,7 @@ public sealed unsafe class RegionBuilder
         var blocks = _blocks.GetRange(1, _blocks.Count - 1);
         blocks.Sort((a, b) => a.Start.CompareTo(b.Start));
         blocks.Insert(0, _blocks[0]);
-        var region = new Region(_mode, blocks) { Context = _context, Weight = _weight };
+        var region = new Region(_mode, blocks) { Context = _context, IsBudgeted = _isBudgeted, Weight = _weight };
         region.Analyse();
         return region;
     }

@@ -22,6 +22,7 @@ public sealed class RegionPlan
         Alone = alone;
         IsLinked = isLinked;
         Checks = alone || !sharesChecks ? null : new CheckPlan(region, History, history.IsLoopRefused);
+        Budget = region.IsBudgeted && !alone ? new BudgetPlan(region) : null;
         Written = new WrittenRegisters(region, UsesJumpTable);
         Flags = new FlagsFlow(region, alone, LeavesAtStart, IsProven);
         Slots = new UsedSlots(region, Flags.Ops);
@@ -47,6 +48,9 @@ public sealed class RegionPlan
 
     /// <summary>What is tested before which access; null when each access has a test of its own.</summary>
     public CheckPlan? Checks { get; }
+
+    /// <summary>Where an instruction budget is tested; null when the region has none.</summary>
+    public BudgetPlan? Budget { get; }
 
     /// <summary>The flags across the region, and the ops to emit.</summary>
     public FlagsFlow Flags { get; }

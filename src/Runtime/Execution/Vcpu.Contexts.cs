@@ -11,6 +11,7 @@ public sealed unsafe partial class Vcpu
     // Lines of the vCPU's own cache of numbers; a power of two.
     private const int NumberCacheSize = 64;
 
+    private readonly bool _usesRegions;
     private readonly (CodeContext Context, ushort Number)[] _contextNumbers = new (CodeContext, ushort)[NumberCacheSize];
 
     // Outside Run it does nothing, for Run begins with it.
@@ -36,9 +37,12 @@ public sealed unsafe partial class Vcpu
         var s = State;
         var mode = (GuestMode)s->Mode;
         return (mode & GuestMode.Flat) != 0
-            ? new CodeContext(mode, AddressSpace: s->Execution.AddressSpaceGeneration)
-            : new CodeContext(mode, s->Slots[Slot.CsBase], s->Cs.Limit, s->Execution.AddressSpaceGeneration);
+            ? new CodeContext(mode, AddressSpace: s->Execution.AddressSpaceGeneration, IsBudgeted: IsBudgeted)
+            : new CodeContext(mode, s->Slots[Slot.CsBase], s->Cs.Limit, s->Execution.AddressSpaceGeneration, IsBudgeted);
     }
+
+    // Regions are entered, and there is a limit to how far. Without regions the same blocks do.
+    private bool IsBudgeted => _usesRegions && State->Execution.InstructionLimit != ulong.MaxValue;
 
     private void ForgetContexts() => Array.Fill(_contextNumbers, (default, CodeContexts.None));
 }

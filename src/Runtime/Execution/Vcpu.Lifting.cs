@@ -84,7 +84,7 @@ public sealed unsafe partial class Vcpu
                     DeadFlags.Run(_ir);
                     IrAssertions.Valid(_ir);
                     DispatchSelector.Prepare(_ir.Ops);
-                    var block = Cache.Insert(_ir, linear, State->Execution.CodeContext);
+                    var block = Cache.Insert(_ir, linear, State->Execution.CodeContext, IsBudgeted);
                     if (last / AddressSpace.PageSize != linear / AddressSpace.PageSize)
                         Cache.Settle(last);
                     Cache.Statistics.LiftTicks += System.Diagnostics.Stopwatch.GetTimestamp() - start;

@@ -53,7 +53,11 @@ public sealed unsafe partial class Vcpu : IDisposable
     private int _aloneCompilations;
     private long _invalidationsBefore;
     private readonly LockStep? _lockStep;
+    private readonly int _heatThreshold = EntriesBeforeLeaving;
     private bool _isOutside = true;
+
+    // What is left of the budget is too little for regions: the interpreter executes it.
+    private bool _isFinishing;
     private bool _alignedNow;
     private byte[] _aloneBuffer = [];
 
@@ -90,8 +94,12 @@ public sealed unsafe partial class Vcpu : IDisposable
             State->Execution.Lookaside = Lookaside.Address;
         }
 
-        if (cache.Translator != null)
-            HeatThreshold = Math.Max(1, cache.Translator.Threshold);
+        if (cache.Translator is { } translator)
+        {
+            _heatThreshold = Math.Max(1, translator.Threshold);
+            _usesRegions = translator is { Threshold: > 0, Verifies: false };
+        }
+
         if (cache.Translator is { Verifies: true })
             _lockStep = new LockStep(this);
         cache.Add(this);
@@ -133,7 +141,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     }
 
     /// <summary>Block entries after which the interpreter leaves to the dispatcher.</summary>
-    internal int HeatThreshold { get; private set; } = EntriesBeforeLeaving;
+    internal int HeatThreshold => _isFinishing ? int.MaxValue : _heatThreshold;
 
     /// <summary>True while a thread is between blocks or outside Run: it holds no pointer into the cache.</summary>
     internal bool IsOutside
@@ -213,6 +221,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     {
         var s = State;
         _aloneCompilations = 0;
+        _isFinishing = false;
         _invalidationsBefore = Cache.Statistics.Invalidations;
         s->Execution.InstructionLimit = maxInstructions > ulong.MaxValue - s->Execution.InstructionCount ? ulong.MaxValue : s->Execution.InstructionCount + maxInstructions;
         Times?.EnterOnThread(VcpuActivity.Dispatching);
@@ -330,14 +339,14 @@ public sealed unsafe partial class Vcpu : IDisposable
             return RunLockStep(translator!, block);
         if (translator != null)
         {
-            if (s->Execution.InstructionLimit != ulong.MaxValue)
+            if (s->Execution.InstructionLimit != ulong.MaxValue && !_usesRegions)
             {
-                // Regions do not stop at a budget: one block at a time, or the interpreter, which must not leave because of heat.
+                // One block at a time, or the interpreter, which must not leave because of heat.
                 if (translator.Threshold == 0)
                     return RunTranslatedAlone(translator, block);
                 block->SetHeat(0);
             }
-            else if (TryCompile(translator, block) is var code && code != null)
+            else if (!_isFinishing && TryCompile(translator, block) is var code && code != null)
                 return RunTranslated(block->Start, code);
         }
         else if (block->Heat >= HeatThreshold)
@@ -467,6 +476,13 @@ public sealed unsafe partial class Vcpu : IDisposable
         Times?.CountLeave((int)cause);
         if (cause == ExitCause.SlowAccess)
             return InterpretSlowAccess(site);
+        if (cause == ExitCause.Budget)
+        {
+            // Of the budget, or of a slice that was not the last.
+            _isFinishing = s->Execution.SliceEnd == s->Execution.InstructionLimit;
+            return ExitCause.Continue;
+        }
+
         if (cause == ExitCause.HotEntry)
         {
             s->Execution.EntriesToSample = EntriesPerSample;

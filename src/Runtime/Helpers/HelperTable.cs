@@ -41,6 +41,9 @@ public enum HelperEffects : byte
     /// addresses. The block ends with the instruction that calls it (<see cref="IrAssertions"/> hold that).
     /// </summary>
     ChangesContext = 64,
+
+    /// <summary>May take back the count of its instruction in the state, because that is to be executed again.</summary>
+    Recounts = 128,
 }
 
 /// <summary>Every helper by its <see cref="HelperId"/>: the function pointer for the interpreter and the method for the IL back end.</summary>

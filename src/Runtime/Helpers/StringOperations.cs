@@ -14,7 +14,7 @@ namespace DynaTrans.Runtime.Helpers;
 /// </summary>
 internal static unsafe class StringOperations
 {
-    private const HelperEffects Effects = HelperEffects.ReadsState | HelperEffects.WritesState | HelperEffects.MayFault;
+    private const HelperEffects Effects = HelperEffects.ReadsState | HelperEffects.WritesState | HelperEffects.MayFault | HelperEffects.Recounts;
 
     private enum Outcome
     {

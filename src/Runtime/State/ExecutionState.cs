@@ -70,6 +70,11 @@ public unsafe struct ExecutionState
     /// <summary>The executor leaves before a block that would take <see cref="InstructionCount"/> above this.</summary>
     public ulong InstructionLimit;
 
+    /// <summary>
+    /// Translated code under a budget counts down to this value of <see cref="InstructionCount"/>: the limit, or a slice of the way there.
+    /// </summary>
+    public ulong SliceEnd;
+
     /// <summary>Where translated code met a fault: what is needed to make the state exact (see FaultSite).</summary>
     public nint FaultSite;
 

@@ -85,6 +85,9 @@ public unsafe struct Block
     /// <summary>Translated callers enter it so often that it is worth copying into them.</summary>
     public bool IsHotCallee;
 
+    /// <summary>It is executed in runs with an instruction budget (<see cref="CodeContext.IsBudgeted"/>).</summary>
+    public bool IsBudgeted;
+
     /// <summary>Entries counted before <see cref="Heat"/> was set back.</summary>
     public int PastHeat;
 

@@ -92,12 +92,13 @@ public sealed unsafe class BlockCache : IDisposable
     /// Copies a lifted block, ready for the interpreter, into the cache. The caller has marked its pages (<see cref="Protect"/>) before it read the bytes, and holds
     /// the lock since.
     /// </summary>
-    internal Block* Insert(IrBlock ir, ulong linear, ushort context)
+    internal Block* Insert(IrBlock ir, ulong linear, ushort context, bool isBudgeted)
     {
         Debug.Assert(Memory.Lock.IsHeldByCurrentThread && Find(ir.Start, context) == null, "a block is in the cache once");
         Debug.Assert((Memory.Query(linear) & PagePermission.HasCode) != 0, "its page is marked before its bytes are read");
         var block = Copy(ir, linear, Allocate);
         block->Context = context;
+        block->IsBudgeted = isBudgeted;
         _pages.Add(block);
         ref var bucket = ref _buckets[Hash(block->Start, context)];
         block->Chain = bucket;

@@ -10,7 +10,8 @@ namespace DynaTrans.Runtime.Translation;
 /// <param name="CodeBase">Base of CS; 0 in a flat mode.</param>
 /// <param name="CodeLimit">Limit of CS, beyond which code cannot be fetched; 0 in a flat mode, which has none.</param>
 /// <param name="AddressSpace">Which of the address spaces that the guest switches between.</param>
-public readonly record struct CodeContext(GuestMode Mode, ulong CodeBase = 0, uint CodeLimit = 0, uint AddressSpace = 0);
+/// <param name="IsBudgeted">Translations count instructions and stop at a budget; those of runs without one need not.</param>
+public readonly record struct CodeContext(GuestMode Mode, ulong CodeBase = 0, uint CodeLimit = 0, uint AddressSpace = 0, bool IsBudgeted = false);
 
 /// <summary>
 /// The code contexts of a block cache. Each has a number of 16 bits, which stands beside RIP wherever translations are looked up: so a guest
