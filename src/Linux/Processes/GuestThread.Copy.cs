@@ -25,13 +25,13 @@ public sealed unsafe partial class GuestThread
     /// <summary>Gives the thread the processor of its new program.</summary>
     internal void ReplaceCpu(Vcpu vcpu)
     {
-        var old = Vcpu;
-        Vcpu = vcpu;
+        var (old, oldMemory) = (Vcpu, _cpuMemory);
+        (Vcpu, _cpuMemory) = (vcpu, Process.Memory);
         if (_busFaults != null)
             _busFaults->ExitRequest = &vcpu.State->Execution.ExitRequest;
         if (IsInterrupted)
             vcpu.RequestExit();
-        Process.Kernel.Dispose(old);
+        Process.Kernel.Dispose(old, oldMemory);
     }
 
     /// <summary>

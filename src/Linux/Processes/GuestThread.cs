@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Memory;
 using DynaTrans.Linux.Signals;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.State;
@@ -20,6 +21,9 @@ public sealed unsafe partial class GuestThread
     private bool _hasEnded;
     private uint _cpuClock;
     private BusFaults.Slot* _busFaults;
+
+    // What the processor was made for: the process may have another by now, when it ends.
+    private ProcessMemory _cpuMemory;
     private CpuUsage _usage;
 
     // Kinds of CPU time (kernel, posix-timers.h): user and system time as sampled, user time as sampled, the scheduler's.
@@ -30,6 +34,7 @@ public sealed unsafe partial class GuestThread
         Process = process;
         Tid = tid;
         Vcpu = vcpu;
+        _cpuMemory = process.Memory;
     }
 
     /// <summary>The process.</summary>
@@ -148,7 +153,7 @@ public sealed unsafe partial class GuestThread
         }
 
         NativeMemory.Free(words);
-        Process.Kernel.Dispose(Vcpu);
+        Process.Kernel.Dispose(Vcpu, _cpuMemory);
     }
 
     // Called by the host thread itself when it starts.

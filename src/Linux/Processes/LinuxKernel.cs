@@ -180,20 +180,24 @@ public sealed class LinuxKernel
         }
     }
 
+    /// <summary>Makes a vCPU; until <see cref="Dispose(Vcpu, ProcessMemory)"/> it is one of the memory's users.</summary>
     internal Vcpu CreateVcpu(ProcessMemory memory)
     {
         var vcpu = memory.Machine.AddVcpu(GuestMode.Linux64);
+        memory.AddUser();
         vcpu.ChecksAlignment = true;
         ThreadDescriptors.Attach(vcpu, memory);
         VcpuCreated?.Invoke(vcpu);
         return vcpu;
     }
 
-    internal void Dispose(Vcpu vcpu)
+    /// <summary>Gives back a vCPU that does not run any more. The memory stays at least as long: another thread may be giving it back now.</summary>
+    internal void Dispose(Vcpu vcpu, ProcessMemory memory)
     {
         VcpuEnding?.Invoke(vcpu);
         ThreadDescriptors.Detach(vcpu);
         vcpu.Dispose();
+        memory.RemoveUser();
     }
 
     internal void Add(GuestProcess process)

@@ -101,7 +101,7 @@ internal sealed class TestGuest : IDisposable
     {
         Process.Files.RemoveUser();
         Process.FileSystem.RemoveUser();
-        Thread.Vcpu.Dispose();
+        Thread.DisposeCpu();
         Process.Memory.RemoveUser();
         if (_ownsDirectory)
             System.IO.Directory.Delete(Directory, true);
