@@ -23,6 +23,8 @@ internal static unsafe class FileIo
             return refused;
         if (!c.Memory.TryGetPrefix(c.A1, Math.Min(c.A2, Vectors.MaxBytes), true, out var p, out var length))
             return -Errno.EFAULT;
+        if (IsInPieces(c, length, true, out var pieces))
+            return Transfer(c, file, pieces, false, 0, -1, HostSys.Readv);
         var done = file.File.Tag is IProcPlace place
             ? ReadProc(place, file.HostFd, p, length, ProcOpenFile.Current)
             : c.Transfer(HostSys.Read, file.HostFd, (nint)p, (long)length);
@@ -39,6 +41,8 @@ internal static unsafe class FileIo
             return -Errno.EBADF;
         if (!c.Memory.TryGetPrefix(c.A1, Math.Min(c.A2, Vectors.MaxBytes), false, out var p, out var length))
             return -Errno.EFAULT;
+        if (IsInPieces(c, length, false, out var pieces))
+            return Transfer(c, file, pieces, true, 0, -1, HostSys.Writev);
         if (file.File.Tag is IProcPlace place)
             return WriteProc(c, place, p, length, ProcOpenFile.Current);
         var error = FileSizeLimit.Cut(c, file.HostFd, -1, ref length);
@@ -56,6 +60,8 @@ internal static unsafe class FileIo
         var offset = c.Offset(c.A3, c.A4);
         if (offset < 0)
             return -Errno.EINVAL;
+        if (IsInPieces(c, length, true, out var pieces))
+            return Transfer(c, file, pieces, false, 0, offset, HostSys.Preadv);
         var done = file.File.Tag is IProcPlace place
             ? ReadProc(place, file.HostFd, p, length, offset)
             : HostCalls.Call(HostSys.Pread64, file.HostFd, (nint)p, (long)length, offset);
@@ -75,6 +81,8 @@ internal static unsafe class FileIo
         var offset = c.Offset(c.A3, c.A4);
         if (offset < 0)
             return -Errno.EINVAL;
+        if (IsInPieces(c, length, false, out var pieces))
+            return Transfer(c, file, pieces, true, 0, offset, HostSys.Pwritev);
         if (file.File.Tag is IProcPlace place)
             return WriteProc(c, place, p, length, offset);
         var error = FileSizeLimit.Cut(c, file.HostFd, offset, ref length);
@@ -347,6 +355,17 @@ internal static unsafe class FileIo
     }
 
     private static long Saturated(long a, long b) => a > long.MaxValue - b ? long.MaxValue : a + b;
+
+    // A buffer of which only so many bytes are contiguous and accessible: true when more is accessible, in other pieces of the host's memory.
+    private static bool IsInPieces(in SyscallContext c, ulong length, bool write, out Vectors pieces)
+    {
+        pieces = default;
+        var wanted = Math.Min(c.A2, Vectors.MaxBytes);
+        if (length == wanted)
+            return false;
+        pieces = Vectors.OfBuffer(c.Memory, c.A1, wanted, write);
+        return pieces.Count > 1;
+    }
 
     private static long Vectored(in SyscallContext c, bool write, int flags, long offset, int number)
     {

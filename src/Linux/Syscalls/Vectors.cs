@@ -48,9 +48,7 @@ internal readonly unsafe struct Vectors
         vectors = new Vectors([], [], 0);
         if (count > MaxCount)
             return -Errno.EINVAL;
-        var host = new ulong[count * 2];
-        var guest = new ulong[count];
-        var used = 0;
+        var pieces = new List<(ulong Guest, ulong Host, ulong Length)>((int)count);
         ulong total = 0;
         for (ulong i = 0; i < count; i++)
         {
@@ -59,26 +57,28 @@ internal readonly unsafe struct Vectors
             if (length > (is32 ? int.MaxValue : (ulong)long.MaxValue))
                 return -Errno.EINVAL;
             length = Math.Min(length, MaxBytes - total);
-            if (length == 0)
-                continue;
-            if (!memory.TryGetPrefix(start, length, write, out var pointer, out var usable))
-            {
-                if (total == 0)
-                    return -Errno.EFAULT;
-                break;
-            }
-
-            guest[used] = start;
-            host[used * 2] = (ulong)pointer;
-            host[(used * 2) + 1] = usable;
-            used++;
-            total += usable;
-            if (usable < length)
+            var added = Add(pieces, memory, start, length, write);
+            if (added == 0 && length != 0 && total == 0)
+                return -Errno.EFAULT;
+            total += added;
+            if (added < length)
                 break;
         }
 
-        vectors = new Vectors(host[..(used * 2)], guest, total);
+        vectors = Of(pieces, total);
         return 0;
+    }
+
+    /// <summary>The pieces of one buffer: more than one where it is not contiguous in the host.</summary>
+    /// <param name="memory">Guest memory.</param>
+    /// <param name="address">Where the buffer is.</param>
+    /// <param name="length">Its bytes, up to <see cref="MaxBytes"/>.</param>
+    /// <param name="write">True when the host will write to it.</param>
+    /// <returns>What is accessible of it, from its beginning.</returns>
+    public static Vectors OfBuffer(UserMemory memory, ulong address, ulong length, bool write)
+    {
+        var pieces = new List<(ulong Guest, ulong Host, ulong Length)>(2);
+        return Of(pieces, Add(pieces, memory, address, length, write));
     }
 
     /// <summary>Cuts the pieces so that all together have no more than so many bytes.</summary>
@@ -121,6 +121,28 @@ internal readonly unsafe struct Vectors
             memory.Space.PrepareWrite(_guest[i], piece);
             bytes -= (long)piece;
         }
+    }
+
+    // Adds what is accessible of a buffer; returns its bytes.
+    private static ulong Add(List<(ulong Guest, ulong Host, ulong Length)> pieces, UserMemory memory, ulong start, ulong length, bool write)
+    {
+        ulong done = 0;
+        while (done < length && memory.TryGetPrefix(start + done, length - done, write, out var pointer, out var usable))
+        {
+            pieces.Add((start + done, (ulong)pointer, usable));
+            done += usable;
+        }
+
+        return done;
+    }
+
+    private static Vectors Of(List<(ulong Guest, ulong Host, ulong Length)> pieces, ulong total)
+    {
+        var host = new ulong[pieces.Count * 2];
+        var guest = new ulong[pieces.Count];
+        for (var i = 0; i < pieces.Count; i++)
+            (guest[i], host[i * 2], host[(i * 2) + 1]) = pieces[i];
+        return new Vectors(host, guest, total);
     }
 
     private static bool TryReadPair(UserMemory memory, bool is32, ulong address, ulong index, out ulong start, out ulong length)
