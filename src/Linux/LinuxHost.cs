@@ -66,6 +66,12 @@ public sealed record LinuxOptions
     /// <summary>Wall time after which all guests are killed and <see cref="LinuxHost.TimeoutStatus"/> is returned, or null.</summary>
     public TimeSpan? Timeout { get; init; }
 
+    /// <summary>
+    /// When a guest thread has executed exactly so many instructions since its program began, all guests are killed and
+    /// <see cref="LinuxHost.TimeoutStatus"/> is returned; null: never.
+    /// </summary>
+    public ulong? InstructionLimit { get; init; }
+
     /// <summary>Counts the system calls that are not implemented.</summary>
     public UnknownCalls UnknownCalls { get; init; } = new();
 
@@ -113,6 +119,7 @@ public static class LinuxHost
         {
             Root = options.Root is { Length: > 0 } root ? HostCalls.FromText(Path.GetFullPath(root).TrimEnd('/')) : null,
             Layout = options.Layout,
+            InstructionLimit = options.InstructionLimit ?? ulong.MaxValue,
             Strace = options.Strace == null ? null : new StraceLog(options.Strace),
             OnInternalError = (thread, e) => InternalErrors.Report(thread.Tid, e, options.Error),
             VcpuCreated = options.VcpuCreated,
@@ -146,6 +153,13 @@ public static class LinuxHost
                     CultureInfo.InvariantCulture, $"dynatrans: {options.Program}: killed after {options.Timeout!.Value.TotalSeconds:0.###} s (--timeout)"));
                 return TimeoutStatus;
             }
+
+            if (kernel.InstructionsUp is { } place)
+            {
+                Error(options).WriteLine(
+                    $"dynatrans: {options.Program}: stopped after {options.InstructionLimit} instructions, thread {place.Thread} at 0x{place.Rip:x}");
+                return TimeoutStatus;
+            }
         }
 
         return Report(process, options);
@@ -164,7 +178,7 @@ public static class LinuxHost
             {
                 var left = timeout - Stopwatch.GetElapsedTime(start);
                 timeIsUp |= left <= TimeSpan.Zero;
-                if (timeIsUp || (kernel.WasToldToEnd && first.HasEnded && (first.ExitStatus & 0x7F) != 0))
+                if (timeIsUp || kernel.InstructionsUp != null || (kernel.WasToldToEnd && first.HasEnded && (first.ExitStatus & 0x7F) != 0))
                     KillAll(kernel);
                 if (timeIsUp && left < -s_killPatience)
                     break;

@@ -51,6 +51,8 @@ public sealed class LimitOptionTests
     [InlineData("--memory=", "", "--memory")]
     [InlineData("--timeout", "soon", "--timeout soon: seconds are expected")]
     [InlineData("--timeout", "0", "--timeout 0: seconds are expected")]
+    [InlineData("--instructions", "many", "--instructions many: a number is expected")]
+    [InlineData("--instructions", "0", "--instructions 0: a number is expected")]
     public void ABadLimitIsOneLine(string option, string value, string message)
     {
         using var guest = new DemoGuest("demo-x86_64");
@@ -69,8 +71,28 @@ public sealed class LimitOptionTests
         Assert.Equal(0, Cli.Run("run", "--timeout", "2m", guest.Path).Status);
     }
 
+    [Theory]
+    [InlineData("demo-i386", "5000")]
+    [InlineData("demo-i386", "1000001")]
+    [InlineData("demo-i386", "7654321")]
+    public void AllEnginesStopAtTheSameInstruction(string name, string count)
+    {
+        using var guest = new DemoGuest(name);
+        var places = new HashSet<string>();
+        foreach (var engine in Engines.All)
+        {
+            var result = Cli.Run("run", "--engine", engine, "--instructions", count, guest.Path);
+            Assert.Equal(ExitStatus.Timeout, result.Status);
+            Assert.Contains($"stopped after {count} instructions", result.Error);
+            places.Add(result.Error[result.Error.LastIndexOf("0x", StringComparison.Ordinal)..].Trim());
+        }
+
+        Assert.Single(places);
+        Cli.AssertFails(ExitStatus.Usage, "--instructions cannot be used with --verify", Cli.Run("run", "--verify", "--instructions", count, guest.Path));
+    }
+
     [Fact]
-    public void AProgramThatDoesNotFitIsOneLine() => Cli.AssertFails(ExitStatus.CannotRun, "no memory", Cli.Run("run", "--memory", "64K", "/bin/true"));
+    public void AProgramThatDoesNotFitIsOneLine() => Cli.AssertFails(ExitStatus.CannotRun, "does not fit into memory", Cli.Run("run", "--memory", "4K", "/bin/true"));
 
     [Fact]
     public void StatsTellTheMemory()

@@ -7,7 +7,7 @@ public sealed class RunSettingsTests
 {
     private static readonly string[] Pieces =
     [
-        "--engine", "auto", "interp", "jit", "--root", "/", "--env", "A=1", "B=", "--strace", "--stats", "--verify", "--stats-file", "file", "--memory", "1M", "--timeout", "5",
+        "--engine", "auto", "interp", "jit", "--root", "/", "--env", "A=1", "B=", "--strace", "--stats", "--verify", "--stats-file", "file", "--memory", "1M", "--timeout", "5", "--instructions", "9",
         "--", "-", "--help", "-h", "-x", "--root=/", "--stats=false", "--engine=jit", "run", "program", "true", "", "[x]", "@y",
     ];
 

@@ -35,6 +35,7 @@ internal static class RunCommand
             MemoryLimit = settings.CheckedMemory(),
             Layout = settings.Layout switch { null => null, "native" => AddressLayout.Native, _ => AddressLayout.Compact },
             Timeout = settings.CheckedTimeout(),
+            InstructionLimit = settings.CheckedInstructions(),
             MemoryMeter = settings.Stats ? statistics.Memory : null,
             Strace = settings.Strace ? Console.Error : null,
             TranslatorFactory = settings.Verify

@@ -35,6 +35,12 @@ internal sealed class RunOptions
         HelpName = "SECONDS",
     };
 
+    private readonly Option<string?> _instructions = new(RunSettings.InstructionsName)
+    {
+        Description = "Stop all guests when a thread has executed exactly so many instructions of its program (status 124).",
+        HelpName = "N",
+    };
+
     private readonly Option<bool> _strace = new(RunSettings.StraceName) { Description = "Log system calls to standard error." };
 
     private readonly Option<bool> _stats = new(RunSettings.StatsName) { Description = "Print counters to standard error at the end." };
@@ -49,7 +55,7 @@ internal sealed class RunOptions
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _engine, _root, _environment, _memory, _layout, _timeout, _strace, _stats, _verify, _statsFile })
+        foreach (var option in new Option[] { _engine, _root, _environment, _memory, _layout, _timeout, _instructions, _strace, _stats, _verify, _statsFile })
             command.Add(option);
     }
 
@@ -64,6 +70,7 @@ internal sealed class RunOptions
         Memory = result.GetValue(_memory),
         Layout = result.GetValue(_layout),
         Timeout = result.GetValue(_timeout),
+        Instructions = result.GetValue(_instructions),
         Strace = result.GetValue(_strace),
         Stats = result.GetValue(_stats),
         Verify = result.GetValue(_verify),

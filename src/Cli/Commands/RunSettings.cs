@@ -1,3 +1,4 @@
+using System.Globalization;
 using DynaTrans.Linux.Host;
 
 namespace DynaTrans.Cli.Commands;
@@ -7,7 +8,8 @@ internal sealed record RunSettings
 {
     /// <summary>Names of the options.</summary>
     public const string EngineName = "--engine", RootName = "--root", EnvironmentName = "--env", StraceName = "--strace", StatsName = "--stats",
-        VerifyName = "--verify", StatsFileName = "--stats-file", MemoryName = "--memory", LayoutName = "--layout", TimeoutName = "--timeout";
+        VerifyName = "--verify", StatsFileName = "--stats-file", MemoryName = "--memory", LayoutName = "--layout", TimeoutName = "--timeout",
+        InstructionsName = "--instructions";
 
     /// <summary>Values of <see cref="LayoutName"/>.</summary>
     public static readonly string[] Layouts = ["compact", "native"];
@@ -41,6 +43,9 @@ internal sealed record RunSettings
 
     /// <summary>The time after which they are killed, as it was given.</summary>
     public string? Timeout { get; init; }
+
+    /// <summary>The number of instructions after which the run ends, as it was given.</summary>
+    public string? Instructions { get; init; }
 
     /// <summary>Compare the executors.</summary>
     public bool Verify { get; init; }
@@ -111,6 +116,19 @@ internal sealed record RunSettings
     public TimeSpan? CheckedTimeout() => Timeout == null ? null
         : Quantities.ReadTime(Timeout) ?? throw new CommandException(ExitStatus.Usage, $"--timeout {Timeout}: seconds are expected, such as 10, 0.5 or 2m");
 
+    /// <summary>Instructions of one thread after which the run ends, or null.</summary>
+    /// <exception cref="CommandException">It is no number, or the executors are to be compared, which takes no budget.</exception>
+    public ulong? CheckedInstructions()
+    {
+        if (Instructions == null)
+            return null;
+        if (Verify)
+            throw new CommandException(ExitStatus.Usage, "--instructions cannot be used with --verify");
+        return ulong.TryParse(Instructions, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0
+            ? number
+            : throw new CommandException(ExitStatus.Usage, $"--instructions {Instructions}: a number is expected");
+    }
+
     /// <summary>The environment of the guest: null for ours.</summary>
     /// <exception cref="CommandException">A setting has no name.</exception>
     public List<string>? GuestEnvironment()
@@ -147,6 +165,7 @@ internal sealed record RunSettings
         MemoryName when Memory == null => this with { Memory = value },
         LayoutName when Layout == null && Array.IndexOf(Layouts, value) >= 0 => this with { Layout = value },
         TimeoutName when Timeout == null => this with { Timeout = value },
+        InstructionsName when Instructions == null => this with { Instructions = value },
         StatsFileName when StatsFile == null => this with { StatsFile = value },
         _ => null,
     };

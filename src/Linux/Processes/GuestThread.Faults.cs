@@ -111,7 +111,7 @@ public sealed unsafe partial class GuestThread
         Process.Force(this, SignalInfo.Fault(signal, SignalInfo.FromKernel, 0));
     }
 
-    private ulong LinearInstructionPointer
+    internal ulong LinearInstructionPointer
     {
         get
         {

@@ -85,7 +85,7 @@ public sealed unsafe partial class GuestThread : ITraps
 
         // execve ends the run of the old processor.
         do
-            Vcpu.Run(this);
+            Vcpu.Run(this, Process.Kernel.InstructionLimit);
         while (!_hasLeft);
     }
 
@@ -110,6 +110,9 @@ public sealed unsafe partial class GuestThread : ITraps
                 break;
             case ExitCause.Exception:
                 RaiseException();
+                break;
+            case ExitCause.Budget:
+                Process.Kernel.EndByInstructions(this);
                 break;
         }
 

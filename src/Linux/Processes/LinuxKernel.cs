@@ -143,6 +143,24 @@ public sealed class LinuxKernel
         return queued;
     }
 
+    /// <summary>Instructions that a vCPU may execute; then <see cref="InstructionsUp"/> is set, and the run ends.</summary>
+    public ulong InstructionLimit { get; init; } = ulong.MaxValue;
+
+    /// <summary>The thread that had executed <see cref="InstructionLimit"/> instructions first, and where. Under <see cref="Gate"/>.</summary>
+    internal (int Thread, ulong Rip)? InstructionsUp { get; private set; }
+
+    /// <summary>A thread has executed all that it may.</summary>
+    internal void EndByInstructions(GuestThread thread)
+    {
+        lock (Gate)
+        {
+            InstructionsUp ??= (thread.Tid, thread.LinearInstructionPointer);
+            Monitor.PulseAll(Gate);
+        }
+
+        thread.Process.BeginExit(Signal.Kill);
+    }
+
     /// <summary>log2 of the window of a new x86-64 program.</summary>
     internal int WindowBits => Volatile.Read(ref _windowBits);
 
