@@ -10,7 +10,7 @@ namespace DynaTrans.Inspection;
 
 /// <summary>
 /// Takes down what a running guest's translators publish, with the guest bytes of that moment (the guest's memory is gone when it has
-/// ended), and counts the instructions executed in each region. A region that is made again replaces its first version.
+/// ended), and counts the instructions executed in each region. A region that is recompiled replaces its first version.
 /// </summary>
 public sealed unsafe class HotRegions
 {

@@ -75,7 +75,7 @@ public sealed class EnumOrderTests
     [Fact]
     public void WaysOutBeginWithReturnAndEndWithChain()
     {
-        var type = typeof(Region).Assembly.GetTypes().Single(t => t.Name == "WayOut");
+        var type = typeof(Region).Assembly.GetTypes().Single(t => t.Name == "ExitKind");
         var names = Enum.GetNames(type);
         Assert.Equal(("Return", "Chain"), (names[0], names[^1]));
         Assert.Equal(Enumerable.Range(0, names.Length), Enum.GetValuesAsUnderlyingType(type).Cast<int>());

@@ -93,7 +93,7 @@ internal sealed unsafe class RunStatistics
             Line("blocks", $"{_blocks} lifted, of {_liftedInstructions} instructions");
             Line("look-ups", $"{_lookUps} of blocks, {_fills} of entries of code; code contexts: {_contexts}");
             Line("invalidations", $"{_invalidations} blocks, {_flushes} flushes of the cache");
-            Line("translations", $"{Translators.Regions} regions, of {Translators.Blocks} blocks, {Translators.Discarded} discarded, {Translators.Recompiled} made again for slow accesses");
+            Line("translations", $"{Translators.Regions} regions, of {Translators.Blocks} blocks, {Translators.Discarded} discarded, {Translators.Recompiled} recompiled for slow accesses");
             if (Translators.FirstFailure is { } failure)
                 Line("lost regions", $"{Translators.Failed}, interpreted instead; the first: {failure}");
             Line("compiling", $"{Seconds(Translators.CompileTicks):f3} s, by all threads");

@@ -285,7 +285,7 @@ public enum ExitCause : byte
     /// </summary>
     SlowAccess,
 
-    /// <summary>Translated code was entered from outside so often that it should be made again with what surrounds it (dispatcher).</summary>
+    /// <summary>Translated code was entered from outside so often that it should be recompiled with what surrounds it (dispatcher).</summary>
     HotEntry,
 }
 

@@ -11,7 +11,7 @@ namespace DynaTrans.IlBackend.Compilation;
 /// </summary>
 internal sealed unsafe class AccessRecords
 {
-    // How often a region is made again with better checks for some before all its accesses get them.
+    // How often a region is recompiled with better checks for some before all its accesses get them.
     private const int WorseningsBeforeAll = 2;
 
     private readonly Lock _gate = new();

@@ -2,7 +2,7 @@ using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Compilation;
 
-/// <summary>What a translator has been asked for, the most useful first. All under the memory's lock.</summary>
+/// <summary>What a translator has been requested to compile, the most useful first. All under the memory's lock.</summary>
 internal sealed unsafe class RequestQueue
 {
     // Heat goes on rising while a block waits, so requests cannot be kept sorted. To look at all of them for each that is taken would cost
@@ -14,15 +14,15 @@ internal sealed unsafe class RequestQueue
     // The last is the next.
     private readonly List<Request> _chosen = [];
 
-    /// <summary>True when nothing is asked for.</summary>
+    /// <summary>True when nothing is requested.</summary>
     public bool IsEmpty => _waiting.Count == 0 && _chosen.Count == 0;
 
     /// <summary>Enters a request.</summary>
     /// <param name="block">The block.</param>
-    /// <param name="grow">It has code, which is to be made again with more around it.</param>
+    /// <param name="grow">It has code, which is to be recompiled with more around it.</param>
     public void Add(Block* block, bool grow) => _waiting.Add(new Request((nint)block, grow));
 
-    /// <summary>Takes out what is to be compiled next. False when nothing is asked for.</summary>
+    /// <summary>Takes out what is to be compiled next. False when nothing is requested.</summary>
     public bool TryTake(out Block* block, out bool grow)
     {
         if (_chosen.Count == 0)

@@ -14,7 +14,7 @@ namespace DynaTrans.IlBackend.Compilation;
 /// </summary>
 public sealed unsafe class Translator : ITranslator, IRegionMap
 {
-    // How many times longer a block inside a region must be hot before the region is made again with an entry there.
+    // How many times longer a block inside a region must be hot before the region is recompiled with an entry there.
     private const int InnerPatience = 16;
 
     // A region that was too large is made as large as its measured size allows, less this for what another choice of blocks may cost.
@@ -23,14 +23,14 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     // Size of a region whose accesses go by the lookaside table: its IL has 1.37 times as many references to locals (measured, 64-bit code).
     private const double LookasideShare = 0.73;
 
-    // Exits for a slow access at one instruction before the region is made again with slow paths.
+    // Exits for a slow access at one instruction before the region is recompiled with slow paths.
     private const int SlowExitsBeforeRecompile = 16;
 
-    // Sampled entries from outside that a region is made again for, at least, and by weight.
+    // Sampled entries from outside that a region is recompiled for, at least, and by weight.
     private const int MinSamples = 32;
     private const int WeightPerSample = 32;
 
-    // Times that a region is made anew because its entries are hot.
+    // Times that a region is recompiled because its entries are hot.
     private const int MaxGrowth = 8;
 
     private readonly TranslatorOptions _options;
@@ -188,7 +188,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     public bool Contains(Block* block) => _regionsOf.TryGetValue((nint)block, out var regions) && regions.Count > 0;
 
     /// <summary>
-    /// Forgets what was asked for and frees all that was made. A compile under way goes on to its end, at most, and touches nothing more than
+    /// Forgets what was requested and frees all that was made. A compile under way goes on to its end, at most, and touches nothing more than
     /// managed objects: what it makes is dropped. Idempotent.
     /// </summary>
     public void Dispose()
@@ -206,7 +206,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     private static Block* EntryBlock(CompiledRegion region, EntryCell* cell) =>
         (Block*)region.Region.Find(cell->Rip)!.Source;
 
-    // True once, when an entry has been sampled so often that what its passages have cost is what it costs to make a region again.
+    // True once, when an entry has been sampled so often that what its passages have cost is what it costs to recompile a region.
     private bool IsEvidence(CompiledRegion region, ulong rip)
     {
         var count = _samples.GetValueOrDefault((region.Number, rip)) + 1;
@@ -229,7 +229,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         }
     }
 
-    /// <summary>Compiles what is most urgent. False when nothing more is asked for; the next request then schedules the translator again.</summary>
+    /// <summary>Compiles what is most urgent. False when nothing more is requested; the next request then schedules the translator again.</summary>
     internal bool Serve()
     {
         var cache = _cache!;
@@ -256,14 +256,14 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         }
         catch (Exception e)
         {
-            // The head stays requested, and is never asked for again.
+            // The head stays requested, and is never requested again.
             Statistics.CountFailure(address, e);
         }
 
         return true;
     }
 
-    // The most urgent of the blocks asked for that still want it. Under the memory's lock.
+    // The most urgent of the requested blocks that still want it. Under the memory's lock.
     private bool TryTake(out Block* block, out bool grow)
     {
         while (_requests.TryTake(out block, out grow))
@@ -324,7 +324,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         }
     }
 
-    // A region made anew because its entries are hot must take in something that the old one has not, and that not too often.
+    // A region recompiled because its entries are hot must take in something that the old one has not, and that not too often.
     private bool IsWorthGrowing(Region region)
     {
         var head = (Block*)region.Blocks[0].Source;
@@ -352,7 +352,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
             _options.Access, (nint)cache.Memory.Windows);
     }
 
-    // The head may be asked for again later.
+    // The head may be requested again later.
     private static void ForgiveHead(Region region)
     {
         var head = (Block*)region.Blocks[0].Source;

@@ -51,7 +51,7 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
                 Ldc(op.Imm);
                 Il.Emit(OpCodes.Stind_I8);
                 exits.SetCause((ExitCause)op.Sub);
-                exits.GoOut(WayOut.Return);
+                exits.JumpToExit(ExitKind.Return);
                 break;
             default:
                 FieldAddress(FieldOffset(nameof(ExecutionState.ExceptionVector)));
@@ -112,7 +112,7 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
             Il.EmitFaultSite(Context.Sites.New(target, flags.InState(flags.Form), 0));
             Il.EmitCall(FlagsEmitter.ApplyMethod);
             PickCell(target);
-            exits.GoOut(WayOut.Chain);
+            exits.JumpToExit(ExitKind.Chain);
         });
     }
 
@@ -131,7 +131,7 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
         {
             flags.Materialise();
             exits.StoreRipFromValue();
-            exits.GoOut(WayOut.Return);
+            exits.JumpToExit(ExitKind.Return);
             return;
         }
 
@@ -206,7 +206,7 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
             if (Options.Alone)
             {
                 exits.StoreRip(target);
-                exits.GoOut(WayOut.Return);
+                exits.JumpToExit(ExitKind.Return);
                 continue;
             }
 
@@ -218,7 +218,7 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
                 ReenterIfInside();
             }
 
-            exits.GoOut(WayOut.Chain);
+            exits.JumpToExit(ExitKind.Chain);
         }
 
         if (Plan.UsesJumpTable)
@@ -290,14 +290,14 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
         StLoc(Locals.Cell);
         if (Options.RegionNumber != 0)
             ReenterIfInside();
-        exits.GoOut(WayOut.Chain);
+        exits.JumpToExit(ExitKind.Chain);
         Il.MarkLabel(miss);
         exits.StoreRipFromValue();
-        exits.GoOut(WayOut.Return);
+        exits.JumpToExit(ExitKind.Return);
     }
 
     // When the cell leads back into this region the code is not left. That is rare, and also tells RyuJIT what it cannot know: that control
-    // comes round again to the entry switch. Another thread may give the cell to another region at any time: the word is read once.
+    // comes back to the entry switch. Another thread may give the cell to another region at any time: the word is read once.
     private void ReenterIfInside()
     {
         var outside = Il.DefineLabel();
@@ -317,7 +317,7 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
         Il.Emit(OpCodes.And);
         Il.Emit(OpCodes.Conv_I4);
         StLoc(Locals.Entry);
-        exits.GoOut(WayOut.Reenter);
+        exits.JumpToExit(ExitKind.Reenter);
         Il.MarkLabel(outside);
     }
 

@@ -6,7 +6,7 @@ using DynaTrans.Runtime.State;
 namespace DynaTrans.IlBackend.Emission;
 
 /// <summary>
-/// Counts executed instructions, in a local from the entry to the way out: upwards for statistics; downwards under a budget, from a slice of
+/// Counts executed instructions, in a local from the entry to the exit: upwards for statistics; downwards under a budget, from a slice of
 /// what is left of it. At the end of a slice the code is left, and comes back with the next one, so the exit request need not be looked at
 /// wherever control goes backwards: a jump costs one test, as without a budget.
 /// </summary>

@@ -79,7 +79,7 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
             Il.MarkLabel(requested);
             values.Written = Plan.UsesJumpTable ? Plan.Written.AtDispatch : 0;
             exits.StoreRipFromValue();
-            exits.GoOut(WayOut.Return);
+            exits.JumpToExit(ExitKind.Return);
         });
     }
 
@@ -115,7 +115,7 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
             values.Written = Plan.UsesJumpTable ? Plan.Written.AtDispatch : 0;
             exits.StoreRipFromValue();
             exits.SetCause(ExitCause.Budget);
-            exits.GoOut(WayOut.Return);
+            exits.JumpToExit(ExitKind.Return);
         });
         return label;
     }
@@ -168,7 +168,7 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
             StoreRipOfCell();
             exits.SetCause(ExitCause.HotEntry);
             values.Written = 0;
-            exits.GoOut(WayOut.Return);
+            exits.JumpToExit(ExitKind.Return);
         });
     }
 

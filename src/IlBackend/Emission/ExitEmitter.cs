@@ -8,8 +8,8 @@ using DynaTrans.Runtime.Translation;
 namespace DynaTrans.IlBackend.Emission;
 
 /// <summary>
-/// Ways out of the method, and the sites that tell where it was left. Each way out first stores the registers that may have been written up to
-/// there, and only those, so that an entry has to load no more than what the code uses; ways out with the same set share the code, and one
+/// Exits of the method, and the sites that tell where it was left. Each exit first stores the registers that may have been written up to
+/// there, and only those, so that an entry has to load no more than what the code uses; exits with the same set share the code, and one
 /// with a larger set goes on in that of a smaller one.
 /// </summary>
 internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter values, FlagsEmitter flags, CountEmitter counts, ColdPaths cold)
@@ -37,7 +37,7 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
         flags.StoreParts(flags.Form);
         Il.EmitFaultSite((FaultSite*)site);
         StLoc(Locals.Site);
-        GoOut(WayOut.Fault);
+        JumpToExit(ExitKind.Fault);
     }
 
     /// <summary>From the label on: leaves to the interpreter at the present instruction, which has not done anything. Returns the site.</summary>
@@ -50,7 +50,7 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
             flags.StoreParts(flags.Form);
             Il.EmitFaultSite((FaultSite*)site);
             StLoc(Locals.Site);
-            GoOut(WayOut.SlowAccess);
+            JumpToExit(ExitKind.SlowAccess);
         });
         return site;
     }
@@ -106,12 +106,12 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
         {
             Il.MarkLabel(label);
             StoreRipAndFlags(rip);
-            GoOut(WayOut.Return);
+            JumpToExit(ExitKind.Return);
         });
         return label;
     }
 
-    /// <summary>On a way out at an instruction boundary; what the flags are is worked out when the code has been left.</summary>
+    /// <summary>On an exit at an instruction boundary; what the flags are is worked out when the code has been left.</summary>
     public void StoreRipAndFlags(ulong rip)
     {
         if (flags.Form.IsMemory)
@@ -151,8 +151,8 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
         Il.Emit(OpCodes.Stind_I4);
     }
 
-    /// <summary>The label of a way out for the registers written up to this point.</summary>
-    private int LabelOf(WayOut kind)
+    /// <summary>The label of an exit for the registers written up to this point.</summary>
+    private int LabelOf(ExitKind kind)
     {
         var key = ((ulong)kind << 32) | values.Written;
         if (!_waysOut.TryGetValue(key, out var label))
@@ -161,9 +161,9 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
     }
 
     /// <summary>Goes out, with the registers stored that have been written up to here.</summary>
-    public void GoOut(WayOut kind) => Il.EmitBranch(OpCodes.Br, LabelOf(kind));
+    public void JumpToExit(ExitKind kind) => Il.EmitBranch(OpCodes.Br, LabelOf(kind));
 
-    /// <summary>Emits all ways out, after all that branches to them.</summary>
+    /// <summary>Emits all exits, after all that branches to them.</summary>
     public void EmitWaysOut()
     {
         foreach (var ((rip, written), label) in _requestLabels)
@@ -171,10 +171,10 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
             values.Written = written;
             Il.MarkLabel(label);
             StoreRip(rip);
-            GoOut(WayOut.Return);
+            JumpToExit(ExitKind.Return);
         }
 
-        for (var kind = WayOut.Return; kind <= WayOut.Chain; kind++)
+        for (var kind = ExitKind.Return; kind <= ExitKind.Chain; kind++)
         {
             var sets = new List<uint>();
             foreach (var key in _waysOut.Keys)
@@ -196,7 +196,7 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
                 if (smaller == i + 1)
                     continue;
                 values.Written = sets[smaller];
-                GoOut(kind);
+                JumpToExit(kind);
             }
 
             counts.Store();
@@ -204,21 +204,21 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
         }
     }
 
-    private void EmitEndOf(WayOut kind)
+    private void EmitEndOf(ExitKind kind)
     {
         switch (kind)
         {
-            case WayOut.SlowAccess:
+            case ExitKind.SlowAccess:
                 StoreSite(ExitCause.SlowAccess);
                 break;
-            case WayOut.Fault:
+            case ExitKind.Fault:
                 StoreSite(ExitCause.Exception);
                 break;
-            case WayOut.Reenter:
+            case ExitKind.Reenter:
                 counts.Begin();
                 Il.EmitBranch(OpCodes.Br, Labels.EntrySwitch);
                 return;
-            case WayOut.Chain:
+            case ExitKind.Chain:
                 JumpThroughCell();
                 return;
         }

@@ -167,7 +167,7 @@ internal sealed unsafe class FlagsEmitter(EmitContext context, ValueEmitter valu
         return form;
     }
 
-    /// <summary>On a way out: stores those parts of the flags that no register holds.</summary>
+    /// <summary>On an exit: stores those parts of the flags that no register holds.</summary>
     public void StoreParts(in FlagsForm form)
     {
         for (var part = 0; part < Slot.PartCount; part++)

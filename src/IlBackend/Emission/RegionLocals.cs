@@ -51,13 +51,13 @@ internal sealed class RegionLocals
     /// <summary>Host address of guest address 0, from the entry on.</summary>
     public int Memory { get; }
 
-    /// <summary>The fault site, on a way out.</summary>
+    /// <summary>The fault site, on an exit.</summary>
     public int Site { get; }
 
     /// <summary>Instructions executed since the entry; under a budget those that are left of it.</summary>
     public int Count { get; }
 
-    /// <summary>The entry cell to go on at, on a way out.</summary>
+    /// <summary>The entry cell to go on at, on an exit.</summary>
     public int Cell { get; }
 
     /// <summary>A product of which two ops take a half each.</summary>

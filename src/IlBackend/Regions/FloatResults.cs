@@ -7,7 +7,7 @@ namespace DynaTrans.IlBackend.Regions;
 /// <summary>
 /// Which floating-point operations RyuJIT could drop. To it they are pure: one whose result is not used on any path goes, and the sticky flags
 /// that it would have raised in MXCSR with it. Such a result has to be stored, where nobody reads it. A result counts as used only if it is
-/// on every path, since RyuJIT may know which way a jump goes, by something that RyuJIT cannot do without: a store to guest memory, a way out
+/// on every path, since RyuJIT may know which way a jump goes, by something that RyuJIT cannot do without: a store to guest memory, an exit
 /// of the region that depends on what it cannot know, another operation that is kept.
 /// </summary>
 public sealed class FloatResults
@@ -83,7 +83,7 @@ public sealed class FloatResults
         }
     }
 
-    // Ways out store the registers; one is wherever control goes backwards.
+    // Exits store the registers; one is wherever control goes backwards.
     private uint UsedAlong(RegionBlock from, ulong target) =>
         _region.Find(target) is not { } to || to.Order <= from.Order ? Registers : _usedAtStart[to.Order];
 
@@ -105,7 +105,7 @@ public sealed class FloatResults
         return isUsed ? used | Operands(op, computed) : used;
     }
 
-    // Through memory, or on the way out that follows a fault: not where the helper may be replaced by code that does neither.
+    // Through memory, or on the exit that follows a fault: not where the helper may be replaced by code that does neither.
     private static bool StoresVectors(in IrOp call)
     {
         var effects = HelperTable.Effects((HelperId)call.Sub);

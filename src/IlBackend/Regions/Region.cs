@@ -27,7 +27,7 @@ public sealed record RegionBlock(
     /// <summary>It is part of a called function that has code of its own: other callers go on using that.</summary>
     public bool Copied { get; set; }
 
-    /// <summary>It has been asked for, or has been entered, from outside.</summary>
+    /// <summary>It has been requested, or has been entered, from outside.</summary>
     public bool HadEntry { get; set; }
 
     /// <summary>Edges from blocks of the region that lead here.</summary>

@@ -17,11 +17,11 @@ public sealed unsafe class RegionBuilder
     /// </summary>
     public const int MaxWeight = 12000;
 
-    // Weight of a region up to which a function in it is copied into its caller, unless that is made again because the function is entered
+    // Weight of a region up to which a function in it is copied into its caller, unless that is recompiled because the function is entered
     // often.
     private const int MaxCopiedCallee = 300;
 
-    // Weight of all called functions in a region, at first and when it is made again.
+    // Weight of all called functions in a region, at first and when it is recompiled.
     private const int MaxCopied = 1500;
     private const int MaxCopiedWhenGrowing = 5000;
 

@@ -55,7 +55,7 @@ public sealed class RegionPlan
     /// <summary>The flags across the region, and the ops to emit.</summary>
     public FlagsFlow Flags { get; }
 
-    /// <summary>The registers that ways out have to store.</summary>
+    /// <summary>The registers that exits have to store.</summary>
     public WrittenRegisters Written { get; }
 
     /// <summary>The slots and cells that get locals.</summary>

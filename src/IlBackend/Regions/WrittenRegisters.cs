@@ -5,7 +5,7 @@ using DynaTrans.Runtime.Helpers;
 namespace DynaTrans.IlBackend.Regions;
 
 /// <summary>
-/// Which registers may have been written since the region was entered, and so differ from the state in memory: what a way out has to store.
+/// Which registers may have been written since the region was entered, and so differ from the state in memory: what an exit has to store.
 /// A set has bits 0 to 15 for the general registers and 16 to 31 for XMM0 to XMM15. A forward analysis over the region's edges.
 /// </summary>
 public sealed class WrittenRegisters

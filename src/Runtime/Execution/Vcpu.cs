@@ -298,7 +298,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     // The tag of an address, in context 0, that belongs to another line.
     private static ulong EmptyLine(int index) => (ulong)index ^ 1;
 
-    // One round of the dispatcher.
+    // One iteration of the dispatcher.
     private ExitCause Step()
     {
         var s = State;

@@ -9,7 +9,7 @@ public enum CompileState : byte
     /// <summary>Nothing.</summary>
     None,
 
-    /// <summary>Code is asked for.</summary>
+    /// <summary>Code is requested.</summary>
     Requested,
 
     /// <summary>It is an entry of translated code.</summary>
@@ -77,7 +77,7 @@ public unsafe struct Block
     public CompileState CompileState;
 
     /// <summary>
-    /// The x87 stack when a translation was asked for (<see cref="X87State.Stack"/>): what the translation expects. 0, the
+    /// The x87 stack when a translation was requested (<see cref="X87State.Stack"/>): what the translation expects. 0, the
     /// empty stack, when it was not.
     /// </summary>
     public uint X87Stack;

@@ -2,7 +2,7 @@ namespace DynaTrans.Runtime.Translation;
 
 /// <summary>
 /// Makes host code of blocks; the runtime knows the IL back end only as this. It serves one block cache and is disposed with it, under
-/// the memory's lock: what was asked for is forgotten, what is being compiled is abandoned, and all that was made goes.
+/// the memory's lock: what was requested is forgotten, what is being compiled is abandoned, and all that was made goes.
 /// </summary>
 public unsafe interface ITranslator : IDisposable
 {
@@ -28,7 +28,7 @@ public unsafe interface ITranslator : IDisposable
     nint CompileAlone(BlockCache cache, Block* block);
 
     /// <summary>
-    /// Translated code left at a site because an access needed the slow path. Where that is frequent the code is made again with a slow
+    /// Translated code left at a site because an access needed the slow path. Where that is frequent the code is recompiled with a slow
     /// path of its own. Called by a vCPU between blocks, without locks.
     /// </summary>
     void NoteSlowAccess(BlockCache cache, FaultSite* site);

@@ -1,7 +1,7 @@
 namespace DynaTrans.IlBackend.Emission;
 
 /// <summary>How a region's method is left, or entered anew.</summary>
-internal enum WayOut
+internal enum ExitKind
 {
     /// <summary>Return to the dispatcher; RIP is stored.</summary>
     Return,
