@@ -9,8 +9,8 @@ static void await(int n)
 static volatile pthread_t who;
 static void h(int s)
 {
-    got++;
     who = pthread_self();
+    got++;
 }
 static volatile int go;
 static void *t1(void *a)
