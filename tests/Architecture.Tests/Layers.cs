@@ -14,8 +14,9 @@ internal static class Layers
         ["IlBackend"] = (["Frontend", "Runtime"], []),
         ["Devices"] = (["Runtime"], []),
         ["Linux"] = (["Frontend", "Runtime"], []),
+        ["Pc"] = (["Frontend", "Runtime", "Devices"], ["SharpCompress", "K4os.Compression.LZ4", "ZstdSharp.Port"]),
         ["Inspection"] = (["Frontend", "Runtime", "IlBackend"], ["ICSharpCode.Decompiler", "Mono.Cecil"]),
-        ["Cli"] = (["Frontend", "Runtime", "IlBackend", "Inspection", "Linux", "Devices"], ["System.CommandLine", "Spectre.Console"]),
+        ["Cli"] = (["Frontend", "Runtime", "IlBackend", "Inspection", "Linux", "Devices", "Pc"], ["System.CommandLine", "Spectre.Console"]),
     };
 
     /// <summary>The folders of a project (subfolders count as part of them): the other folders of the project that each may use.</summary>

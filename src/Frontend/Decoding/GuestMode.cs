@@ -24,7 +24,7 @@ public enum GuestMode : ushort
     /// </summary>
     Flat = 8,
 
-    /// <summary>Real-address mode: segment base = selector * 16, limit 64 KiB.</summary>
+    /// <summary>Real-address mode, and with <see cref="User"/> virtual-8086 mode: segment base = selector * 16, limit 64 KiB.</summary>
     Real = 16,
 
     /// <summary>Code runs at ring 3 and may not use privileged instructions; else ring 0.</summary>
@@ -41,6 +41,15 @@ public enum GuestMode : ushort
 
     /// <summary>The same of GS.</summary>
     CheckedGs = 512,
+
+    /// <summary>CR0.TS or CR0.EM is set: x87 instructions raise #NM, and MMX and SSE instructions #NM (TS) or #UD (<see cref="NoSse"/>).</summary>
+    NoFpu = 1024,
+
+    /// <summary>CR4.OSFXSR is clear or CR0.EM set: SSE instructions raise #UD.</summary>
+    NoSse = 2048,
+
+    /// <summary>Ring 1 or 2: a supervisor to paging, but privileged instructions raise #GP.</summary>
+    Unprivileged = 4096,
 
     /// <summary>A 32-bit Linux program's mode.</summary>
     Linux32 = Code32 | Stack32 | Flat | User,

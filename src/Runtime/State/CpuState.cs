@@ -21,10 +21,11 @@ public unsafe struct CpuState
     public const int X87Offset = VectorOffset + (VSlot.Count * 16);
 
     /// <summary>Offset of <see cref="Execution"/>: everything before it is the guest's state.</summary>
-    public const int ExecutionOffset = TableOffset + 64;
+    public const int ExecutionOffset = SystemOffset + SystemRegisters.SizeInBytes;
 
     private const int SegmentOffset = X87Offset + 128;
     private const int TableOffset = SegmentOffset + 128;
+    private const int SystemOffset = TableOffset + 64;
 
     /// <summary>The integer slots.</summary>
     [FieldOffset(0)]
@@ -99,6 +100,10 @@ public unsafe struct CpuState
     /// <summary>Where the guest's global descriptor table is.</summary>
     [FieldOffset(TableOffset)]
     public TableRegister Gdtr;
+
+    /// <summary>Control, debug and model-specific registers, and the rest of what only a system uses.</summary>
+    [FieldOffset(SystemOffset)]
+    public SystemRegisters System;
 
     /// <summary>What is not the guest's: pointers, requests and results of the executors.</summary>
     [FieldOffset(ExecutionOffset)]
