@@ -35,18 +35,19 @@ internal static class Layers
             ["State"] = ["SoftFloat"],
             ["Memory"] = ["State"],
             ["Host"] = ["State"],
+            ["Paging"] = ["State", "Memory"],
 
             // What executors and helpers do about an access: a store may have to drop translations, or be logged by the vCPU.
-            ["Access"] = ["State", "Memory", "Host", "Execution"],
+            ["Access"] = ["State", "Memory", "Host", "Paging", "Execution"],
             ["Segmentation"] = ["State", "Memory", "Access"],
             ["Helpers"] = ["SoftFloat", "State", "Memory", "Host", "Access", "Segmentation"],
 
             // A cache knows the vCPUs that execute from it: they drop what they know of blocks that are gone.
-            ["Translation"] = ["State", "Memory", "Execution"],
+            ["Translation"] = ["State", "Memory", "Paging", "Execution"],
 
             // The interpreter's loop runs on behalf of a vCPU and follows its caches from block to block.
             ["Interpretation"] = ["State", "Memory", "Access", "Helpers", "Translation", "Execution"],
-            ["Execution"] = ["State", "Memory", "Host", "Access", "Segmentation", "Helpers", "Translation", "Interpretation"],
+            ["Execution"] = ["State", "Memory", "Host", "Paging", "Access", "Segmentation", "Helpers", "Translation", "Interpretation"],
         },
         ["IlBackend"] = new()
         {

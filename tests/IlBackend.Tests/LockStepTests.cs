@@ -3,6 +3,7 @@ using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Paging;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 
@@ -78,7 +79,7 @@ public sealed unsafe class LockStepTests
 
         public bool WantsFlush => inner.WantsFlush;
 
-        public void Request(BlockCache cache, Block* block) => inner.Request(cache, block);
+        public void Request(BlockCache cache, Block* block, Mmu? mmu) => inner.Request(cache, block, mmu);
 
         public nint CompileAlone(BlockCache cache, Block* block)
         {

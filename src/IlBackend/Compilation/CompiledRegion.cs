@@ -43,6 +43,12 @@ public sealed unsafe class CompiledRegion
     /// <summary>Its number in <see cref="Runtime.Translation.EntryCell.Region"/>, from 1; 0 before it is published.</summary>
     public uint Number { get; set; }
 
+    /// <summary>It has given its entries to code of other pages at the same addresses, and may get them back.</summary>
+    public bool IsParked { get; set; }
+
+    /// <summary>With paging, the pages that its blocks were made from, since it was published.</summary>
+    public IReadOnlyList<CodePageUse> Pages { get; set; } = [];
+
     /// <summary>Emits and compiles a region, on the calling thread.</summary>
     /// <param name="region">The region, analysed.</param>
     /// <param name="cells">Gives the cells of jump targets.</param>

@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Paging;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 
@@ -75,13 +77,15 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     internal long Served { get; set; }
 
     /// <inheritdoc/>
-    public void Request(BlockCache cache, Block* block)
+    public void Request(BlockCache cache, Block* block, Mmu? mmu)
     {
         lock (cache.Memory.Lock)
         {
             if (block->Valid == 0 || _isDisposed)
                 return;
             _cache = cache;
+            if (mmu != null && TryRestore(block, mmu))
+                return;
             block->CompileState = CompileState.Requested;
             Ask(block, false);
         }
@@ -119,7 +123,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         Region region;
         lock (cache.Memory.Lock)
             region = RegionBuilder.Single(block);
-        var compiled = Compile(region, new EmitOptions(true, true, WindowPages(cache), PermissionsOffset: cache.Memory.PermissionsOffset, Access: _options.Access, Windows: (nint)cache.Memory.Windows), out _)!;
+        var compiled = Compile(region, new EmitOptions(true, true, WindowPages(cache), PermissionsOffset: cache.Memory.PermissionsOffset, Access: _options.Access, Windows: (nint)cache.Memory.Windows, IsPaged: cache.IsPaged), out _)!;
         lock (cache.Memory.Lock)
             _dead.Add(compiled);
         return compiled.Code;
@@ -145,6 +149,85 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
             var head = (Block*)region.Region.Blocks[0].Source;
             head->SetHeat(_options.Threshold);
         }
+    }
+
+    /// <inheritdoc/>
+    public void Revalidate(BlockCache cache, Block* block, Mmu mmu, uint generation)
+    {
+        lock (cache.Memory.Lock)
+        {
+            var cell = (EntryCell*)block->Code;
+            if (cell == null)
+                return;
+            if (cell->Source != block)
+            {
+                // The entry was given to code of another page.
+                LoseEntry(block, _options.Threshold - 1);
+                return;
+            }
+
+            if (RegionAt(cell) is not { } region)
+                return;
+            if (HasItsPages(region, mmu))
+                SetGeneration(region, generation);
+            else
+                Park(region);
+        }
+    }
+
+    private static bool HasItsPages(CompiledRegion region, Mmu mmu)
+    {
+        var isSupervisor = !region.Region.Mode.IsUser();
+        foreach (var page in region.Pages)
+            if (!mmu.IsCodeAt(page.Linear, page.Physical, isSupervisor))
+                return false;
+        return true;
+    }
+
+    private void SetGeneration(CompiledRegion region, uint generation)
+    {
+        foreach (var entry in region.Region.Entries)
+            if (_cells.Get(entry.Start, region.Region.Context) is var cell && cell->Region == region.Number)
+                cell->Generation = generation;
+    }
+
+    // Takes the entries from a region that is not what lies at its addresses now. It may be again, in another address space.
+    private void Park(CompiledRegion region)
+    {
+        Statistics.CountParked();
+        region.IsParked = true;
+        foreach (var entry in region.Region.Entries)
+        {
+            var cell = _cells.Get(entry.Start, region.Region.Context);
+            if (cell->Region != region.Number)
+                continue;
+            _cells.Unlink(cell);
+            LoseEntry((Block*)entry.Source, 0);
+        }
+    }
+
+    private static void LoseEntry(Block* block, int heat)
+    {
+        block->Code = 0;
+        block->CompileState = CompileState.LostEntry;
+        block->SetHeat(heat);
+    }
+
+    // Gives a parked region its entries back when the block is one of them, and its pages are what lies at their addresses.
+    private bool TryRestore(Block* block, Mmu mmu)
+    {
+        if (!_regionsOf.TryGetValue((nint)block, out var regions))
+            return false;
+        foreach (var region in regions)
+        {
+            if (!region.IsParked || !region.Region.Entries.Any(entry => entry.Source == (nint)block) || !HasItsPages(region, mmu))
+                continue;
+            region.IsParked = false;
+            LinkEntries(region);
+            return true;
+        }
+
+        return false;
     }
 
     /// <inheritdoc/>
@@ -349,7 +432,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         var counter = _options.HeatCounter?.Invoke(region) ?? 0;
         return new EmitOptions(
             _options.CountInstructions || counter != 0, false, WindowPages(cache), counter, cache.Memory.PermissionsOffset, number,
-            _options.Access, (nint)cache.Memory.Windows);
+            _options.Access, (nint)cache.Memory.Windows, cache.IsPaged);
     }
 
     // The head may be requested again later.
@@ -377,10 +460,11 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     {
         var region = compiled.Region;
         compiled.Number = number;
+        if (_cache!.IsPaged)
+            compiled.Pages = CodePageUse.Of(region);
         _byNumber[number] = compiled;
         foreach (var site in compiled.FaultSites)
             ((FaultSite*)site)->Region = number;
-        var replaced = new HashSet<CompiledRegion>();
         foreach (var block in region.Blocks)
         {
             if (!_regionsOf.TryGetValue(block.Source, out var list))
@@ -388,24 +472,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
             list.Add(compiled);
         }
 
-        foreach (var entry in region.Entries)
-        {
-            var block = (Block*)entry.Source;
-            if (entry.Copied && block->Code != 0)
-                continue;
-            var cell = _cells.Get(entry.Start, region.Context);
-            if (_byNumber.TryGetValue(cell->Region, out var old))
-                replaced.Add(old);
-            cell->Local = EntryCell.Inside(number, entry.Entry);
-            Volatile.Write(ref cell->Target, EntryCell.Pack(compiled.Code, entry.Entry));
-            block->Code = (nint)cell;
-            block->CompileState = CompileState.Entry;
-            block->SetHeat(int.MaxValue / 2);
-        }
-
-        foreach (var old in replaced)
-            if (!HasEntries(old))
-                Kill(old);
+        LinkEntries(compiled);
 
         // Blocks inside have no entry of their own: from there the interpreter soon comes to one that has. Only a block that stays hot for
         // long gets one.
@@ -415,6 +482,37 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
             if (inner.Entry < 0 && block->Code == 0 && block->CompileState != CompileState.Requested)
                 block->SetHeat(Math.Min(block->Heat, -InnerPatience * Math.Max(1, _options.Threshold)));
         }
+    }
+
+    // Lets the entries of a region lead to its code. Regions that have none left go, or wait for their pages to come back.
+    private void LinkEntries(CompiledRegion compiled)
+    {
+        var region = compiled.Region;
+        var replaced = new HashSet<CompiledRegion>();
+        foreach (var entry in region.Entries)
+        {
+            var block = (Block*)entry.Source;
+            if (entry.Copied && block->Code != 0)
+                continue;
+            var cell = _cells.Get(entry.Start, region.Context);
+            if (_byNumber.TryGetValue(cell->Region, out var old) && old != compiled)
+            {
+                old.IsParked |= cell->Source != block && cell->Source != null;
+                replaced.Add(old);
+            }
+
+            cell->Local = EntryCell.Inside(compiled.Number, entry.Entry);
+            cell->Source = block;
+            cell->Generation = 0;
+            Volatile.Write(ref cell->Target, EntryCell.Pack(compiled.Code, entry.Entry));
+            block->Code = (nint)cell;
+            block->CompileState = CompileState.Entry;
+            block->SetHeat(int.MaxValue / 2);
+        }
+
+        foreach (var old in replaced)
+            if (!old.IsParked && !HasEntries(old))
+                Kill(old);
     }
 
     private bool HasEntries(CompiledRegion compiled)

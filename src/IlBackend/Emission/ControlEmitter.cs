@@ -288,7 +288,9 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
         Il.Emit(OpCodes.Add);
         Il.Emit(OpCodes.Ldind_I);
         StLoc(Locals.Cell);
-        if (Options.RegionNumber != 0)
+
+        // After a far transfer with paging the entry must look at the pages anew.
+        if (Options.RegionNumber != 0 && !(far && Options.IsPaged))
             ReenterIfInside();
         exits.JumpToExit(ExitKind.Chain);
         Il.MarkLabel(miss);

@@ -20,9 +20,10 @@ namespace DynaTrans.IlBackend.Emission;
 /// <param name="Windows">
 /// <see cref="Runtime.Memory.AddressSpace.Windows"/>, whose entries become constants in the code; 0 reads them where the state says.
 /// </param>
+/// <param name="IsPaged">Linear addresses are translated by a paging unit: entries look whether the pages of the code are still the same.</param>
 public readonly record struct EmitOptions(
     bool CountInstructions = false, bool Alone = false, ulong WindowPages = 0, nint HeatCounter = 0, int PermissionsOffset = 0,
-    uint RegionNumber = 0, AccessForm Access = AccessForm.Window, nint Windows = 0)
+    uint RegionNumber = 0, AccessForm Access = AccessForm.Window, nint Windows = 0, bool IsPaged = false)
 {
     /// <summary>The code is entered through cells, again and again: not a block by itself, not a listing.</summary>
     public bool IsLinked => RegionNumber != 0 && !Alone;

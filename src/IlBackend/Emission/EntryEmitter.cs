@@ -1,5 +1,6 @@
 using System.Reflection.Emit;
 using System.Runtime.InteropServices;
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.State;
@@ -15,6 +16,8 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
 {
     private static readonly int RipOffset = (int)Marshal.OffsetOf<EntryCell>(nameof(EntryCell.Rip));
 
+    private static readonly int GenerationOffset = (int)Marshal.OffsetOf<EntryCell>(nameof(EntryCell.Generation));
+
     private readonly Dictionary<RegionBlock, int> _tested = [];
     private int? _short;
 
@@ -26,6 +29,7 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
         values.LoadRegisters();
         values.LoadVectors();
         counts.Begin();
+        CheckGeneration();
         CountEntry();
         if (Options.RegionNumber == 0)
             exits.CheckRequest(Region.Blocks[0]);
@@ -143,6 +147,28 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
         Il.Emit(OpCodes.Add);
         Il.Emit(OpCodes.Ldind_I8);
         Il.Emit(OpCodes.Stind_I8);
+    }
+
+    // With paging, code whose pages have not been compared since the last change of translations is not executed: the dispatcher compares them.
+    private void CheckGeneration()
+    {
+        if (Options.RegionNumber == 0 || !Options.IsPaged)
+            return;
+        var stale = Il.DefineLabel();
+        Il.Emit(OpCodes.Ldarg_1);
+        Ldc4(GenerationOffset);
+        Il.Emit(OpCodes.Add);
+        Il.Emit(OpCodes.Ldind_U4);
+        LoadField(Region.Mode.IsUser() ? nameof(ExecutionState.CodeGeneration) : nameof(ExecutionState.GlobalCodeGeneration), OpCodes.Ldind_U4);
+        Il.EmitBranch(OpCodes.Bne_Un, stale);
+        cold.Add(() =>
+        {
+            Il.BeginGlue("stale code");
+            Il.MarkLabel(stale);
+            StoreRipOfCell();
+            values.Written = 0;
+            exits.JumpToExit(ExitKind.Return);
+        });
     }
 
     // Counts entries from outside; one in so many leaves as a sample of what is entered most.

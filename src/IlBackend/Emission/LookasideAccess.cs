@@ -65,6 +65,9 @@ internal sealed class LookasideAccess(EmitContext context, AddressEmitter addres
     /// <inheritdoc/>
     public override void EmitMiss()
     {
+        // A paging unit enters what it translates for the slow access.
+        if (Options.IsPaged)
+            return;
         Il.Emit(OpCodes.Ldarg_0);
         LdLoc(Locals.Ea);
         Il.EmitCall(EmitSupport.Method(nameof(EmitSupport.FillLookaside)));

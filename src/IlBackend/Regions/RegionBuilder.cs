@@ -1,5 +1,6 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Regions;
@@ -40,6 +41,9 @@ public sealed unsafe class RegionBuilder
     private readonly int _minHotness;
     private readonly List<RegionBlock> _blocks = [];
     private readonly HashSet<ulong> _seen = [];
+
+    // With paging, for each linear page of the region the one in memory.
+    private readonly Dictionary<ulong, ulong> _pages = [];
     private readonly PriorityQueue<(nint Block, bool Copied), int> _queue = new();
     private readonly List<(nint Block, bool ByCall, int Weight)> _compiled = [];
     private int _weight, _copiedWeight;
@@ -90,6 +94,8 @@ public sealed unsafe class RegionBuilder
     private void Collect(Block* head)
     {
         _seen.Add(head->Start);
+        if (_cache.IsPaged)
+            NotePages(head);
         _queue.Enqueue(((nint)head, false), int.MinValue);
         do
         {
@@ -169,7 +175,7 @@ public sealed unsafe class RegionBuilder
     {
         if (_seen.Contains(rip))
             return;
-        var next = _cache.Find(rip, _context);
+        var next = FindBlock(rip);
         if (next == null)
             return;
         if (next->Code != 0 && (byCall || !copied))
@@ -182,6 +188,31 @@ public sealed unsafe class RegionBuilder
             return;
         _seen.Add(rip);
         Enqueue(next, copied || byCall);
+    }
+
+    // With paging there may be several, from different pages: one whose pages are those of the region so far.
+    private Block* FindBlock(ulong rip)
+    {
+        if (!_cache.IsPaged)
+            return _cache.Find(rip, _context);
+        for (var block = _cache.Find(rip, _context); block != null; block = BlockCache.FindNext(block))
+        {
+            if (!HasPage(block->Linear, block->FirstPage) || (block->LastPage != block->FirstPage && !HasPage(block->Linear + AddressSpace.PageSize, block->LastPage)))
+                continue;
+            NotePages(block);
+            return block;
+        }
+
+        return null;
+    }
+
+    private bool HasPage(ulong linear, ulong page) => !_pages.TryGetValue(linear / AddressSpace.PageSize, out var known) || known == page;
+
+    private void NotePages(Block* block)
+    {
+        _pages[block->Linear / AddressSpace.PageSize] = block->FirstPage;
+        if (block->LastPage != block->FirstPage)
+            _pages[(block->Linear / AddressSpace.PageSize) + 1] = block->LastPage;
     }
 
     // In address order after the head, loops and their exits lie as the compiler of the guest laid them.

@@ -4,6 +4,7 @@ using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Paging;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Access;
@@ -93,7 +94,9 @@ public static unsafe class GuestMemory
     /// False with the fault pending.
     /// </summary>
     public static bool CheckWrite(CpuState* s, ulong linear, int size, AccessIntent intent = AccessIntent.None) =>
-        Check(s, AddressSpace.Of(s), linear, size, PagePermission.Write, intent);
+        s->Execution.Mmu != 0
+            ? PagedMemory.Check(s, linear, size, PageAccess.Write, intent)
+            : Check(s, AddressSpace.Of(s), linear, size, PagePermission.Write, intent);
 
     /// <summary>The value of 1, 2, 4 or 8 bytes in the host, zero-extended.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -115,7 +118,7 @@ public static unsafe class GuestMemory
     /// <summary>
     /// Host pointer to an operand in one page that holds code, for an atomic instruction of the host: between a load and a store
     /// the plain store of another thread would be lost. Nobody makes code of the page until <see cref="LeaveCodePage"/>, which must follow.
-    /// Null, and nothing follows, when the operand lies otherwise, may not be written, or belongs to code.
+    /// Null, and nothing follows, when the operand lies otherwise, may not be written, or belongs to code, or addresses are translated.
     /// </summary>
     [UnderHostMxcsr]
     internal static byte* EnterCodePage(CpuState* s, ulong linear, int size)
@@ -123,7 +126,7 @@ public static unsafe class GuestMemory
         var vcpu = Vcpu.Of(s);
         var space = vcpu.Cache.Memory;
         var isAligned = (s->Mode & (ushort)GuestMode.AlignmentChecked) == 0 || Alignment.IsAligned(linear, size);
-        if (!isAligned || linear != Wrap(s, linear) || (linear % AddressSpace.PageSize) + (uint)size > AddressSpace.PageSize || vcpu.UndoLog != null)
+        if (s->Execution.Mmu != 0 || !isAligned || linear != Wrap(s, linear) || (linear % AddressSpace.PageSize) + (uint)size > AddressSpace.PageSize || vcpu.UndoLog != null)
             return null;
         var mxcsr = HostMxcsr.Suspend();
         space.Lock.Enter();
@@ -157,6 +160,8 @@ public static unsafe class GuestMemory
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool ReadSlow(CpuState* s, ulong linear, byte* destination, int size, AccessIntent intent)
     {
+        if (s->Execution.Mmu != 0)
+            return PagedMemory.Read(s, linear, destination, size, intent);
         var space = AddressSpace.Of(s);
         if (!Check(s, space, linear, size, PagePermission.Read, intent))
             return false;
@@ -177,6 +182,8 @@ public static unsafe class GuestMemory
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static StoreResult WriteSlow(CpuState* s, ulong linear, byte* source, int size, AccessIntent intent)
     {
+        if (s->Execution.Mmu != 0)
+            return PagedMemory.Write(s, linear, source, size, intent);
         var vcpu = Vcpu.Of(s);
         var space = vcpu.Cache.Memory;
         if (!Check(s, space, linear, size, PagePermission.Write, intent))

@@ -28,7 +28,7 @@ public sealed unsafe class LockStepException : Exception
         var text = new StringBuilder();
         text.AppendLine($"{Message}:");
         var bytes = new byte[block->ByteLength];
-        var length = memory.Read(block->Linear, bytes);
+        var length = memory.Read(block->Physical, bytes);
         var mode = (GuestMode)block->Mode;
         var decoder = Iced.Intel.Decoder.Create(mode.Bitness(), new ByteArrayCodeReader(bytes, 0, length));
         decoder.IP = block->Start;

@@ -1,5 +1,6 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Paging;
 using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
@@ -47,12 +48,13 @@ public sealed unsafe class Machine : IDisposable
     /// <param name="memory">Its address space, which is disposed of with the machine.</param>
     /// <param name="translator">Makes host code of hot blocks; null interprets everything. It is disposed of with the machine.</param>
     /// <exception cref="OutOfMemoryException">The host has no room for it; the address space is disposed of.</exception>
-    public Machine(AddressSpace memory, ITranslator? translator = null)
+    /// <param name="isPaged">The addresses of its memory are guest-physical: vCPUs translate linear ones (<see cref="AddSystemVcpu"/>).</param>
+    public Machine(AddressSpace memory, ITranslator? translator = null, bool isPaged = false)
     {
         Memory = memory;
         try
         {
-            Cache = new BlockCache(memory, translator);
+            Cache = new BlockCache(memory, translator) { IsPaged = isPaged };
         }
         catch (OutOfMemoryException)
         {
@@ -73,6 +75,9 @@ public sealed unsafe class Machine : IDisposable
     /// <summary>The port bus of vCPUs to come; without one reads give ones and writes are ignored.</summary>
     public IPortBus? Bus { get; init; }
 
+    /// <summary>What answers at guest-physical addresses that are no memory; without it reads give ones and writes are ignored.</summary>
+    public IMemoryBus? MemoryBus { get; init; }
+
     /// <summary>The time of <see cref="StopAfter"/> is over.</summary>
     public bool IsOver => Volatile.Read(ref _isOver);
 
@@ -80,13 +85,40 @@ public sealed unsafe class Machine : IDisposable
     public static Machine Create(GuestMode mode, ITranslator? translator = null) =>
         new(new AddressSpace(mode.Is64() ? WideAddressBits : 32), translator);
 
+    /// <summary>A machine whose address space is guest-physical, without memory in it yet.</summary>
+    /// <param name="translator">Makes host code of hot blocks; null interprets everything.</param>
+    /// <param name="bus">The port bus, or null.</param>
+    /// <param name="memoryBus">What answers at addresses that are no memory, or null.</param>
+    public static Machine CreateSystem(ITranslator? translator, IPortBus? bus, IMemoryBus? memoryBus) =>
+        new(new AddressSpace(Mmu.PhysicalBits, is32Bit: false), translator, isPaged: true) { Bus = bus, MemoryBus = memoryBus };
+
     /// <summary>
     /// Adds a vCPU with flat segments (in real mode, at 0) that any selector names; a host with descriptor tables gives them to its state.
     /// It may be disposed of before the machine.
     /// </summary>
     public Vcpu AddVcpu(GuestMode mode)
     {
-        var vcpu = new Vcpu(Cache) { Bus = Bus };
+        if (Cache.IsPaged)
+            throw new InvalidOperationException("a machine with guest-physical memory has system vCPUs");
+        return Connect(new Vcpu(Cache), mode);
+    }
+
+    /// <summary>
+    /// Adds a vCPU for an operating system: its descriptor tables are in guest memory, and linear addresses are translated. It is in real mode; who starts it resets
+    /// it or sets its registers. One a machine.
+    /// </summary>
+    public Vcpu AddSystemVcpu()
+    {
+        if (!Cache.IsPaged || Vcpus().Length != 0)
+            throw new InvalidOperationException("a system vCPU is the only one of a machine with guest-physical memory");
+        var vcpu = new Vcpu(Cache, isPaged: true) { MemoryBus = MemoryBus };
+        vcpu.State->Execution.Gdt = null;
+        return Connect(vcpu, GuestMode.Code16 | GuestMode.Real);
+    }
+
+    private Vcpu Connect(Vcpu vcpu, GuestMode mode)
+    {
+        vcpu.Bus = Bus;
         if (Bus != null)
         {
             vcpu.State->Execution.PortReader = &ReadPort;

@@ -30,6 +30,7 @@ public sealed unsafe partial class Vcpu
         if (line.Number == CodeContexts.None || line.Context != context)
             line = (context, Cache.Contexts.NumberOf(context));
         State->Execution.CodeContext = line.Number;
+        Mmu?.SelectView();
     }
 
     private CodeContext PresentContext()

@@ -45,26 +45,25 @@ public sealed unsafe partial class Vcpu
     {
         var start = System.Diagnostics.Stopwatch.GetTimestamp();
         var rip = State->Slots[Slot.Rip];
-        var linear = Linear(rip);
         while (true)
         {
             lock (Cache.Memory.Lock)
             {
                 // Another thread may have been quicker: a block is in the cache once.
-                if (Cache.Find(rip, State->Execution.CodeContext) is var known && known != null)
+                if (Mmu == null && Cache.Find(rip, State->Execution.CodeContext) is var known && known != null)
                     return known;
 
                 // Marked before the bytes are read: a later write to them is noticed.
-                var mustWait = (Cache.Memory.Query(linear) & PagePermission.Execute) != 0 && Cache.Protect(linear);
-                var last = linear;
+                var mustWait = TryLocate(Linear(rip), out var physical) && Cache.Protect(physical);
+                var last = physical;
                 if (!mustWait)
                 {
                     var isLifted = Lift(rip, IrBlock.MaxInstructions);
                     if (isLifted)
-                        last = linear + (_ir.Next - _ir.Start) - 1;
+                        last = LastByte(rip);
 
                     // That the block runs into another page is known only now: its bytes are read again.
-                    if (last / AddressSpace.PageSize != linear / AddressSpace.PageSize)
+                    if (last / AddressSpace.PageSize != physical / AddressSpace.PageSize)
                     {
                         mustWait = Cache.Protect(last);
                         isLifted = mustWait || Lift(rip, IrBlock.MaxInstructions);
@@ -72,7 +71,7 @@ public sealed unsafe partial class Vcpu
 
                     if (!isLifted)
                     {
-                        Cache.Settle(linear);
+                        Cache.Settle(physical);
                         Cache.Settle(last);
                         return null;
                     }
@@ -84,9 +83,11 @@ public sealed unsafe partial class Vcpu
                     DeadFlags.Run(_ir);
                     IrAssertions.Valid(_ir);
                     DispatchSelector.Prepare(_ir.Ops);
-                    var block = Cache.Insert(_ir, linear, State->Execution.CodeContext, IsBudgeted);
-                    if (last / AddressSpace.PageSize != linear / AddressSpace.PageSize)
+                    var block = Cache.Insert(
+                        _ir, new CodePlace(Linear(rip), physical, last / AddressSpace.PageSize), State->Execution.CodeContext, IsBudgeted);
+                    if (last / AddressSpace.PageSize != physical / AddressSpace.PageSize)
                         Cache.Settle(last);
+                    Mmu?.Refresh();
                     Cache.Statistics.LiftTicks += System.Diagnostics.Stopwatch.GetTimestamp() - start;
                     return block;
                 }
@@ -98,56 +99,71 @@ public sealed unsafe partial class Vcpu
         }
     }
 
-    // Lifts at RIP into _ir. On a fetch fault the exception is pending and the result false. A block may run into the next page, when that
-    // is executable and contiguous in the host.
-    private bool Lift(ulong rip, int count)
-    {
-        var space = Cache.Memory;
-        var linear = Linear(rip);
-        var is64 = CpuAccess.Mode(State).Is64();
-        var available = 0;
-        byte* code = null;
-        var page = linear & ~(ulong)(AddressSpace.PageSize - 1);
-        for (var i = 0; i < 2; i++)
-        {
-            var p = page + (ulong)(i * AddressSpace.PageSize);
-            if (!is64)
-                p = (uint)p;
-            if ((space.Query(p) & PagePermission.Execute) == 0)
-                break;
-            if (i == 1 && (p < page || space.ContiguousAt(page, 2 * AddressSpace.PageSize) <= AddressSpace.PageSize))
-                return LiftAcross(rip, linear, available, count);
-            if (i == 0)
-                code = space.HostAt(linear);
-            available = (int)(page + (ulong)((i + 1) * AddressSpace.PageSize) - linear);
-        }
+    // The valid block that lies at an offset by the page tables; null when there is none, or the fetch would fault.
+    private Block* FindTranslated(ulong rip, ushort context) =>
+        Mmu!.TryFindCode(Linear(rip), out var physical) ? Cache.Find(rip, context, physical, Mmu) : null;
 
-        var mode = (GuestMode)State->Mode;
-        if (available > 0 && code != null && _lifter.Lift(_ir, code, LimitToSegment(rip, available), rip, mode, count))
-            return true;
-        return FetchFault(rip, linear, available);
+    // Where code at a linear address lies in the address space; false when it cannot be fetched from memory.
+    private bool TryLocate(ulong linear, out ulong physical)
+    {
+        physical = linear;
+        return (Mmu == null || Mmu.TryFindCode(linear, out physical)) && (Cache.Memory.Query(physical) & PagePermission.Execute) != 0;
     }
 
-    // The two pages may not be neighbours in the host: lift from a copy of up to 15 bytes on each side of the boundary.
-    private bool LiftAcross(ulong rip, ulong linear, int inFirst, int count)
+    // Where the last byte of the lifted block lies in the address space.
+    private ulong LastByte(ulong rip)
     {
-        var space = Cache.Memory;
-        var host = space.HostAt(linear);
-        if (inFirst > 15)
-            return _lifter.Lift(_ir, host, inFirst, rip, (GuestMode)State->Mode, count) || FetchFault(rip, linear, inFirst);
-        var is64 = CpuAccess.Mode(State).Is64();
-        var copy = stackalloc byte[30];
-        var length = inFirst + 15;
-        Buffer.MemoryCopy(host, copy, 30, inFirst);
-        for (var i = inFirst; i < length; i++)
+        var last = Linear(rip) + (_ir.Next - _ir.Start) - 1;
+        return TryLocate(CpuAccess.Mode(State).Is64() ? last : (uint)last, out var physical) ? physical : last;
+    }
+
+    // Lifts at RIP into _ir. On a fetch fault the exception is pending and the result false. A block may run into the next page when that
+    // is executable and contiguous in the host, or when its first instruction lies in both.
+    private bool Lift(ulong rip, int count)
+    {
+        var linear = Linear(rip);
+        if (!TryLocate(linear, out var physical))
+            return FetchFault(rip, linear, 0);
+        var inPage = AddressSpace.PageSize - (int)(linear % AddressSpace.PageSize);
+        var code = Cache.Memory.HostAt(physical);
+        var available = inPage;
+        if (Mmu == null)
         {
-            var address = linear + (uint)i;
-            if (!is64)
-                address = (uint)address;
-            copy[i] = *space.HostAt(address);
+            var page = linear & ~(ulong)(AddressSpace.PageSize - 1);
+            var next = page + AddressSpace.PageSize;
+            if (!CpuAccess.Mode(State).Is64())
+                next = (uint)next;
+            if (TryLocate(next, out _))
+            {
+                if (next < page || Cache.Memory.ContiguousAt(page, 2 * AddressSpace.PageSize) <= AddressSpace.PageSize)
+                    return LiftAcross(rip, linear, code, inPage, count);
+                available += AddressSpace.PageSize;
+            }
+
+            return TryLift(rip, code, available, count) || FetchFault(rip, linear, available);
         }
 
-        return _lifter.Lift(_ir, copy, length, rip, (GuestMode)State->Mode, 1) || FetchFault(rip, linear, length);
+        return TryLift(rip, code, inPage, count) || LiftAcross(rip, linear, code, inPage, 1);
+    }
+
+    private bool TryLift(ulong rip, byte* code, int available, int count) =>
+        _lifter.Lift(_ir, code, LimitToSegment(rip, available), rip, (GuestMode)State->Mode, count);
+
+    // The two pages may not be neighbours in the host: lift from a copy of up to 15 bytes on each side of the boundary.
+    private bool LiftAcross(ulong rip, ulong linear, byte* code, int inFirst, int count)
+    {
+        if (inFirst > InstructionLength.Max)
+            return TryLift(rip, code, inFirst, count) || FetchFault(rip, linear, inFirst);
+        var next = linear + (uint)inFirst;
+        if (!CpuAccess.Mode(State).Is64())
+            next = (uint)next;
+        if (!TryLocate(next, out var physical))
+            return FetchFault(rip, linear, inFirst);
+        var copy = stackalloc byte[InstructionLength.Max * 2];
+        var length = inFirst + InstructionLength.Max;
+        Buffer.MemoryCopy(code, copy, length, inFirst);
+        Buffer.MemoryCopy(Cache.Memory.HostAt(physical), copy + inFirst, InstructionLength.Max, InstructionLength.Max);
+        return TryLift(rip, copy, length, 1) || FetchFault(rip, linear, length);
     }
 
     // Code beyond the limit of CS cannot be fetched: #GP (only modes that are not flat have a limit below 4 GiB).
@@ -169,6 +185,14 @@ public sealed unsafe partial class Vcpu
         var address = linear + (uint)available;
         if (!CpuAccess.Mode(State).Is64())
             address = (uint)address;
+        if (Mmu != null)
+        {
+            // Where there is no memory all bits are ones: no instruction.
+            if (Mmu.TryTranslateFetch(address, out _))
+                CpuAccess.Raise(State, ExceptionVector.InvalidOpcode);
+            return false;
+        }
+
         var present = (Cache.Memory.Query(address) & PagePermission.Mapped) != 0 ? PageFaults.Present : 0;
         return PageFaults.Raise(State, address, PageFaults.Fetch | present, AccessIntent.None);
     }

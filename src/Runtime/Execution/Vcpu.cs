@@ -7,6 +7,7 @@ using DynaTrans.Runtime.Helpers;
 using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Paging;
 using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
@@ -62,7 +63,11 @@ public sealed unsafe partial class Vcpu : IDisposable
     private byte[] _aloneBuffer = [];
 
     /// <summary>Makes a vCPU with all state zero except what a reset user context has (FCW 37F, MXCSR 1F80, EFLAGS 202).</summary>
-    public Vcpu(BlockCache cache)
+    /// <param name="cache">The cache it executes from, and through it its memory.</param>
+    /// <param name="isPaged">
+    /// The address space is one of guest-physical addresses, to which the vCPU translates linear ones; else they are the same.
+    /// </param>
+    public Vcpu(BlockCache cache, bool isPaged = false)
     {
         HelperFamilies.Register();
         Cache = cache;
@@ -73,9 +78,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         _memoryHandle = GCHandle.Alloc(cache.Memory, GCHandleType.Weak);
         State->Execution.AddressSpaceHandle = GCHandle.ToIntPtr(_memoryHandle);
         State->Execution.MemoryBase = cache.Memory.Base;
-        State->Execution.Permissions = cache.Memory.Permissions;
-        State->Execution.WindowPages = cache.Memory.WindowSize / AddressSpace.PageSize;
-        State->Execution.Windows = (nint)cache.Memory.Windows;
+        UseWindows(cache.Memory);
         State->Execution.EntriesToSample = EntriesPerSample;
         State->Execution.ContextFinder = &FindContext;
         State->Execution.ExceptionVector = -1;
@@ -88,7 +91,12 @@ public sealed unsafe partial class Vcpu : IDisposable
         _entryCache = (EntryCacheLine*)NativeMemory.AllocZeroed(EntryCacheLine.Count, (nuint)sizeof(EntryCacheLine));
         State->Execution.EntryCache = (nint)_entryCache;
         ForgetBlocks();
-        if (cache.Translator is { UsesLookaside: true })
+        if (isPaged)
+        {
+            UseNoWindow();
+            Mmu = new Mmu(State, cache.Memory) { CodeMoved = ForgetJumps };
+        }
+        else if (cache.Translator is { UsesLookaside: true })
         {
             Lookaside = new TranslationLookaside(cache.Memory);
             State->Execution.Lookaside = Lookaside.Address;
@@ -115,6 +123,9 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// <summary>The table of pages that translated code goes by; null when it goes by the permission bytes.</summary>
     public TranslationLookaside? Lookaside { get; }
 
+    /// <summary>The paging unit; null when linear addresses are those of the address space.</summary>
+    public Mmu? Mmu { get; }
+
     /// <summary>When not null, every store is entered here (address, old byte) before it happens: lock-step verification.</summary>
     public List<(ulong Address, byte Old)>? UndoLog { get; set; }
 
@@ -125,7 +136,10 @@ public sealed unsafe partial class Vcpu : IDisposable
     public long[] Exits { get; } = new long[ExitCauses.Count];
 
     /// <summary>The port bus (see <see cref="Machine"/>), or null.</summary>
-    internal IPortBus? Bus { get; init; }
+    internal IPortBus? Bus { get; set; }
+
+    /// <summary>What answers at guest-physical addresses that are no memory (see <see cref="Machine"/>), or null.</summary>
+    internal IMemoryBus? MemoryBus { get; init; }
 
     /// <summary>When not null, where the time of the vCPU's thread goes is entered here: <c>--stats</c>.</summary>
     public ActivityTimes? Times { get; set; }
@@ -173,16 +187,23 @@ public sealed unsafe partial class Vcpu : IDisposable
         if (block != null && block->Start == rip && block->Context == context && block->Valid != 0)
             return block;
         Cache.Statistics.JumpCacheMisses++;
-        block = Cache.Find(rip, context);
+        block = Mmu == null ? Cache.Find(rip, context) : FindTranslated(rip, context);
         if (block != null)
             *slot = block;
         return block;
     }
 
+    /// <summary>
+    /// True when a block may be followed by another without a look-up, now and later: with paging, when that lies in the same page, for the page
+    /// cannot have become another one in between.
+    /// </summary>
+    internal bool CanLink(Block* from, Block* to) =>
+        Mmu == null || ((Linear(from->Start) ^ Linear(to->Next - 1)) | (Linear(from->Start) ^ Linear(to->Start))) < AddressSpace.PageSize;
+
     /// <summary>Forgets all that leads to blocks and code, for a flush of the cache.</summary>
     internal void ForgetBlocks()
     {
-        new Span<nint>(_jumpCache, JumpCacheSize).Clear();
+        ForgetJumps();
         ForgetContexts();
         _aloneCode.Clear();
 
@@ -191,10 +212,13 @@ public sealed unsafe partial class Vcpu : IDisposable
             _entryCache[i] = new EntryCacheLine { Tag = EmptyLine(i) };
     }
 
+    private void ForgetJumps() => new Span<nint>(_jumpCache, JumpCacheSize).Clear();
+
     /// <inheritdoc/>
     public void Dispose()
     {
         Cache.Remove(this);
+        Mmu?.Dispose();
         _lockStep?.Dispose();
         Lookaside?.Dispose();
         NativeMemory.Free(_jumpCache);
@@ -269,6 +293,8 @@ public sealed unsafe partial class Vcpu : IDisposable
     private EntryCell* TryCompile(ITranslator translator, Block* block)
     {
         var code = Volatile.Read(ref block->Code);
+        if (code != 0 && Mmu != null)
+            code = CurrentCode(block, (EntryCell*)code);
         if (code != 0 && Volatile.Read(ref ((EntryCell*)code)->Local) == 0)
         {
             // Another thread has just taken the code away.
@@ -283,7 +309,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         {
             Times?.Enter(VcpuActivity.CompileWait);
             block->X87Stack = State->X87.Stack;
-            translator.Request(Cache, block);
+            translator.Request(Cache, block, Mmu);
             Times?.Enter(VcpuActivity.Dispatching);
         }
 
@@ -291,6 +317,16 @@ public sealed unsafe partial class Vcpu : IDisposable
         if (code == 0)
             block->SetHeat(HeatThreshold - RetryEntries);
         return (EntryCell*)code;
+    }
+
+    // Code whose pages may have become others is compared with them before it is entered again.
+    private nint CurrentCode(Block* block, EntryCell* cell)
+    {
+        ref var execution = ref State->Execution;
+        var generation = CpuAccess.Mode(State).IsUser() ? execution.CodeGeneration : execution.GlobalCodeGeneration;
+        if (cell->Generation != generation || cell->Source != block)
+            Cache.Translator!.Revalidate(Cache, block, Mmu!, generation);
+        return Volatile.Read(ref block->Code);
     }
 
     private ExitCause RunTranslated(ulong start, EntryCell* cell)
@@ -479,14 +515,30 @@ public sealed unsafe partial class Vcpu : IDisposable
     private void CheckAlignment(bool on)
     {
         var memory = Cache.Memory;
-        if (on && s_noPermissions == null)
-            s_noPermissions = (byte*)NativeMemory.AllocZeroed((nuint)((1UL << 32) / AddressSpace.PageSize) + 1);
-        State->Execution.Permissions = on ? s_noPermissions : memory.Permissions;
-        State->Execution.WindowPages = on ? 0 : memory.WindowSize / AddressSpace.PageSize;
-        State->Execution.Windows = on ? 0 : (nint)memory.Windows;
+        if (on)
+            UseNoWindow();
+        else if (Mmu == null)
+            UseWindows(memory);
         var mode = CpuAccess.Mode(State);
         CpuAccess.SetMode(State, on ? mode | GuestMode.AlignmentChecked : mode & ~GuestMode.AlignmentChecked);
         _alignedNow = on;
+    }
+
+    private void UseWindows(AddressSpace memory)
+    {
+        State->Execution.Permissions = memory.Permissions;
+        State->Execution.WindowPages = memory.WindowSize / AddressSpace.PageSize;
+        State->Execution.Windows = (nint)memory.Windows;
+    }
+
+    // Every access by a window is slow.
+    private void UseNoWindow()
+    {
+        if (s_noPermissions == null)
+            s_noPermissions = (byte*)NativeMemory.AllocZeroed((nuint)((1UL << 32) / AddressSpace.PageSize) + 1);
+        State->Execution.Permissions = s_noPermissions;
+        State->Execution.WindowPages = 0;
+        State->Execution.Windows = 0;
     }
 
     // EFLAGS.TF: #DB after one instruction, unless it faulted (SDM Vol. 3, 18.3.1.4), or loaded SS: then the trap is put off until after the

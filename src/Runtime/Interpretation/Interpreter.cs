@@ -310,7 +310,8 @@ internal static unsafe class Interpreter
             link = alone ? null : vcpu.FindCached(block->Taken);
             if (link == null)
                 return Leave(s, block->Taken, ExitCause.Continue);
-            block->TakenLink = link;
+            if (vcpu.CanLink(block, link))
+                block->TakenLink = link;
         }
 
         Debug.Assert(link->Start == block->Taken && link->Context == block->Context, "a link leads to the block's target");
@@ -324,7 +325,8 @@ internal static unsafe class Interpreter
             link = alone ? null : vcpu.FindCached(block->Next);
             if (link == null)
                 return Leave(s, block->Next, ExitCause.Continue);
-            block->NextLink = link;
+            if (vcpu.CanLink(block, link))
+                block->NextLink = link;
         }
 
         Debug.Assert(link->Start == block->Next && link->Context == block->Context, "a link leads to the block behind");

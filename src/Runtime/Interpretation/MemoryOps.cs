@@ -118,9 +118,14 @@ internal static unsafe class MemoryOps
         where TForm : struct
     {
         if (typeof(TForm) == typeof(Segmented))
-            return MemoryProbe.Fast(s, Addresses.Linear(s->Slots, op), bit, out host);
+        {
+            var linear = Addresses.Linear(s->Slots, op);
+            return MemoryProbe.Fast(s, linear, bit, out host) || MemoryProbe.ByLookaside(s, linear, op->Size, bit, out host);
+        }
+
+        var sum = Addresses.Sum(s->Slots, op);
         if (typeof(TForm) == typeof(Flat64))
-            return MemoryProbe.Fast(s, Addresses.Sum(s->Slots, op), bit, out host);
-        return MemoryProbe.Fast32(s, (uint)Addresses.Sum(s->Slots, op), bit, out host);
+            return MemoryProbe.Fast(s, sum, bit, out host) || MemoryProbe.ByLookaside(s, sum, op->Size, bit, out host);
+        return MemoryProbe.Fast32(s, (uint)sum, bit, out host) || MemoryProbe.ByLookaside(s, (uint)sum, op->Size, bit, out host);
     }
 }

@@ -16,7 +16,8 @@ public sealed unsafe class TranslationLookaside : IDisposable
     /// <summary>log2 of <see cref="AddressSpace.PageSize"/>.</summary>
     public const int PageBits = 12;
 
-    private const int Count = 1 << CountBits;
+    /// <summary>Number of entries.</summary>
+    internal const int Count = 1 << CountBits;
 
     private readonly AddressSpace _space;
     private readonly LookasideEntry* _entries;
@@ -57,18 +58,48 @@ public sealed unsafe class TranslationLookaside : IDisposable
             return;
 
         // A page with a permission has a host address.
-        ref var entry = ref _entries[(page >> PageBits) % Count];
+        ref var entry = ref EntryOf(page);
         entry.Addend = (nint)_space.HostAt(page) - (nint)page;
         entry.ReadTag = (permission & PagePermission.Read) != 0 ? page : LookasideEntry.NoPage;
         entry.WriteTag = (permission & PagePermission.PlainWrite) != 0 ? page : LookasideEntry.NoPage;
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => NativeMemory.AlignedFree(_entries);
+    /// <summary>Enters a page whose translation is known: for a paging unit, which also takes it out again.</summary>
+    /// <param name="page">Linear address of the page.</param>
+    /// <param name="host">Where it is in the host.</param>
+    /// <param name="isWritable">It may be written to without further ado.</param>
+    internal void Enter(ulong page, nint host, bool isWritable)
+    {
+        ref var entry = ref EntryOf(page);
+        entry.Addend = host - (nint)page;
+        entry.ReadTag = page;
+        entry.WriteTag = isWritable ? page : LookasideEntry.NoPage;
+    }
 
-    private void Empty()
+    /// <summary>Takes the page of an address out.</summary>
+    internal void Remove(ulong address)
+    {
+        ref var entry = ref EntryOf(address);
+        if ((entry.ReadTag ^ address) >> PageBits == 0)
+            (entry.ReadTag, entry.WriteTag) = (LookasideEntry.NoPage, LookasideEntry.NoPage);
+    }
+
+    /// <summary>Takes the right to write from all pages.</summary>
+    internal void RemoveWrites()
+    {
+        for (var i = 0; i < Count; i++)
+            _entries[i].WriteTag = LookasideEntry.NoPage;
+    }
+
+    /// <summary>Empties the table.</summary>
+    internal void Empty()
     {
         for (var i = 0; i < Count; i++)
             (_entries[i].ReadTag, _entries[i].WriteTag) = (LookasideEntry.NoPage, LookasideEntry.NoPage);
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => NativeMemory.AlignedFree(_entries);
+
+    private ref LookasideEntry EntryOf(ulong address) => ref _entries[(address >> PageBits) % Count];
 }

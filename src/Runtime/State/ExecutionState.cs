@@ -32,6 +32,21 @@ public unsafe struct ExecutionState
     public nint Lookaside;
 
     /// <summary>
+    /// Handle of the managed Mmu; 0 when linear addresses are those of the address space. With it there is no window: executors go by
+    /// <see cref="Lookaside"/>.
+    /// </summary>
+    public nint Mmu;
+
+    /// <summary>
+    /// Changes whenever code at some linear address may have become other code: translations are checked against the page tables before they are
+    /// entered under a new number. Never 0.
+    /// </summary>
+    public uint CodeGeneration;
+
+    /// <summary>The same for supervisor code, as far as it lies in global pages.</summary>
+    public uint GlobalCodeGeneration;
+
+    /// <summary>
     /// Number of the present code context (see CodeContexts). It follows from the mode, CS and <see cref="AddressSpaceGeneration"/>: who
     /// changes one of them calls <see cref="CpuAccess.ContextChanged"/>.
     /// </summary>

@@ -27,6 +27,9 @@ public unsafe struct SystemRegisters
     /// <summary>CR3.</summary>
     public ulong Cr3;
 
+    /// <summary>The page-directory-pointer registers of PAE paging, which a load of CR3 reads from memory.</summary>
+    public fixed ulong PageDirectoryPointers[4];
+
     /// <summary>CR4.</summary>
     public ulong Cr4;
 

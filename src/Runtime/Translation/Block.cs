@@ -40,6 +40,12 @@ public unsafe struct Block
     /// <summary>Linear address of the first byte (Start plus the base of CS).</summary>
     public ulong Linear;
 
+    /// <summary>Address of the first byte in the address space: the linear one, or with paging the guest-physical one.</summary>
+    public ulong Physical;
+
+    /// <summary>Number of the page, in the address space, of the last byte. A block lies in two pages at most.</summary>
+    public ulong LastPage;
+
     /// <summary>The block last found at <see cref="Taken"/>; to be used only while it is <see cref="Valid"/>.</summary>
     public Block* TakenLink;
 
@@ -103,6 +109,12 @@ public unsafe struct Block
         PastHeat = Math.Min(Hotness, int.MaxValue / 4) - Math.Max(0, value);
         Heat = value;
     }
+
+    /// <summary>Number of the page of the first byte.</summary>
+    public readonly ulong FirstPage => Physical / Memory.AddressSpace.PageSize;
+
+    /// <summary>Address of the last byte in the address space.</summary>
+    public readonly ulong Last => (LastPage * Memory.AddressSpace.PageSize) + ((Linear + (ulong)ByteLength - 1) % Memory.AddressSpace.PageSize);
 
     /// <summary>Bytes of guest code.</summary>
     public readonly int ByteLength => (int)(Next - Start);

@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Paging;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Translation;
@@ -51,6 +53,9 @@ public sealed unsafe class BlockCache : IDisposable
     /// <summary>The translator, or null.</summary>
     public ITranslator? Translator { get; }
 
+    /// <summary>Its memory is guest-physical: vCPUs translate linear addresses.</summary>
+    public bool IsPaged { get; init; }
+
     /// <summary>The code contexts of its blocks.</summary>
     public CodeContexts Contexts { get; } = new();
 
@@ -88,15 +93,77 @@ public sealed unsafe class BlockCache : IDisposable
         return null;
     }
 
+    /// <summary>Another valid block at the same RIP in the same code context, made from other pages; null when there is none further.</summary>
+    public static Block* FindNext(Block* block)
+    {
+        for (var next = block->Chain; next != null; next = next->Chain)
+            if (next->Start == block->Start && next->Context == block->Context && next->Valid != 0)
+                return next;
+        return null;
+    }
+
+    /// <summary>The valid block at a RIP in a code context that was made from certain bytes, or null.</summary>
+    internal Block* Find(ulong rip, ushort context, in CodePlace place)
+    {
+        for (var block = _buckets[Hash(rip, context)]; block != null; block = block->Chain)
+            if (block->Start == rip && block->Context == context && block->Physical == place.Physical && block->LastPage == place.LastPage && block->Valid != 0)
+                return block;
+        return null;
+    }
+
+    /// <summary>
+    /// The valid block at a RIP in a code context that is what lies there now, by a paging unit; null when there is none.
+    /// </summary>
+    internal Block* Find(ulong rip, ushort context, ulong physical, Mmu mmu)
+    {
+        var isFirst = true;
+        for (var block = _buckets[Hash(rip, context)]; block != null; block = block->Chain)
+        {
+            if (block->Start != rip || block->Context != context || block->Valid == 0)
+                continue;
+            if (block->Physical == physical && (block->LastPage == block->FirstPage || IsNextPage(block, mmu)))
+            {
+                if (!isFirst)
+                    MoveToFront(block);
+                return block;
+            }
+
+            isFirst = false;
+        }
+
+        return null;
+    }
+
+    // Part of an instruction lies in the next page.
+    private static bool IsNextPage(Block* block, Mmu mmu)
+    {
+        var next = (block->Linear | (AddressSpace.PageSize - 1)) + 1;
+        return mmu.TryFindCode(((GuestMode)block->Mode).Is64() ? next : (uint)next, out var page) && page / AddressSpace.PageSize == block->LastPage;
+    }
+
+    // What was executed last at an address is what regions are built of.
+    private void MoveToFront(Block* block)
+    {
+        lock (Memory.Lock)
+        {
+            Unlink(block);
+            ref var bucket = ref _buckets[Hash(block->Start, block->Context)];
+            block->Chain = bucket;
+            bucket = block;
+        }
+    }
+
     /// <summary>
     /// Copies a lifted block, ready for the interpreter, into the cache. The caller has marked its pages (<see cref="Protect"/>) before it read the bytes, and holds
     /// the lock since.
     /// </summary>
-    internal Block* Insert(IrBlock ir, ulong linear, ushort context, bool isBudgeted)
+    internal Block* Insert(IrBlock ir, in CodePlace place, ushort context, bool isBudgeted)
     {
-        Debug.Assert(Memory.Lock.IsHeldByCurrentThread && Find(ir.Start, context) == null, "a block is in the cache once");
-        Debug.Assert((Memory.Query(linear) & PagePermission.HasCode) != 0, "its page is marked before its bytes are read");
-        var block = Copy(ir, linear, Allocate);
+        Debug.Assert(Memory.Lock.IsHeldByCurrentThread && Find(ir.Start, context, place) == null, "a block is in the cache once");
+        Debug.Assert((Memory.Query(place.Physical) & PagePermission.HasCode) != 0, "its page is marked before its bytes are read");
+        var block = Copy(ir, place.Linear, Allocate);
+        block->Physical = place.Physical;
+        block->LastPage = place.LastPage;
         block->Context = context;
         block->IsBudgeted = isBudgeted;
         _pages.Add(block);
@@ -119,6 +186,8 @@ public sealed unsafe class BlockCache : IDisposable
         block->Next = ir.Next;
         block->Taken = ir.Taken;
         block->Linear = linear;
+        block->Physical = linear;
+        block->LastPage = (linear + (ulong)block->ByteLength - 1) / AddressSpace.PageSize;
         block->OpCount = ir.Count;
         block->InstructionCount = (ushort)ir.InstructionCount;
         block->Mode = (ushort)ir.Mode;

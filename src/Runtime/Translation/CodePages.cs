@@ -67,14 +67,9 @@ internal sealed unsafe class CodePages(AddressSpace memory)
     /// <summary>Enters a block under each page it touches. They are protected, and no more is read from them for it.</summary>
     public void Add(Block* block)
     {
-        var last = block->Linear + (ulong)block->ByteLength - 1;
-        for (var page = block->Linear / AddressSpace.PageSize; page <= last / AddressSpace.PageSize; page++)
-        {
-            var entry = _pages[page];
-            entry.Blocks.Add((nint)block);
-            entry.BlockGranules |= Granules.Mask(page, block->Linear, last);
-            entry.Granules = entry.BlockGranules;
-        }
+        Add(block, block->FirstPage);
+        if (block->LastPage != block->FirstPage)
+            Add(block, block->LastPage);
     }
 
     /// <summary>No block has been made from a page that was protected for it.</summary>
@@ -126,9 +121,9 @@ internal sealed unsafe class CodePages(AddressSpace memory)
         {
             drop(b);
             var block = (Block*)b;
-            var end = block->Linear + (ulong)block->ByteLength - 1;
-            for (var page = block->Linear / AddressSpace.PageSize; page <= end / AddressSpace.PageSize; page++)
-                Shrink(page, b);
+            Shrink(block->FirstPage, b);
+            if (block->LastPage != block->FirstPage)
+                Shrink(block->LastPage, b);
         }
 
         if (empty != null)
@@ -158,8 +153,29 @@ internal sealed unsafe class CodePages(AddressSpace memory)
         _pages.Clear();
     }
 
-    private static bool Hits(Block* block, ulong first, ulong last) =>
-        block->Linear <= last && block->Linear + (ulong)block->ByteLength - 1 >= first;
+    private static bool Hits(Block* block, ulong first, ulong last)
+    {
+        if (block->FirstPage == block->LastPage)
+            return block->Physical <= last && block->Last >= first;
+        var firstEnd = block->Physical | (AddressSpace.PageSize - 1);
+        return (block->Physical <= last && firstEnd >= first) || (block->LastPage * AddressSpace.PageSize <= last && block->Last >= first);
+    }
+
+    // The granules of one of its pages that a block was made from.
+    private static ulong GranulesIn(Block* block, ulong page)
+    {
+        var start = page * AddressSpace.PageSize;
+        return Granules.Mask(
+            page, page == block->FirstPage ? block->Physical : start, page == block->LastPage ? block->Last : start + AddressSpace.PageSize - 1);
+    }
+
+    private void Add(Block* block, ulong page)
+    {
+        var entry = _pages[page];
+        entry.Blocks.Add((nint)block);
+        entry.BlockGranules |= GranulesIn(block, page);
+        entry.Granules = entry.BlockGranules;
+    }
 
     private void Shrink(ulong page, nint block)
     {
@@ -173,10 +189,7 @@ internal sealed unsafe class CodePages(AddressSpace memory)
 
         entry.BlockGranules = 0;
         foreach (var b in entry.Blocks)
-        {
-            var other = (Block*)b;
-            entry.BlockGranules |= Granules.Mask(page, other->Linear, other->Linear + (ulong)other->ByteLength - 1);
-        }
+            entry.BlockGranules |= GranulesIn((Block*)b, page);
 
         entry.Granules = entry.BlockGranules;
     }

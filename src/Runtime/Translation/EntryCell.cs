@@ -28,6 +28,15 @@ public unsafe struct EntryCell
     /// </summary>
     public ulong Local;
 
+    /// <summary>
+    /// With paging: the code generation (<see cref="ExecutionState.CodeGeneration"/>, or the global one for supervisor code) in which the pages of the
+    /// code were last compared. The code is left at once in any other.
+    /// </summary>
+    public uint Generation;
+
+    /// <summary>With paging: the block that the code was made from. Others at the address may come from other pages.</summary>
+    public Block* Source;
+
     /// <summary>Bits of <see cref="Local"/> that are the entry number.</summary>
     public const int EntryBits = 16;
 

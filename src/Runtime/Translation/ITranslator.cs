@@ -1,3 +1,5 @@
+using DynaTrans.Runtime.Paging;
+
 namespace DynaTrans.Runtime.Translation;
 
 /// <summary>
@@ -19,7 +21,10 @@ public unsafe interface ITranslator : IDisposable
     /// Asks for code of a hot block (and what is hot with it). May return at once and publish <see cref="Block.Code"/> later from another
     /// thread (<see cref="Block.Code"/> is then the block's <see cref="EntryCell"/>). Called by a vCPU at a block boundary, without locks.
     /// </summary>
-    void Request(BlockCache cache, Block* block);
+    /// <param name="cache">The cache.</param>
+    /// <param name="block">The block, which is what lies at its address now.</param>
+    /// <param name="mmu">The vCPU's paging unit, or null.</param>
+    void Request(BlockCache cache, Block* block, Mmu? mmu);
 
     /// <summary>
     /// Compiles one block alone, now, and returns the address of its code without publishing it (lock-step verification, exact instruction
@@ -42,6 +47,17 @@ public unsafe interface ITranslator : IDisposable
     /// <param name="context">The code context.</param>
     /// <param name="top">The word at the top of the guest's stack: the return address, if this is the entry of a function.</param>
     void NoteHotEntry(BlockCache cache, ulong rip, ushort context, ulong top);
+
+    /// <summary>
+    /// The pages at the addresses of some code may have changed. Compares them with those that it was made from, and lets it be entered in the
+    /// present generation, or not any more until it is requested again. Called by a vCPU between blocks, without locks.
+    /// </summary>
+    /// <param name="cache">The cache.</param>
+    /// <param name="block">The block at which the code is to be entered.</param>
+    /// <param name="mmu">The vCPU's paging unit.</param>
+    /// <param name="generation">The number of the generation.</param>
+    void Revalidate(BlockCache cache, Block* block, Mmu mmu, uint generation) =>
+        throw new NotSupportedException("this translator makes no code for machines with paging");
 
     /// <summary>Code made from this block must not be entered any more. Under the memory's lock.</summary>
     void Invalidate(Block* block);
