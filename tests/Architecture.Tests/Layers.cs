@@ -40,14 +40,17 @@ internal static class Layers
             // What executors and helpers do about an access: a store may have to drop translations, or be logged by the vCPU.
             ["Access"] = ["State", "Memory", "Host", "Paging", "Execution"],
             ["Segmentation"] = ["State", "Memory", "Access"],
-            ["Helpers"] = ["SoftFloat", "State", "Memory", "Host", "Access", "Segmentation"],
+
+            // What system instructions do to registers; they ask the vCPU for its model and for what drives its pins.
+            ["Privileged"] = ["State", "Memory", "Host", "Access", "Segmentation", "Execution"],
+            ["Helpers"] = ["SoftFloat", "State", "Memory", "Host", "Access", "Segmentation", "Privileged", "Execution"],
 
             // A cache knows the vCPUs that execute from it: they drop what they know of blocks that are gone.
             ["Translation"] = ["State", "Memory", "Paging", "Execution"],
 
             // The interpreter's loop runs on behalf of a vCPU and follows its caches from block to block.
             ["Interpretation"] = ["State", "Memory", "Access", "Helpers", "Translation", "Execution"],
-            ["Execution"] = ["State", "Memory", "Host", "Paging", "Access", "Segmentation", "Helpers", "Translation", "Interpretation"],
+            ["Execution"] = ["State", "Memory", "Host", "Paging", "Access", "Segmentation", "Privileged", "Helpers", "Translation", "Interpretation"],
         },
         ["IlBackend"] = new()
         {

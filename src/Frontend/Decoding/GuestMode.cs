@@ -51,6 +51,12 @@ public enum GuestMode : ushort
     /// <summary>Ring 1 or 2: a supervisor to paging, but privileged instructions raise #GP.</summary>
     Unprivileged = 4096,
 
+    /// <summary>
+    /// Code of a system with descriptor tables of its own: system instructions do what the CPU does. Else the host provides the system, and they
+    /// leave to it or raise what user code of it would see.
+    /// </summary>
+    System = 8192,
+
     /// <summary>A 32-bit Linux program's mode.</summary>
     Linux32 = Code32 | Stack32 | Flat | User,
 
@@ -69,6 +75,15 @@ public static class GuestModeExtensions
 
     /// <summary>True at ring 3.</summary>
     public static bool IsUser(this GuestMode mode) => (mode & GuestMode.User) != 0;
+
+    /// <summary>True at ring 0 and in real mode, where privileged instructions are allowed.</summary>
+    public static bool IsPrivileged(this GuestMode mode) => (mode & (GuestMode.User | GuestMode.Unprivileged)) == 0;
+
+    /// <summary>True in virtual-8086 mode.</summary>
+    public static bool IsVirtual8086(this GuestMode mode) => (mode & (GuestMode.User | GuestMode.Real)) == (GuestMode.User | GuestMode.Real);
+
+    /// <summary>True when code belongs to a system with tables of its own (<see cref="GuestMode.System"/>).</summary>
+    public static bool IsSystem(this GuestMode mode) => (mode & GuestMode.System) != 0;
 
     /// <summary>Size of a stack pointer in bytes: 2, 4 or 8.</summary>
     public static int StackBytes(this GuestMode mode) => mode.Is64() ? 8 : (mode & GuestMode.Stack32) != 0 ? 4 : 2;

@@ -135,6 +135,9 @@ public static class Eflags
     /// <summary>Resume.</summary>
     public const uint RF = 0x10000;
 
+    /// <summary>Virtual-8086 mode.</summary>
+    public const uint VM = 0x20000;
+
     /// <summary>Alignment check.</summary>
     public const uint AC = 0x40000;
 

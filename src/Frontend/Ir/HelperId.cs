@@ -202,6 +202,95 @@ public enum HelperId : ushort
     /// <summary>wrfsbase, wrgsbase: (segment register index, base); #GP(0) unless canonical.</summary>
     WriteBase,
 
+    // Privileged: system instructions of systems with tables of their own (GuestMode.System). Each checks what the lifter cannot know.
+
+    /// <summary>mov from a control register: (number).</summary>
+    ReadControl,
+
+    /// <summary>mov to a control register: (number, value).</summary>
+    WriteControl,
+
+    /// <summary>lmsw: (value).</summary>
+    LoadMachineStatus,
+
+    /// <summary>clts.</summary>
+    ClearTaskSwitched,
+
+    /// <summary>mov from a debug register: (number).</summary>
+    ReadDebug,
+
+    /// <summary>mov to a debug register: (number, value).</summary>
+    WriteDebug,
+
+    /// <summary>lgdt, lidt: (1 for the IDT, base, limit).</summary>
+    LoadTableRegister,
+
+    /// <summary>sgdt, sidt: (linear address, 1 for the IDT, size | AccessIntent &lt;&lt; 8).</summary>
+    StoreTableRegister,
+
+    /// <summary>lldt: (selector).</summary>
+    LoadLocalTable,
+
+    /// <summary>ltr: (selector).</summary>
+    LoadTask,
+
+    /// <summary>str: gives the selector.</summary>
+    TaskSelector,
+
+    /// <summary>Raises #GP(0) where CR4.UMIP keeps sgdt, sidt, sldt, smsw and str from user code.</summary>
+    CheckUserInstruction,
+
+    /// <summary>invlpg: (linear address).</summary>
+    InvalidatePage,
+
+    /// <summary>rdmsr: (number) gives the value.</summary>
+    ReadModelRegister,
+
+    /// <summary>wrmsr: (number, value).</summary>
+    WriteModelRegister,
+
+    /// <summary>swapgs.</summary>
+    SwapGs,
+
+    /// <summary>Raises #UD where CR4.FSGSBASE does not allow rdfsbase and its like.</summary>
+    CheckFsGsBase,
+
+    /// <summary>Raises #GP(0) where CR4.TSD keeps rdtsc from code that is not privileged.</summary>
+    CheckTimeStamp,
+
+    /// <summary>rdtscp: gives IA32_TSC_AUX.</summary>
+    TimeStampAux,
+
+    /// <summary>syscall: (RIP of the next instruction) gives the new RIP.</summary>
+    SystemCall,
+
+    /// <summary>sysret: (1 to 64-bit code) gives the new RIP.</summary>
+    SystemReturn,
+
+    /// <summary>sysenter: gives the new RIP.</summary>
+    FastCall,
+
+    /// <summary>sysexit: (1 to 64-bit code) gives the new RIP.</summary>
+    FastReturn,
+
+    /// <summary>cli, sti, and pushf and popf in virtual-8086 mode: raises #GP(0) unless IOPL allows them.</summary>
+    CheckInterruptFlag,
+
+    /// <summary>sti: a trap (<see cref="IrAttr.Trap"/>) when an interrupt waits.</summary>
+    SetInterruptFlag,
+
+    /// <summary>popf: (value, size).</summary>
+    PopFlags,
+
+    /// <summary>stac, clac: (1 to set AC).</summary>
+    SetAlignmentFlag,
+
+    /// <summary>in, out, ins, outs: (port, size) raises #GP(0) unless IOPL or the permission bitmap allows them.</summary>
+    CheckPorts,
+
+    /// <summary>Before an MMX or SSE instruction when CR0 or CR4 forbid it: (an InstructionSet) raises #UD where that is due, and not #NM.</summary>
+    CheckUnavailable,
+
     // Vector
 
     /// <summary>stmxcsr: gives MXCSR.</summary>

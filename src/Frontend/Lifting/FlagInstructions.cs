@@ -68,8 +68,8 @@ internal static unsafe class FlagInstructions
     private static void Salc(LiftContext c) =>
         c.WriteSlot(1, Slot.Rax, c.Emit(IrOpcode.Neg, 1, Slot.Zero, c.GetCondition(Condition.B)));
 
-    // RF and VM are pushed as 0.
-    private static void Pushf(LiftContext c)
+    /// <summary>pushf by code that may use it: RF and VM are pushed as 0.</summary>
+    public static void Pushf(LiftContext c)
     {
         var size = Size(c);
         var all = c.Emit(IrOpcode.Or, 4, c.Emit(IrOpcode.And, 4, Slot.Eflags, Val.Const(0xFCFFFF)), c.GetFlags());
@@ -99,7 +99,8 @@ internal static unsafe class FlagInstructions
         return size == 2 ? mask : mask | Eflags.AC | Eflags.Id;
     }
 
-    private static int Size(LiftContext c) => c.Insn.Mnemonic switch
+    /// <summary>Operand size of pushf and popf.</summary>
+    public static int Size(LiftContext c) => c.Insn.Mnemonic switch
     {
         Mnemonic.Pushf or Mnemonic.Popf => 2,
         Mnemonic.Pushfd or Mnemonic.Popfd => 4,

@@ -12,6 +12,23 @@ public sealed partial class LiftContext
     /// <summary>True at ring 3, where privileged instructions raise #GP.</summary>
     public bool IsUser => Mode.IsUser();
 
+    /// <summary>True in code of a system with tables of its own; see <see cref="GuestMode.System"/>.</summary>
+    public bool IsSystem => Mode.IsSystem();
+
+    /// <summary>True at ring 0 and in real mode.</summary>
+    public bool IsPrivileged => Mode.IsPrivileged();
+
+    /// <summary>Raises #GP(0) unless code is privileged, which the result says.</summary>
+    public bool RequirePrivilege()
+    {
+        if (!IsPrivileged)
+            Raise(ExceptionVector.GeneralProtection);
+        return IsPrivileged;
+    }
+
+    /// <summary>Ends the block before the next instruction, which may belong to another context.</summary>
+    public void EndContext() => JumpIndirect(Copy(8, Val.Const((long)NextRip)), JumpKind.Far);
+
     /// <summary>Writes the low <paramref name="size"/> bytes of a general register's slot: 1 and 2 bytes are inserted, 4 zero-extended.</summary>
     public void WriteSlot(int size, ushort slot, Val value)
     {

@@ -11,7 +11,10 @@ public static unsafe class LiftTable
     private static readonly delegate*<LiftContext, void>[] Methods = Build();
 
     /// <summary>The method for a mnemonic, or null.</summary>
-    public static delegate*<LiftContext, void> Method(Mnemonic mnemonic) => Methods[(int)mnemonic];
+    /// <param name="mnemonic">The mnemonic.</param>
+    /// <param name="isSystem">In code of a system (<see cref="Decoding.GuestMode.System"/>), where some have other methods.</param>
+    public static delegate*<LiftContext, void> Method(Mnemonic mnemonic, bool isSystem = false) =>
+        isSystem ? OfSystems.Methods[(int)mnemonic] : Methods[(int)mnemonic];
 
     private static delegate*<LiftContext, void>[] Build()
     {
@@ -40,5 +43,23 @@ public static unsafe class LiftTable
         SseState.Register(table);
         X87.Register(table);
         return table;
+    }
+
+    // Made when the first system is.
+    private static class OfSystems
+    {
+        public static readonly delegate*<LiftContext, void>[] Methods = Build();
+
+        private static delegate*<LiftContext, void>[] Build()
+        {
+            var table = LiftTable.Build();
+            ControlRegisters.Register(table);
+            DescriptorTables.Register(table);
+            ModelRegisters.Register(table);
+            SystemCalls.Register(table);
+            InterruptFlag.Register(table);
+            PortInstructions.Register(table);
+            return table;
+        }
     }
 }

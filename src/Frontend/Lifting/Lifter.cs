@@ -14,6 +14,9 @@ public sealed unsafe class Lifter
     private readonly PointerCodeReader _reader = new();
     private readonly Decoder[] _decoders = new Decoder[3];
 
+    /// <summary>The CPU whose instructions there are; others raise #UD.</summary>
+    public CpuModel Model { get; set; } = CpuModel.Process;
+
     /// <summary>
     /// Lifts a block.
     /// </summary>
@@ -66,10 +69,10 @@ public sealed unsafe class Lifter
     private void LiftOne(in Instruction insn, byte* bytes)
     {
         _context.BeginInstruction(insn, bytes);
-        var method = LiftTable.Method(insn.Mnemonic);
-        if (method == null || (_context.IsReal && insn.Code.Encoding() != EncodingKind.Legacy))
+        var method = LiftTable.Method(insn.Mnemonic, _context.IsSystem);
+        if (method == null || (_context.IsReal && insn.Code.Encoding() != EncodingKind.Legacy) || Model.Lacks(insn.Code))
             _context.Raise(ExceptionVector.InvalidOpcode);
-        else
+        else if ((_context.Mode & (GuestMode.NoFpu | GuestMode.NoSse)) == 0 || !InstructionSets.IsUnavailable(_context))
             method(_context);
     }
 
@@ -89,8 +92,12 @@ public sealed unsafe class Lifter
     private Decoder DecoderFor(GuestMode mode)
     {
         var index = (int)(mode & GuestMode.CodeMask);
-        return _decoders[index] ??= Decoder.Create(mode.Bitness(), _reader);
+        return _decoders[index] ??= Decoder.Create(mode.Bitness(), _reader, Options());
     }
+
+    // Where they do not exist, the prefix that makes tzcnt and lzcnt of bsf and bsr is ignored.
+    private DecoderOptions Options() =>
+        (Model.Has("bmi1") ? 0 : DecoderOptions.NoMPFX_0FBC) | (Model.Has("abm") ? 0 : DecoderOptions.NoMPFX_0FBD);
 
     private sealed class PointerCodeReader : CodeReader
     {

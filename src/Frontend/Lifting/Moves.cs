@@ -80,7 +80,10 @@ internal static unsafe class Moves
         if ((c.Insn.Op0Kind == OpKind.Register && !c.Insn.Op0Register.IsGPR())
             || (c.Insn.Op1Kind == OpKind.Register && !c.Insn.Op1Register.IsGPR()))
         {
-            PrivilegedInstructions.Privileged(c);
+            if (c.IsSystem)
+                ControlRegisters.Move(c);
+            else
+                PrivilegedInstructions.Privileged(c);
             return;
         }
 

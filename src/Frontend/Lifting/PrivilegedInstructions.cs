@@ -130,6 +130,7 @@ internal static unsafe class PrivilegedInstructions
         c.CallVoid(HelperId.PortOut, Port(c, 0), Val.Const(size), c.Copy(size, Slot.Rax));
     }
 
-    private static ushort Port(LiftContext c, int index) =>
+    /// <summary>The port that an operand names.</summary>
+    public static ushort Port(LiftContext c, int index) =>
         c.Insn.GetOpKind(index) == OpKind.Register ? c.Copy(2, Slot.Rdx) : c.Copy(2, Val.Const(c.Insn.Immediate8));
 }

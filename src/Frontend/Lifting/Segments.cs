@@ -93,10 +93,12 @@ internal static unsafe class Segments
             c.JumpIndirect(c.Copy(8, Val.Const((long)c.NextRip)), JumpKind.Far);
     }
 
-    private static void ReadBase(LiftContext c) =>
+    /// <summary>rdfsbase and rdgsbase where they are allowed.</summary>
+    public static void ReadBase(LiftContext c) =>
         c.WriteRegister(c.Insn.Op0Register, c.Insn.Mnemonic == Mnemonic.Rdfsbase ? Slot.FsBase : Slot.GsBase);
 
-    private static void WriteBase(LiftContext c)
+    /// <summary>wrfsbase and wrgsbase where they are allowed.</summary>
+    public static void WriteBase(LiftContext c)
     {
         var index = Index(c.Insn.Mnemonic == Mnemonic.Wrfsbase ? Iced.Intel.Register.FS : Iced.Intel.Register.GS);
         var value = c.Copy(c.OperandSize(0), c.ReadRegister(c.Insn.Op0Register));

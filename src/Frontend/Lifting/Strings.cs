@@ -108,19 +108,28 @@ internal static unsafe class Strings
             return;
         }
 
-        // A single element goes through the helper too: the port may be read only after the store is known to succeed.
-        if (!Repeated(c, HelperId.RepIns, 0))
-            c.CallVoid(HelperId.RepIns, c.Copy(4, Val.Const(Packed(c, 0) | Single)));
+        FromPort(c);
     }
 
     private static void Outs(LiftContext c)
     {
         if (c.IsUser)
-        {
             c.Raise(ExceptionVector.GeneralProtection);
-            return;
-        }
+        else
+            ToPort(c);
+    }
 
+    /// <summary>ins by code that may use the port.</summary>
+    public static void FromPort(LiftContext c)
+    {
+        // A single element goes through the helper too: the port may be read only after the store is known to succeed.
+        if (!Repeated(c, HelperId.RepIns, 0))
+            c.CallVoid(HelperId.RepIns, c.Copy(4, Val.Const(Packed(c, 0) | Single)));
+    }
+
+    /// <summary>outs by code that may use the port.</summary>
+    public static void ToPort(LiftContext c)
+    {
         if (!Repeated(c, HelperId.RepOuts, 1))
             c.CallVoid(HelperId.RepOuts, c.Copy(4, Val.Const(Packed(c, 1) | Single)));
     }

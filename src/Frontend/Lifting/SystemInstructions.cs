@@ -60,7 +60,8 @@ internal static unsafe class SystemInstructions
         c.Exit(ExitCause.Continue);
     }
 
-    private static void Rdtsc(LiftContext c)
+    /// <summary>rdtsc by code that may use it.</summary>
+    public static void Rdtsc(LiftContext c)
     {
         var ticks = c.Call(HelperId.TimeStamp);
         c.WriteSlot(4, Slot.Rax, ticks);

@@ -72,6 +72,9 @@ public sealed unsafe class Machine : IDisposable
     /// <summary>The clock that <see cref="StopAfter"/> goes by.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
+    /// <summary>The CPU that vCPUs to come are.</summary>
+    public CpuModel Model { get; init; } = CpuModel.Process;
+
     /// <summary>The port bus of vCPUs to come; without one reads give ones and writes are ignored.</summary>
     public IPortBus? Bus { get; init; }
 
@@ -119,6 +122,7 @@ public sealed unsafe class Machine : IDisposable
     private Vcpu Connect(Vcpu vcpu, GuestMode mode)
     {
         vcpu.Bus = Bus;
+        vcpu.Model = Model;
         if (Bus != null)
         {
             vcpu.State->Execution.PortReader = &ReadPort;

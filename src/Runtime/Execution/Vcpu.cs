@@ -8,6 +8,7 @@ using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.Paging;
+using DynaTrans.Runtime.Privileged;
 using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
@@ -251,7 +252,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         if (s->Execution.InstructionCount >= s->Execution.InstructionLimit)
             return ExitCause.Budget;
         var flags = (uint)s->Slots[Slot.Eflags];
-        var aligned = (flags & Eflags.AC) != 0 && ChecksAlignment;
+        var aligned = (flags & Eflags.AC) != 0 && (ChecksAlignment || SystemChecksAlignment);
         if (aligned != _alignedNow)
             CheckAlignment(aligned);
         if ((flags & Eflags.TF) != 0)
@@ -437,10 +438,11 @@ public sealed unsafe partial class Vcpu : IDisposable
             return ExitCause.Continue;
         }
 
-        if (cause != ExitCause.Exception || s->Execution.ExceptionVector != ExecutionState.RestartAlone)
+        if (cause != ExitCause.Exception || s->Execution.ExceptionVector < ExecutionState.RestartAlone)
             return cause;
+        var restart = s->Execution.ExceptionVector == ExecutionState.RestartAlone;
         s->Execution.ExceptionVector = -1;
-        return ExitCause.SingleStep;
+        return restart ? ExitCause.SingleStep : ExitCause.Continue;
     }
 
     // The word at the top of the stack in a flat mode; 0 when it cannot be read.
@@ -551,6 +553,12 @@ public sealed unsafe partial class Vcpu : IDisposable
         ref readonly var done = ref _ir.Instructions[0];
         if (done.Mnemonic is Mnemonic.Mov or Mnemonic.Pop && done.Op0Kind == OpKind.Register && done.Op0Register == Register.SS)
             return ExitCause.Continue;
+
+        // The mask of syscall counts before the trap.
+        if (done.Mnemonic == Mnemonic.Syscall && ((uint)State->Slots[Slot.Eflags] & Eflags.TF) == 0)
+            return ExitCause.Continue;
+        if (CpuAccess.Mode(State).IsSystem())
+            State->System.Dr6 |= DebugRegisters.SingleStep;
         CpuAccess.Raise(State, ExceptionVector.Debug);
         return ExitCause.Exception;
     }

@@ -134,6 +134,7 @@ public static class HelperFamilies
         SegmentHelpers.RegisterHelpers();
         FarTransferHelpers.RegisterHelpers();
         Processor.RegisterHelpers();
+        PrivilegedHelpers.RegisterHelpers();
         X87Helpers.RegisterHelpers();
         _registered = true;
     }

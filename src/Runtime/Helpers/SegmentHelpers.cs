@@ -3,6 +3,7 @@ using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Access;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Privileged;
 using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 
@@ -31,7 +32,9 @@ internal static unsafe class SegmentHelpers
 
     private static ulong LoadSegment(CpuState* s, ulong index, ulong selector, ulong c)
     {
-        SegmentLoads.TryLoad(s, (int)index, (ushort)selector);
+        const int Ss = 2;
+        if (SegmentLoads.TryLoad(s, (int)index, (ushort)selector) && index == Ss && CpuAccess.Mode(s).IsSystem())
+            s->System.InterruptShadow |= FlagWrites.StackShadow;
         return 0;
     }
 

@@ -343,7 +343,14 @@ internal static unsafe class Interpreter
         // After a trap the instruction has been executed.
         var completed = (op->Attr & IrAttr.Trap) != 0 ? op->Insn + 1 : op->Insn;
         s->Execution.InstructionCount -= (ulong)(block->InstructionCount - completed);
-        return Leave(s, Block.AddressOf(block, completed), ExitCause.Exception);
+        var cause = ExitCause.Exception;
+        if (s->Execution.ExceptionVector == ExecutionState.LeaveAfter)
+        {
+            s->Execution.ExceptionVector = -1;
+            cause = ExitCause.Continue;
+        }
+
+        return Leave(s, Block.AddressOf(block, completed), cause);
 
     hitsCode:
         s->Execution.InstructionCount -= (ulong)(block->InstructionCount - op->Insn);

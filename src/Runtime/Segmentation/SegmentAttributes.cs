@@ -14,7 +14,10 @@ public static class SegmentAttributes
     /// <summary>D/B: 32-bit code or stack pointers.</summary>
     public const int Big = 0x4000;
 
-    private const int CodeOrData = 0x10, Code = 8, ExpandDown = 4, ReadOrWrite = 2;
+    /// <summary>S: a segment of code or data.</summary>
+    public const int CodeOrData = 0x10;
+
+    private const int Code = 8, ExpandDown = 4, Conforming = 4, ReadOrWrite = 2;
 
     /// <summary>Data that can be read and written up to the limit.</summary>
     public static bool IsPlainData(int attributes) =>
@@ -23,6 +26,10 @@ public static class SegmentAttributes
     /// <summary>Code that can be read too.</summary>
     public static bool IsReadableCode(int attributes) =>
         (attributes & (Present | CodeOrData | Code | ReadOrWrite)) == (Present | CodeOrData | Code | ReadOrWrite);
+
+    /// <summary>Code that keeps the privilege level of its caller.</summary>
+    public static bool IsConforming(int attributes) =>
+        (attributes & (CodeOrData | Code | Conforming)) == (CodeOrData | Code | Conforming);
 
     /// <summary>Data with the valid offsets above the limit.</summary>
     public static bool IsExpandDown(int attributes) => (attributes & (CodeOrData | Code | ExpandDown)) == (CodeOrData | ExpandDown);

@@ -13,10 +13,17 @@ public static unsafe class SegmentLoads
     private const int Ss = 2;
     private const int NoFault = -1;
 
-    /// <summary>Puts a selector into a segment register as real mode does.</summary>
+    /// <summary>
+    /// Puts a selector into a segment register as real and virtual-8086 mode do. In real mode limit and rights stay those of the last descriptor.
+    /// </summary>
     public static void LoadReal(CpuState* s, int index, ushort selector)
     {
-        CpuAccess.Segment(s, index)->Selector = selector;
+        const ushort Usable = SegmentAttributes.Present | SegmentAttributes.CodeOrData, Data3 = 0xF3;
+        var segment = CpuAccess.Segment(s, index);
+        segment->Selector = selector;
+        segment->Attributes |= Usable;
+        if (CpuAccess.Mode(s).IsVirtual8086())
+            (segment->Attributes, segment->Limit) = (Data3, ushort.MaxValue);
         s->Slots[Slot.EsBase + index] = (ulong)selector << 4;
         if (index == 1)
             CpuAccess.ContextChanged(s);

@@ -57,4 +57,11 @@ public static unsafe class CpuAccess
         s->Slots[Slot.Eflags] = (value & ~Eflags.Status) | 2;
         FlagsRecord.SetStatus(s, value);
     }
+
+    /// <summary>To be called by whoever has set EFLAGS.IF: an interrupt that waits for it is taken before the next instruction, or after the shadow.</summary>
+    public static void InterruptsAllowed(CpuState* s)
+    {
+        if (s->Execution.InterruptPending != 0)
+            Interlocked.Or(ref s->Execution.ExitRequest, (int)ExitRequests.Host);
+    }
 }

@@ -16,6 +16,12 @@ public unsafe struct ExecutionState
     /// </summary>
     public const int RestartAlone = 256;
 
+    /// <summary>
+    /// Stands in <see cref="ExceptionVector"/> when an instruction has been executed (a call with IrAttr.Trap) after which the dispatcher must
+    /// look at the state and at requests.
+    /// </summary>
+    public const int LeaveAfter = 257;
+
     /// <summary>Host address of guest address 0 of the flat window (see AddressSpace).</summary>
     public byte* MemoryBase;
 
@@ -64,13 +70,19 @@ public unsafe struct ExecutionState
     /// <summary>Not zero: leave translated code or the interpreter at the next check (block entry, loop back-edge). See ExitRequest.</summary>
     public int ExitRequest;
 
+    /// <summary>
+    /// Not 0: an interrupt waits that EFLAGS.IF or the interrupt shadow holds back. Who sets IF requests an exit then
+    /// (<see cref="CpuAccess.InterruptsAllowed"/>), so that it is taken at the next boundary.
+    /// </summary>
+    public int InterruptPending;
+
     /// <summary>Why the executor returned.</summary>
     public int ExitCauseValue;
 
     /// <summary>Detail of the exit (interrupt vector).</summary>
     public ulong ExitDetail;
 
-    /// <summary>Vector of the pending exception, -1 for none, or <see cref="RestartAlone"/>.</summary>
+    /// <summary>Vector of the pending exception, -1 for none, <see cref="RestartAlone"/> or <see cref="LeaveAfter"/>.</summary>
     public int ExceptionVector;
 
     /// <summary>Error code of the pending exception.</summary>
@@ -118,4 +130,12 @@ public unsafe struct ExecutionState
 
     /// <summary>Writes a port: (state, port, bytes, value); null without a bus.</summary>
     public delegate*<CpuState*, ushort, int, uint, void> PortWriter;
+
+    /// <summary>
+    /// Told of changes to the translation of addresses: (state, which, linear address of <see cref="TranslationChange.Page"/>); null without paging.
+    /// </summary>
+    public delegate*<CpuState*, TranslationChange, ulong, void> TranslationFlusher;
+
+    /// <summary>Reads the clock of the time-stamp counter, in ticks of its frequency; null: that of the host.</summary>
+    public delegate*<CpuState*, ulong> TimeStampReader;
 }

@@ -109,6 +109,7 @@ public sealed unsafe class GuestTableTests
             machine.Space.Write(Gdt + (ulong)(8 * i), BitConverter.GetBytes(s_table[i]));
         var s = machine.State;
         s->Execution.Gdt = null;
+        s->System.Cr0 = Cr0.ProtectionEnable;
         s->Gdtr = new TableRegister { Base = Gdt, Limit = (ushort)((8 * s_table.Length) - 1) };
         s->Cs.Selector = 8;
         s->Ss.Selector = s->Ds.Selector = s->Es.Selector = 0x10;

@@ -132,7 +132,7 @@ public sealed unsafe class ProcessorTests
     };
 
     private static bool IsPresent(string name, int bitness) =>
-        CpuModel.Features.Where(f => f.Name == name).Any(f => (CpuModel.Word(f.Leaf, f.Register, bitness == 64) >> f.Bit & 1) != 0);
+        CpuModel.Process.Features.Where(f => f.Name == name).Any(f => (CpuModel.Process.Word(f.Leaf, f.Register, bitness == 64) >> f.Bit & 1) != 0);
 
     // An encoding of the form, found by trying ModRM bytes around its opcode.
     private static byte[]? Encode(Code code, int bitness)

@@ -15,7 +15,7 @@ internal static class CpuInfo
         var processors = Math.Max(1, File.ReadLines("/proc/cpuinfo").Count(line => line.StartsWith("processor", StringComparison.Ordinal)));
         var signature = Processor.Leaf(1, 0, true).Eax;
         var sizes = Processor.Leaf(0x80000008, 0, true).Eax;
-        var flags = string.Join(' ', CpuModel.Features.Where(f => f.IsPresent).Select(f => f.Name));
+        var flags = string.Join(' ', CpuModel.Process.Features.Where(f => f.IsPresent).Select(f => f.Name));
         var text = new StringBuilder();
         for (var i = 0; i < processors; i++)
             text.Append(CultureInfo.InvariantCulture, $"""

@@ -1,3 +1,4 @@
+using DynaTrans.Frontend.Decoding;
 using System.Runtime.CompilerServices;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
@@ -26,7 +27,7 @@ internal static unsafe class SimdInexact
         if (!HostMxcsr.EndCheck(s, out var open))
             return 0;
         if (open == 0)
-            CpuAccess.Raise(s, ExceptionVector.SimdFloatingPoint);
+            Raise(s);
         else if (s->Execution.IsStepping == 0)
         {
             // The interpreter has all operands in the state.
@@ -43,7 +44,7 @@ internal static unsafe class SimdInexact
         var mxcsr = HostMxcsr.Suspend();
         s->Mxcsr |= flags;
         SetIfDue(s, (VecOp)(ushort)operation, *CpuAccess.Vector(s, (byte)(operation >> 16)), *CpuAccess.Vector(s, (byte)(operation >> 24)));
-        CpuAccess.Raise(s, ExceptionVector.SimdFloatingPoint);
+        Raise(s);
         HostMxcsr.Resume(mxcsr);
     }
 
@@ -166,5 +167,12 @@ internal static unsafe class SimdInexact
         else
             exponent = 1;
         return ((value >> (isSingle ? 31 : 63) & 1) != 0 ? -significand : significand, exponent);
+    }
+
+    // A system that does not say that it handles #XM gets #UD (SDM Vol. 3, 2.5, CR4.OSXMMEXCPT).
+    private static void Raise(CpuState* s)
+    {
+        var isExpected = !CpuAccess.Mode(s).IsSystem() || (s->System.Cr4 & Cr4.OsXmmExceptions) != 0;
+        CpuAccess.Raise(s, isExpected ? ExceptionVector.SimdFloatingPoint : ExceptionVector.InvalidOpcode);
     }
 }

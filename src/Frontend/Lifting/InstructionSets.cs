@@ -1,0 +1,58 @@
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using Iced.Intel;
+
+namespace DynaTrans.Frontend.Lifting;
+
+/// <summary>What CR0 and CR4 can forbid besides the x87, whose helpers see to that themselves (SDM Vol. 3, 2.5 and table 13-1).</summary>
+public enum InstructionSet
+{
+    /// <summary>None of these.</summary>
+    Other,
+
+    /// <summary>Instructions on MMX registers: #UD with CR0.EM, #NM with CR0.TS.</summary>
+    Mmx,
+
+    /// <summary>Instructions on XMM registers and MXCSR: #UD with CR0.EM or without CR4.OSFXSR, #NM with CR0.TS.</summary>
+    Sse,
+}
+
+/// <summary>Instructions in modes in which CR0 or CR4 forbid some.</summary>
+internal static class InstructionSets
+{
+    /// <summary>True when the instruction raises #NM or #UD; then that is lifted.</summary>
+    public static bool IsUnavailable(LiftContext c)
+    {
+        var set = Of(c.Insn);
+        if (set == InstructionSet.Other || (set == InstructionSet.Mmx && (c.Mode & GuestMode.NoFpu) == 0))
+            return false;
+        c.CallVoid(HelperId.CheckUnavailable, c.Copy(4, Val.Const((int)set)));
+        c.Raise(ExceptionVector.DeviceNotAvailable);
+        return true;
+    }
+
+    private static InstructionSet Of(in Instruction insn)
+    {
+        switch (insn.Mnemonic)
+        {
+            case Mnemonic.Ldmxcsr or Mnemonic.Stmxcsr:
+                return InstructionSet.Sse;
+            case Mnemonic.Emms:
+                return InstructionSet.Mmx;
+        }
+
+        var set = InstructionSet.Other;
+        for (var i = 0; i < insn.OpCount; i++)
+        {
+            if (insn.GetOpKind(i) != OpKind.Register)
+                continue;
+            var register = insn.GetOpRegister(i);
+            if (register.IsXMM())
+                return InstructionSet.Sse;
+            if (register.IsMM())
+                set = InstructionSet.Mmx;
+        }
+
+        return set;
+    }
+}
