@@ -51,6 +51,9 @@ internal static class Layers
             // The interpreter's loop runs on behalf of a vCPU and follows its caches from block to block.
             ["Interpretation"] = ["State", "Memory", "Access", "Helpers", "Translation", "Execution"],
             ["Execution"] = ["State", "Memory", "Host", "Paging", "Access", "Segmentation", "Privileged", "Helpers", "Translation", "Interpretation"],
+
+            // What interrupts and exceptions of a system lead to, between guest instructions.
+            ["Interrupts"] = ["State", "Memory", "Access", "Segmentation", "Privileged", "Helpers", "Execution"],
         },
         ["IlBackend"] = new()
         {

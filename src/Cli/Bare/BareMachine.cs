@@ -2,6 +2,7 @@ using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.Interrupts;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
@@ -77,7 +78,7 @@ internal sealed unsafe class BareMachine : IDisposable, ITraps
         var s = vcpu.State;
         if (cause == ExitCause.Exception)
             vcpu.Charge(1);
-        _isShutDown = !RealModeInterrupts.Deliver(s, cause == ExitCause.Exception ? s->Execution.ExceptionVector : (int)s->Execution.ExitDetail);
+        _isShutDown = !RealModeInterrupts.Deliver(s, cause == ExitCause.Exception ? s->Execution.ExceptionVector : (byte)s->Execution.ExitDetail);
         return !_isShutDown;
     }
 
@@ -131,7 +132,7 @@ internal sealed unsafe class BareMachine : IDisposable, ITraps
             _ => throw new InvalidOperationException($"the processor stopped with {cause}"),
         };
         if (cause == ExitCause.SoftwareInterrupt)
-            result.Interrupt = (int)s->Execution.ExitDetail;
+            result.Interrupt = (byte)s->Execution.ExitDetail;
         if (cause != ExitCause.Exception)
             return;
         var isPageFault = s->Execution.ExceptionVector == ExceptionVector.PageFault;

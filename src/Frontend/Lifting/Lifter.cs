@@ -123,6 +123,9 @@ public static class ExceptionVector
     /// <summary>#DB.</summary>
     public const int Debug = 1;
 
+    /// <summary>NMI.</summary>
+    public const int NonMaskable = 2;
+
     /// <summary>#BP.</summary>
     public const int Breakpoint = 3;
 
@@ -140,6 +143,9 @@ public static class ExceptionVector
 
     /// <summary>#DF.</summary>
     public const int DoubleFault = 8;
+
+    /// <summary>#TS.</summary>
+    public const int InvalidTask = 10;
 
     /// <summary>#NP.</summary>
     public const int SegmentNotPresent = 11;

@@ -29,13 +29,18 @@ internal static unsafe class SystemInstructions
         table[(int)Mnemonic.Clflush] = &Clflush;
     }
 
-    private static void Int(LiftContext c) => c.Exit(ExitCause.SoftwareInterrupt, c.Insn.Immediate8);
+    private static void Int(LiftContext c) => Exit(c, c.Insn.Immediate8, InterruptForm.Int);
 
-    private static void Int3(LiftContext c) => c.Exit(ExitCause.SoftwareInterrupt, ExceptionVector.Breakpoint);
+    private static void Int3(LiftContext c) => Exit(c, ExceptionVector.Breakpoint, InterruptForm.Trap);
 
-    private static void Int1(LiftContext c) => c.Exit(ExitCause.SoftwareInterrupt, ExceptionVector.Debug);
+    private static void Int1(LiftContext c) => Exit(c, ExceptionVector.Debug, InterruptForm.Debug);
 
-    private static void Into(LiftContext c) => c.CallVoid(HelperId.Into).Attr |= IrAttr.Trap;
+    private static void Into(LiftContext c) => 
+        c.CallVoid(HelperId.Into, b: Val.Const(Detail(c, ExceptionVector.Overflow, InterruptForm.Trap))).Attr |= IrAttr.Trap;
+
+    private static void Exit(LiftContext c, int vector, InterruptForm form) => c.Exit(ExitCause.SoftwareInterrupt, Detail(c, vector, form));
+
+    private static long Detail(LiftContext c, int vector, InterruptForm form) => new SoftwareInterrupt(vector, c.Insn.Length, form).Bits;
 
     private static void Syscall(LiftContext c)
     {

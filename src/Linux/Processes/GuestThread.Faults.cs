@@ -170,7 +170,7 @@ public sealed unsafe partial class GuestThread
     {
         if (!TakeBusFault(out var address))
             return cause;
-        if (cause is ExitCause.Syscall or ExitCause.Sysenter || (cause == ExitCause.SoftwareInterrupt && State->Execution.ExitDetail == 0x80))
+        if (cause is ExitCause.Syscall or ExitCause.Sysenter || (cause == ExitCause.SoftwareInterrupt && (byte)State->Execution.ExitDetail == 0x80))
             State->Slots[Slot.Rip] -= SystemCallLength;
         TrapNumber = ExceptionVector.PageFault;
         TrapError = 4;

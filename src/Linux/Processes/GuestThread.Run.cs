@@ -99,14 +99,14 @@ public sealed unsafe partial class GuestThread : ITraps
             case ExitCause.Syscall:
                 ServeSyscall64();
                 break;
-            case ExitCause.SoftwareInterrupt when State->Execution.ExitDetail == 0x80:
+            case ExitCause.SoftwareInterrupt when (byte)State->Execution.ExitDetail == 0x80:
                 ServeSyscall32();
                 break;
             case ExitCause.Sysenter:
                 ServeSysenter();
                 break;
             case ExitCause.SoftwareInterrupt:
-                RaiseSoftwareInterrupt((int)State->Execution.ExitDetail);
+                RaiseSoftwareInterrupt((byte)State->Execution.ExitDetail);
                 break;
             case ExitCause.Exception:
                 RaiseException();

@@ -62,6 +62,21 @@ public sealed unsafe partial class Vcpu
             limit -= Math.Min(instructions, limit - Math.Min(limit, State->Execution.InstructionCount));
     }
 
+    /// <summary>
+    /// Executes one instruction, for a host in <see cref="ITraps.Deliver"/> that has something to do right after it.
+    /// </summary>
+    /// <returns><see cref="ExitCause.Continue"/>, or what the host has to deliver.</returns>
+    public ExitCause ExecuteOne()
+    {
+        var s = State;
+        if (s->Execution.InstructionCount >= s->Execution.InstructionLimit)
+            return ExitCause.Budget;
+        EnterGuest();
+        var cause = (s->Slots[Slot.Eflags] & Eflags.TF) != 0 ? TrapAfterOne() : RunAlone(1);
+        LeaveGuest();
+        return cause;
+    }
+
     private void Begin(ulong maxInstructions)
     {
         var s = State;

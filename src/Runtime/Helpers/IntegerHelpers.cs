@@ -217,10 +217,14 @@ internal static unsafe class IntegerHelpers
         return 0;
     }
 
-    private static ulong Into(CpuState* s, ulong a, ulong b, ulong c)
+    private static ulong Into(CpuState* s, ulong a, ulong detail, ulong c)
     {
         if (FlagsRecord.Holds(s, Condition.O))
+        {
+            s->Execution.ExitDetail = detail;
             CpuAccess.Raise(s, ExceptionVector.Overflow);
+        }
+
         return 0;
     }
 }

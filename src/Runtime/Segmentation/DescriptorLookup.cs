@@ -1,8 +1,3 @@
-using DynaTrans.Frontend.Decoding;
-using DynaTrans.Frontend.Ir;
-using DynaTrans.Frontend.Lifting;
-using DynaTrans.Runtime.Access;
-using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Segmentation;
@@ -48,7 +43,7 @@ internal static unsafe class DescriptorLookup
         if (s->Execution.Gdt != null || descriptor.IsAccessed)
             return true;
         Place(s, selector, out var linear);
-        return GuestMemory.TryWrite(s, linear + AccessedByte, 1, (descriptor.Bits >> 40 & 0xFF) | 1, AccessIntent.Supervisor);
+        return SystemMemory.TryWrite(s, linear + AccessedByte, 1, (descriptor.Bits >> 40 & 0xFF) | 1);
     }
 
     private static LookupResult FindInGuest(CpuState* s, ushort selector, out SegmentDescriptor descriptor)
@@ -56,7 +51,7 @@ internal static unsafe class DescriptorLookup
         descriptor = default;
         if (!Place(s, selector, out var linear))
             return LookupResult.Missing;
-        if (!GuestMemory.TryRead(s, linear, sizeof(ulong), out var bits, AccessIntent.Supervisor))
+        if (!SystemMemory.TryRead(s, linear, sizeof(ulong), out var bits))
             return LookupResult.Fault;
         descriptor = new SegmentDescriptor(bits);
         return LookupResult.Found;
@@ -67,8 +62,6 @@ internal static unsafe class DescriptorLookup
         var isLocal = (selector & TableIndicator) != 0;
         var limit = isLocal ? s->Ldtr.Limit : s->Gdtr.Limit;
         linear = (isLocal ? s->LdtBase : s->Gdtr.Base) + (selector & ~7u);
-        if (!CpuAccess.Mode(s).Is64())
-            linear = (uint)linear;
         return (!isLocal || (s->Ldtr.Attributes & SegmentAttributes.Present) != 0) && (selector | 7u) <= limit;
     }
 }

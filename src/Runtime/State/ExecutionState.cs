@@ -79,7 +79,7 @@ public unsafe struct ExecutionState
     /// <summary>Why the executor returned.</summary>
     public int ExitCauseValue;
 
-    /// <summary>Detail of the exit (interrupt vector).</summary>
+    /// <summary>Detail of the exit (a <see cref="Frontend.Ir.SoftwareInterrupt"/>).</summary>
     public ulong ExitDetail;
 
     /// <summary>Vector of the pending exception, -1 for none, <see cref="RestartAlone"/> or <see cref="LeaveAfter"/>.</summary>

@@ -49,7 +49,7 @@ public sealed unsafe class MachineTests
         var traps = new Counter { End = 1000 };
         Assert.Equal(ExitCause.SoftwareInterrupt, vcpu.Run(traps));
         Assert.Equal((1000, 1000L, 1999UL), (traps.Count, vcpu.Exits[(int)ExitCause.SoftwareInterrupt], vcpu.State->Execution.InstructionCount));
-        Assert.Equal(0x21UL, vcpu.State->Execution.ExitDetail);
+        Assert.Equal(0x21, (byte)vcpu.State->Execution.ExitDetail);
     }
 
     [Fact]

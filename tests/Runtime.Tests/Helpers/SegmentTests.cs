@@ -2,6 +2,7 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.Interrupts;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Tests.Helpers;

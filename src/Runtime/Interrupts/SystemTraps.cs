@@ -1,0 +1,168 @@
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Ir;
+using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.State;
+
+namespace DynaTrans.Runtime.Interrupts;
+
+/// <summary>
+/// The traps of a system: exceptions and interrupts go through the interrupt descriptor table, in the order of SDM Vol. 3, table 6-2; hlt waits for the
+/// machine around the vCPU.
+/// </summary>
+/// <param name="host">The machine.</param>
+public sealed unsafe class SystemTraps(ISystemHost host) : ITraps
+{
+    private const uint NumericError = 1 << 5;
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">The vCPU has stopped for what only a process has.</exception>
+    public bool Deliver(Vcpu vcpu, ExitCause cause) => cause switch
+    {
+        ExitCause.Exception => DeliverException(vcpu),
+        ExitCause.SoftwareInterrupt => DeliverInstruction(vcpu, new SoftwareInterrupt((long)vcpu.State->Execution.ExitDetail)),
+        ExitCause.Requested => Poll(vcpu) && TakeInterrupts(vcpu),
+        ExitCause.Halt => Halt(vcpu),
+        ExitCause.Budget => false,
+        _ => throw new InvalidOperationException($"a vCPU of a system stopped for {cause}"),
+    };
+
+    /// <summary>
+    /// To be called before a run of a state that may have halted, as one that was saved: waits for its interrupt.
+    /// </summary>
+    /// <returns>False when the machine is over.</returns>
+    public bool Resume(Vcpu vcpu) => !vcpu.State->System.IsHalted || Halt(vcpu);
+
+    // One instruction of a budget is used up: a handler that faults at once never executes one.
+    private bool DeliverException(Vcpu vcpu)
+    {
+        var s = vcpu.State;
+        var vector = s->Execution.ExceptionVector;
+        vcpu.Charge(1);
+        if (vector == ExceptionVector.Overflow)
+            return DeliverInstruction(vcpu, new SoftwareInterrupt((long)s->Execution.ExitDetail));
+        if (vector == ExceptionVector.FloatingPoint && (s->System.Cr0 & NumericError) == 0)
+            return ReportFloatingPointError(vcpu);
+        return DeliverEvent(vcpu, new CpuEvent((byte)vector, EventKind.Exception, s->Execution.ExceptionError), s->Slots[Slot.Rip]);
+    }
+
+    private bool DeliverInstruction(Vcpu vcpu, SoftwareInterrupt instruction)
+    {
+        var s = vcpu.State;
+        var mode = CpuAccess.Mode(s);
+        var start = s->Slots[Slot.Rip] - (uint)instruction.Length;
+        if (!mode.Is64())
+            start = (uint)start;
+        var isVirtual = (mode & (GuestMode.Real | GuestMode.User)) == (GuestMode.Real | GuestMode.User);
+        if (isVirtual && instruction.Form == InterruptForm.Int && (s->Slots[Slot.Eflags] & Eflags.IopL) != Eflags.IopL)
+        {
+            s->Slots[Slot.Rip] = start;
+            return DeliverEvent(vcpu, new CpuEvent(ExceptionVector.GeneralProtection, EventKind.Exception), start);
+        }
+
+        var kind = instruction.Form == InterruptForm.Debug ? EventKind.DebugTrap : EventKind.Software;
+        return DeliverEvent(vcpu, new CpuEvent(instruction.Vector, kind), start);
+    }
+
+    private bool DeliverEvent(Vcpu vcpu, CpuEvent e, ulong restart)
+    {
+        if (InterruptDelivery.TryDeliver(vcpu.State, e, restart))
+            return true;
+        host.Shutdown(vcpu);
+        return !host.IsOver;
+    }
+
+    private bool Poll(Vcpu vcpu)
+    {
+        host.Poll(vcpu);
+        return !host.IsOver;
+    }
+
+    private bool Halt(Vcpu vcpu)
+    {
+        vcpu.State->System.IsHalted = true;
+        vcpu.State->System.InterruptShadow = 0;
+        return AwaitInterrupt(vcpu);
+    }
+
+    // As the processor does with CR0.NE clear and without IGNNE#: FERR# is asserted, and the instruction waits for the interrupt (SDM Vol. 1, D.2.1).
+    private bool ReportFloatingPointError(Vcpu vcpu)
+    {
+        host.FloatingPointError(true);
+        var goesOn = AwaitInterrupt(vcpu);
+        host.FloatingPointError(false);
+        return goesOn;
+    }
+
+    private bool AwaitInterrupt(Vcpu vcpu)
+    {
+        while (Poll(vcpu))
+        {
+            if (IsInterrupted(vcpu.State))
+                return TakeInterrupts(vcpu);
+            if (!host.Wait(vcpu))
+                return false;
+        }
+
+        return false;
+    }
+
+    private bool IsInterrupted(CpuState* s) =>
+        IsNmiDue(s) || (host.Interrupts.IsInterruptRequested && (s->Slots[Slot.Eflags] & Eflags.IF) != 0);
+
+    private bool IsNmiDue(CpuState* s) => host.Interrupts.IsNmiRequested && !s->System.IsNmiBlocked;
+
+    // Takes what is due. What has to wait for EFLAGS.IF is remembered: guest code then runs at full speed, and the instruction that sets IF makes the vCPU
+    // come here again.
+    private bool TakeInterrupts(Vcpu vcpu)
+    {
+        var s = vcpu.State;
+        while (true)
+        {
+            s->Execution.InterruptPending = 0;
+            if (!IsInterrupted(s))
+            {
+                s->Execution.InterruptPending = host.Interrupts.IsInterruptRequested ? 1 : 0;
+                return true;
+            }
+
+            if (s->System.InterruptShadow != 0)
+            {
+                // One that sets a shadow again gets none: a loop of them holds interrupts back for ever no more than on a processor.
+                var goesOn = StepOverShadow(vcpu);
+                s->System.InterruptShadow = 0;
+                if (!goesOn)
+                    return false;
+                continue;
+            }
+
+            if (!TakeInterrupt(vcpu))
+                return false;
+        }
+    }
+
+    private bool TakeInterrupt(Vcpu vcpu)
+    {
+        var s = vcpu.State;
+        s->System.IsHalted = false;
+        int vector = ExceptionVector.NonMaskable;
+        if (IsNmiDue(s))
+        {
+            host.Interrupts.AcknowledgeNmi();
+            s->System.IsNmiBlocked = true;
+        }
+        else
+            vector = host.Interrupts.AcknowledgeInterrupt();
+        return DeliverEvent(vcpu, new CpuEvent((byte)vector, EventKind.External), s->Slots[Slot.Rip]);
+    }
+
+    private bool StepOverShadow(Vcpu vcpu)
+    {
+        var cause = vcpu.ExecuteOne();
+        if (cause == ExitCause.Continue)
+            return true;
+        if (cause == ExitCause.Budget)
+            vcpu.RequestExit();
+        return Deliver(vcpu, cause);
+    }
+}
