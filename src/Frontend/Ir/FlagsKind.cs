@@ -141,6 +141,12 @@ public static class Eflags
     /// <summary>Alignment check.</summary>
     public const uint AC = 0x40000;
 
+    /// <summary>Virtual interrupt flag.</summary>
+    public const uint VIF = 0x80000;
+
+    /// <summary>Virtual interrupt pending.</summary>
+    public const uint VIP = 0x100000;
+
     /// <summary>CPUID available, writable.</summary>
     public const uint Id = 0x200000;
 

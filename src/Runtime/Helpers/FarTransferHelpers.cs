@@ -6,18 +6,15 @@ using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Helpers;
 
-/// <summary>Far jmp, call, ret and iret, and the stack frames of pusha and enter. Each gives the new RIP. SDM Vol. 2.</summary>
+/// <summary>Far jmp, call and ret, and the stack frames of pusha and enter. Each gives the new RIP. SDM Vol. 2.</summary>
 internal static unsafe class FarTransferHelpers
 {
-    private const int CodeSegment = 1, StackSegment = 2;
-
     internal static void RegisterHelpers()
     {
         const HelperEffects Effects = HelperEffects.ReadsState | HelperEffects.WritesState | HelperEffects.MayFault;
         HelperTable.Add(HelperId.FarJump, &FarJump, typeof(FarTransferHelpers), nameof(FarJump), Effects | HelperEffects.ChangesContext);
         HelperTable.Add(HelperId.FarCall, &FarCall, typeof(FarTransferHelpers), nameof(FarCall), Effects | HelperEffects.ChangesContext);
         HelperTable.Add(HelperId.FarReturn, &FarReturn, typeof(FarTransferHelpers), nameof(FarReturn), Effects | HelperEffects.ChangesContext);
-        HelperTable.Add(HelperId.InterruptReturn, &InterruptReturn, typeof(FarTransferHelpers), nameof(InterruptReturn), Effects | HelperEffects.ChangesContext);
         HelperTable.Add(HelperId.PushAll, &PushAll, typeof(FarTransferHelpers), nameof(PushAll), Effects);
         HelperTable.Add(HelperId.PopAll, &PopAll, typeof(FarTransferHelpers), nameof(PopAll), Effects);
         HelperTable.Add(HelperId.Enter, &Enter, typeof(FarTransferHelpers), nameof(Enter), Effects);
@@ -61,65 +58,18 @@ internal static unsafe class FarTransferHelpers
         return offset;
     }
 
-    private static ulong InterruptReturn(CpuState* s, ulong size, ulong b, ulong c)
-    {
-        var mode = CpuAccess.Mode(s);
-        var isReal = (mode & GuestMode.Real) != 0;
-
-        // A task return, which nothing here has set up.
-        if (!isReal && (s->Slots[Slot.Eflags] & Eflags.NT) != 0)
-        {
-            CpuAccess.Raise(s, ExceptionVector.GeneralProtection);
-            return 0;
-        }
-
-        // The flags are read first. In 64-bit code, and on the way to an outer privilege level, SS:RSP is popped as well.
-        Span<ulong> values = stackalloc ulong[5];
-        var top = GuestStack.StackPointer(s);
-        foreach (var i in (ReadOnlySpan<int>)[2, 1, 0])
-            if (!GuestStack.TryLoad(s, top + ((ulong)i * size), (int)size, out values[i]))
-                return 0;
-        if (mode.Is64() && !TryLoadStack(s, top, size, values))
-            return 0;
-        var offset = values[0];
-        if (!CodeTransfers.TryFindReturn(s, (ushort)values[1], out var target) || !CodeTransfers.CheckOffset(s, target, ref offset))
-            return 0;
-        var isOuter = IsOuter(s, target);
-        if (isOuter && !mode.Is64() && !TryLoadStack(s, top, size, values))
-            return 0;
-        if (isOuter ? !TryLeave(s, target, (ushort)values[4]) : !TryReturn(s, target, (ushort)values[4], mode.Is64()))
-            return 0;
-        GuestStack.SetStackPointer(s, isOuter || mode.Is64() ? values[3] : top + (3 * size));
-        var mask = Eflags.Status | Eflags.TF | Eflags.DF | Eflags.NT | (size == 2 ? 0 : Eflags.AC | Eflags.Id);
-        if (!mode.IsUser())
-            mask |= Eflags.IF | Eflags.IopL;
-        CpuAccess.SetEflags(s, (CpuAccess.GetEflags(s) & ~mask) | ((uint)values[2] & mask));
-
-        // Makes the dispatcher look at TF and AC before the next instruction.
-        if ((values[2] & (Eflags.TF | Eflags.AC)) != 0)
-            Interlocked.Or(ref s->Execution.ExitRequest, (int)ExitRequests.Invalidation);
-        return offset;
-    }
-
-    // SS:RSP of an interrupt frame, SS first.
-    private static bool TryLoadStack(CpuState* s, ulong top, ulong size, Span<ulong> values) =>
-        GuestStack.TryLoad(s, top + (4 * size), (int)size, out values[4]) && GuestStack.TryLoad(s, top + (3 * size), (int)size, out values[3]);
-
     private static bool IsOuter(CpuState* s, in CodeTarget target) =>
         (CpuAccess.Mode(s) & GuestMode.Real) == 0 && !DescriptorLookup.IsFlat(s) && target.Level > CodeModes.PrivilegeLevel(s);
 
-    // The stack segment is checked before CS changes, and CS is loaded before the width of the stack pointer is asked for.
-    private static bool TryReturn(CpuState* s, in CodeTarget target, ushort stack, bool hasStack) =>
-        (!hasStack || SegmentLoads.TryLoad(s, StackSegment, stack)) && CodeTransfers.TryLoad(s, target);
-
     // To an outer level: data segments that code there could not have loaded become null (SDM Vol. 3, 5.8.6).
-    private static bool TryLeave(CpuState* s, in CodeTarget target, ushort stack)
+    private static bool TryLeave(CpuState* s, in CodeTarget target, ushort stackSelector)
     {
-        if (!SegmentLoads.TryLoad(s, StackSegment, stack, target.Level) || !CodeTransfers.TryLoad(s, target))
+        var is64 = s->IsLongMode && target.Descriptor.IsLong;
+        if (!SegmentLoads.TryFindStack(s, stackSelector, target.Level, is64, out var stack)
+            || !DescriptorLookup.MarkAccessed(s, target.Selector, target.Descriptor))
             return false;
-        for (var i = 0; i < 6; i++)
-            if (i is not (CodeSegment or StackSegment))
-                SegmentLoads.DropInner(s, i, target.Level);
+        SegmentLoads.DropInner(s, target.Level);
+        CodeTransfers.Commit(s, target, stackSelector, stack, loadsStack: true);
         return true;
     }
 

@@ -133,6 +133,7 @@ public static class HelperFamilies
         Ports.RegisterHelpers();
         SegmentHelpers.RegisterHelpers();
         FarTransferHelpers.RegisterHelpers();
+        InterruptReturns.RegisterHelpers();
         Processor.RegisterHelpers();
         PrivilegedHelpers.RegisterHelpers();
         X87Helpers.RegisterHelpers();

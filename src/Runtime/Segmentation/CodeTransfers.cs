@@ -20,7 +20,7 @@ public readonly record struct CodeTarget(ushort Selector, SegmentDescriptor Desc
 /// </summary>
 public static unsafe class CodeTransfers
 {
-    private const int Cs = 1;
+    private const int Cs = 1, Ss = 2;
 
     /// <summary>The target of a far jmp or call; false with the exception pending.</summary>
     internal static bool TryFind(CpuState* s, ushort selector, out CodeTarget target)
@@ -84,6 +84,24 @@ public static unsafe class CodeTransfers
         return true;
     }
 
+    /// <summary>
+    /// Loads CS and, where the transfer changes it, SS, which both have been marked accessed; the mode follows. Not in real mode, nor where selectors name
+    /// nothing. The stack pointer is set after it, when its width is known.
+    /// </summary>
+    internal static void Commit(CpuState* s, in CodeTarget target, ushort stackSelector, SegmentDescriptor stack, bool loadsStack)
+    {
+        var is64 = CpuAccess.Mode(s).Is64();
+        SegmentLoads.Set(s, Cs, target.Selector, target.Descriptor);
+        if (loadsStack)
+            SegmentLoads.Set(s, Ss, stackSelector, stack);
+        CodeModes.Update(s);
+
+        // Upper halves of general registers are undefined after 64-bit code; other code has them zero (see Slot).
+        if (is64 && !CpuAccess.Mode(s).Is64())
+            for (var i = Slot.Rax; i <= Slot.R15; i++)
+                s->Slots[i] = (uint)s->Slots[i];
+    }
+
     /// <summary>Loads CS with a selector of the host's tables, as a system does for code of its own choice. It must be one of user code.</summary>
     public static void SetUserCode(CpuState* s, ushort selector)
     {
@@ -120,7 +138,8 @@ public static unsafe class CodeTransfers
         return fault;
     }
 
-    private static bool HasDescriptors(CpuState* s) => !SegmentLoads.IsReal(s) && !DescriptorLookup.IsFlat(s);
+    /// <summary>True where selectors name descriptors: outside real mode and what has no tables.</summary>
+    internal static bool HasDescriptors(CpuState* s) => !SegmentLoads.IsReal(s) && !DescriptorLookup.IsFlat(s);
 
     private static bool TryFindCode(CpuState* s, ushort selector, ushort loaded, out CodeTarget target)
     {

@@ -10,7 +10,7 @@ namespace DynaTrans.Runtime.Segmentation;
 /// </summary>
 public static unsafe class SegmentLoads
 {
-    private const int Ss = 2;
+    private const int Cs = 1, Ss = 2;
     private const int NoFault = -1;
 
     /// <summary>
@@ -64,6 +64,31 @@ public static unsafe class SegmentLoads
     }
 
     /// <summary>
+    /// A stack segment for code of a privilege level that control goes to, checked but not loaded; a null selector gives one that is unusable. False with
+    /// the exception pending. Not in real mode, nor where selectors name nothing.
+    /// </summary>
+    /// <param name="s">The state.</param>
+    /// <param name="selector">The selector.</param>
+    /// <param name="level">Privilege level of the code.</param>
+    /// <param name="is64">It is 64-bit code, which may have no stack segment.</param>
+    /// <param name="descriptor">The descriptor.</param>
+    internal static bool TryFindStack(CpuState* s, ushort selector, int level, bool is64, out SegmentDescriptor descriptor)
+    {
+        var fault = Judge(s, Ss, selector, level, is64, out descriptor, out var error);
+        if (fault != NoFault)
+        {
+            if (s->Execution.ExceptionVector < 0)
+                CpuAccess.Raise(s, fault, error);
+            return false;
+        }
+
+        if (!IsNull(selector))
+            return DescriptorLookup.MarkAccessed(s, selector, descriptor);
+        descriptor = default;
+        return true;
+    }
+
+    /// <summary>
     /// Puts a selector into a data segment register as a system does before it returns to user code: one that may not be loaded becomes null.
     /// </summary>
     public static void ReloadUser(CpuState* s, int index, ushort selector)
@@ -104,14 +129,18 @@ public static unsafe class SegmentLoads
         s->Slots[Slot.EsBase + index] = descriptor.Base;
     }
 
-    /// <summary>Makes a data segment register null that code of an outer privilege level could not have loaded.</summary>
-    internal static void DropInner(CpuState* s, int index, int level)
+    /// <summary>
+    /// Makes the data segment registers null that code of an outer privilege level could not have loaded (SDM Vol. 3, 5.8.6). The mode is to be worked out
+    /// after it.
+    /// </summary>
+    internal static void DropInner(CpuState* s, int level)
     {
-        var descriptor = new SegmentDescriptor((ulong)CpuAccess.Segment(s, index)->Attributes << 40);
-        if (descriptor.Dpl >= level || descriptor.IsConforming || !descriptor.IsPresent)
-            return;
-        Set(s, index, 0, default);
-        CodeModes.Update(s);
+        for (var i = 0; i < 6; i++)
+        {
+            var descriptor = new SegmentDescriptor((ulong)CpuAccess.Segment(s, i)->Attributes << 40);
+            if (i is not (Cs or Ss) && descriptor.Dpl < level && !descriptor.IsConforming && descriptor.IsPresent)
+                Set(s, i, 0, default);
+        }
     }
 
     /// <summary>True for the four selectors that name nothing.</summary>
