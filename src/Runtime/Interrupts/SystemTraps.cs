@@ -23,7 +23,7 @@ public sealed unsafe class SystemTraps(ISystemHost host) : ITraps
         ExitCause.SoftwareInterrupt => DeliverInstruction(vcpu, new SoftwareInterrupt((long)vcpu.State->Execution.ExitDetail)),
         ExitCause.Requested => Poll(vcpu) && TakeInterrupts(vcpu),
         ExitCause.Halt => Halt(vcpu),
-        ExitCause.Budget => false,
+        ExitCause.Budget => EndRun(vcpu),
         _ => throw new InvalidOperationException($"a vCPU of a system stopped for {cause}"),
     };
 
@@ -126,17 +126,19 @@ public sealed unsafe class SystemTraps(ISystemHost host) : ITraps
                 return true;
             }
 
-            if (s->System.InterruptShadow != 0)
+            if (s->System.InterruptShadow == 0)
             {
-                // One that sets a shadow again gets none: a loop of them holds interrupts back for ever no more than on a processor.
-                var goesOn = StepOverShadow(vcpu);
-                s->System.InterruptShadow = 0;
-                if (!goesOn)
+                if (!TakeInterrupt(vcpu))
                     return false;
                 continue;
             }
 
-            if (!TakeInterrupt(vcpu))
+            // An instruction that sets a shadow again gets none: a loop of them does not hold interrupts back for ever.
+            var cause = vcpu.ExecuteOne();
+            if (cause == ExitCause.Budget)
+                return true;
+            s->System.InterruptShadow = 0;
+            if (cause != ExitCause.Continue && !Deliver(vcpu, cause))
                 return false;
         }
     }
@@ -156,13 +158,11 @@ public sealed unsafe class SystemTraps(ISystemHost host) : ITraps
         return DeliverEvent(vcpu, new CpuEvent((byte)vector, EventKind.External), s->Slots[Slot.Rip]);
     }
 
-    private bool StepOverShadow(Vcpu vcpu)
+    // What a shadow holds back is looked at when the next run begins.
+    private bool EndRun(Vcpu vcpu)
     {
-        var cause = vcpu.ExecuteOne();
-        if (cause == ExitCause.Continue)
-            return true;
-        if (cause == ExitCause.Budget)
+        if (IsInterrupted(vcpu.State))
             vcpu.RequestExit();
-        return Deliver(vcpu, cause);
+        return false;
     }
 }

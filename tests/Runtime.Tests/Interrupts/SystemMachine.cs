@@ -107,7 +107,10 @@ internal sealed unsafe class SystemMachine : IDisposable, ISystemHost, IInterrup
     /// <summary>Vectors that wait for INTR.</summary>
     public Queue<byte> Requested { get; } = [];
 
-    public bool IsNmiRequested { get; set; }
+    public bool IsNmiRequested => NmiCount > 0;
+
+    /// <summary>NMIs that wait.</summary>
+    public int NmiCount { get; set; }
 
     public byte TaskPriority { get; set; }
 
@@ -123,7 +126,7 @@ internal sealed unsafe class SystemMachine : IDisposable, ISystemHost, IInterrup
 
     public byte AcknowledgeInterrupt() => Requested.Dequeue();
 
-    public void AcknowledgeNmi() => IsNmiRequested = false;
+    public void AcknowledgeNmi() => NmiCount--;
 
     public void Poll(Vcpu vcpu)
     {
