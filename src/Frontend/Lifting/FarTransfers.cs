@@ -22,7 +22,7 @@ internal static unsafe class FarTransfers
     public static void Jump(LiftContext c)
     {
         Target(c, out var selector, out var offset, out _);
-        c.JumpIndirect(c.Call(HelperId.FarJump, selector, offset), JumpKind.Far);
+        c.JumpIndirect(c.Call(HelperId.FarJump, selector, offset, Next(c)), JumpKind.Far);
     }
 
     /// <summary>call far.</summary>
@@ -30,7 +30,7 @@ internal static unsafe class FarTransfers
     {
         Target(c, out var selector, out var offset, out var size);
         var packed = c.Emit(IrOpcode.Or, 4, selector, Val.Const(size << 16));
-        c.JumpIndirect(c.Call(HelperId.FarCall, packed, offset, c.Copy(8, Val.Const((long)c.NextRip))), JumpKind.Far);
+        c.JumpIndirect(c.Call(HelperId.FarCall, packed, offset, Next(c)), JumpKind.Far);
     }
 
     private static void Return(LiftContext c)
@@ -48,8 +48,11 @@ internal static unsafe class FarTransfers
     private static void InterruptReturn(LiftContext c)
     {
         var size = c.Insn.Mnemonic switch { Mnemonic.Iret => 2, Mnemonic.Iretd => 4, _ => 8 };
-        c.JumpIndirect(c.Call(HelperId.InterruptReturn, c.Copy(4, Val.Const(size))), JumpKind.Far);
+        c.JumpIndirect(c.Call(HelperId.InterruptReturn, c.Copy(4, Val.Const(size)), Val.Const((long)c.NextRip)), JumpKind.Far);
     }
+
+    // What a task that is left goes on at.
+    private static ushort Next(LiftContext c) => c.Copy(8, Val.Const((long)c.NextRip));
 
     private static void Target(LiftContext c, out ushort selector, out ushort offset, out int size)
     {

@@ -248,6 +248,14 @@ public sealed unsafe partial class Vcpu : IDisposable
                 EnterCache();
             }
 
+            if ((requests & ExitRequests.Trap) != 0)
+            {
+                // The host's request comes after it.
+                Request(requests & ExitRequests.Host);
+                CpuAccess.Raise(s, s->Execution.TrapVector, s->Execution.TrapError);
+                return ExitCause.Exception;
+            }
+
             if ((requests & ExitRequests.Host) != 0)
                 return ExitCause.Requested;
         }

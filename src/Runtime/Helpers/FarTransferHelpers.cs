@@ -20,8 +20,10 @@ internal static unsafe class FarTransferHelpers
         HelperTable.Add(HelperId.Enter, &Enter, typeof(FarTransferHelpers), nameof(Enter), Effects);
     }
 
-    private static ulong FarJump(CpuState* s, ulong selector, ulong offset, ulong c)
+    private static ulong FarJump(CpuState* s, ulong selector, ulong offset, ulong next)
     {
+        if (GateTransfers.IsTarget(s, (ushort)selector, out var descriptor))
+            return GateTransfers.Enter(s, (ushort)selector, descriptor, isCall: false, next);
         if (CodeTransfers.TryFind(s, (ushort)selector, out var target) && CodeTransfers.CheckOffset(s, target, ref offset))
             CodeTransfers.TryLoad(s, target);
         return offset;
@@ -29,6 +31,8 @@ internal static unsafe class FarTransferHelpers
 
     private static ulong FarCall(CpuState* s, ulong packed, ulong offset, ulong next)
     {
+        if (GateTransfers.IsTarget(s, (ushort)packed, out var descriptor))
+            return GateTransfers.Enter(s, (ushort)packed, descriptor, isCall: true, next);
         var size = (int)(packed >> 16);
         if (CodeTransfers.TryFind(s, (ushort)packed, out var target) && CodeTransfers.CheckOffset(s, target, ref offset)
             && GuestStack.TryPush(s, size, [s->Cs.Selector, next]))

@@ -17,7 +17,7 @@ internal static unsafe class InterruptReturns
             HelperEffects.ReadsState | HelperEffects.WritesState | HelperEffects.MayFault | HelperEffects.ChangesContext);
 
     // Gives the new RIP. Nothing has changed when an exception is pending, but that NMIs are no longer blocked (SDM Vol. 3, 6.7.1).
-    private static ulong InterruptReturn(CpuState* s, ulong size, ulong b, ulong c)
+    private static ulong InterruptReturn(CpuState* s, ulong size, ulong next, ulong c)
     {
         if (s->System.IsNmiBlocked)
         {
@@ -28,7 +28,7 @@ internal static unsafe class InterruptReturns
         if (!CodeTransfers.HasDescriptors(s))
             return ReturnWithoutDescriptors(s, size);
         if ((s->Slots[Slot.Eflags] & Eflags.NT) != 0)
-            return ReturnFromTask(s);
+            return ReturnFromTask(s, (uint)next);
 
         // The flags are read first.
         Span<ulong> values = stackalloc ulong[5];
@@ -81,8 +81,13 @@ internal static unsafe class InterruptReturns
         return values[0];
     }
 
-    // Long mode has no tasks to return to.
-    private static ulong ReturnFromTask(CpuState* s) => Raise(s, ExceptionVector.GeneralProtection);
+    // Long mode and processes have no tasks to return to.
+    private static ulong ReturnFromTask(CpuState* s, uint next)
+    {
+        if (s->IsLongMode || s->Execution.Gdt != null)
+            return Raise(s, ExceptionVector.GeneralProtection);
+        return TaskSwitch.TryReadLink(s, out var task) ? TaskTransfers.Switch(s, task, TaskSwitchCause.Return, next) : 0;
+    }
 
     // EIP CS EFLAGS ESP SS ES DS FS GS (SDM Vol. 3, 20.2.1): no checks, all flags.
     private static ulong ReturnToVirtual(CpuState* s, ulong top, ReadOnlySpan<ulong> values)
@@ -93,7 +98,7 @@ internal static unsafe class InterruptReturns
         if (values[0] > ushort.MaxValue)
             return Raise(s, ExceptionVector.GeneralProtection);
         SetFlags(s, (uint)values[2], ~0u);
-        ReadOnlySpan<ulong> selectors = [rest[2], values[1], rest[1], rest[3], rest[4], rest[5]];
+        ReadOnlySpan<ushort> selectors = [(ushort)rest[2], (ushort)values[1], (ushort)rest[1], (ushort)rest[3], (ushort)rest[4], (ushort)rest[5]];
         VirtualMode.Enter(s, selectors);
         s->Slots[Slot.Rsp] = rest[0];
         return values[0];

@@ -54,12 +54,16 @@ internal static unsafe class InterruptDelivery
 
     private static bool TryDeliverOrFault(CpuState* s, CpuEvent e, ulong restart)
     {
+        // What fails after a task switch fails in the new task.
+        var task = s->System.Tr.Selector;
         while (true)
         {
             Begin(s, e);
             if (TryEnter(s, e))
                 return true;
             var second = new CpuEvent((byte)s->Execution.ExceptionVector, EventKind.Exception, s->Execution.ExceptionError);
+            if (s->System.Tr.Selector != task)
+                (task, restart) = (s->System.Tr.Selector, s->Slots[Slot.Rip]);
             s->Slots[Slot.Rip] = restart;
             if (e.IsDoubleFault)
                 return false;

@@ -17,6 +17,8 @@ internal static unsafe class ProtectedInterrupts
         var level = CodeModes.PrivilegeLevel(s);
         if (!TryReadGate(s, e, level, out var gate))
             return false;
+        if (gate.Type == GateDescriptor.Task)
+            return TrySwitch(s, e, gate.Selector);
         if (!TryFindCode(s, gate.Selector, level, e.ExternalBit, out var code))
             return false;
         var fromVirtual = (s->Slots[Slot.Eflags] & Eflags.VM) != 0;
@@ -65,6 +67,22 @@ internal static unsafe class ProtectedInterrupts
             DropDataSegments(s);
         InterruptDelivery.ClearFlags(s, (gate.Type & ~GateDescriptor.Wide) == GateDescriptor.Interrupt);
         CodeModes.Update(s);
+        return true;
+    }
+
+    // An error code goes onto the new task's stack. When its segments cannot be loaded the exception is one of the new task.
+    private static bool TrySwitch(CpuState* s, CpuEvent e, ushort task)
+    {
+        var flags = InterruptDelivery.PushedFlags(s, e);
+        if (TaskSwitch.Switch(s, task, TaskSwitchCause.Interrupt, e.ExternalBit, (uint)s->Slots[Slot.Rip], flags) != TaskSwitchResult.Done)
+            return false;
+        if (!e.HasErrorCode)
+            return true;
+        var size = (s->System.Tr.Attributes & GateDescriptor.Wide) != 0 ? 4 : 2;
+        var stack = TargetStack.Present(s);
+        if (!stack.TryPush(s, size, [e.Error], e.ExternalBit))
+            return false;
+        stack.Enter(s, loadsSegment: false);
         return true;
     }
 

@@ -37,6 +37,17 @@ internal static unsafe class DescriptorLookup
         return LookupResult.Found;
     }
 
+    /// <summary>The second half of a descriptor of 16 bytes in the guest's tables, whose first half was found.</summary>
+    public static LookupResult FindUpper(CpuState* s, ushort selector, out ulong bits)
+    {
+        bits = 0;
+        if (selector > ushort.MaxValue - 8)
+            return LookupResult.Missing;
+        var found = FindInGuest(s, (ushort)(selector + 8), out var upper);
+        bits = upper.Bits;
+        return found;
+    }
+
     /// <summary>Sets the accessed bit of a descriptor that is loaded; false with a fault pending. Those of the host are set always.</summary>
     public static bool MarkAccessed(CpuState* s, ushort selector, SegmentDescriptor descriptor)
     {

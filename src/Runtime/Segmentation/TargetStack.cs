@@ -113,8 +113,15 @@ internal unsafe struct TargetStack
         return offset > _limit && last <= ((_attributes & SegmentAttributes.Big) != 0 ? uint.MaxValue : 0xFFFFu);
     }
 
+    // At the wrap-around of the pointer: several stores, which code under them must not stop half-way.
     private readonly bool TryWriteEach(CpuState* s, ulong start, byte* bytes, int size, int count)
     {
+        if (s->Execution.IsStepping == 0)
+        {
+            s->Execution.ExceptionVector = ExecutionState.RestartAlone;
+            return false;
+        }
+
         for (var i = 0; i < count; i++)
             if (!SystemMemory.CheckWrite(s, _base + ((start + (uint)(i * size)) & _mask), size, _isUser))
                 return false;

@@ -10,15 +10,15 @@ internal static unsafe class VirtualMode
     private const ushort Attributes = 0xF3;
 
     /// <summary>Loads the segment registers, in encoding order, of code with EFLAGS.VM, which is set already; the mode follows.</summary>
-    public static void Enter(CpuState* s, ReadOnlySpan<ulong> selectors)
+    public static void Enter(CpuState* s, ReadOnlySpan<ushort> selectors)
     {
         for (var i = 0; i < 6; i++)
         {
             var segment = CpuAccess.Segment(s, i);
-            segment->Selector = (ushort)selectors[i];
+            segment->Selector = selectors[i];
             segment->Attributes = Attributes;
             segment->Limit = ushort.MaxValue;
-            s->Slots[Slot.EsBase + i] = (ulong)(ushort)selectors[i] << 4;
+            s->Slots[Slot.EsBase + i] = (ulong)selectors[i] << 4;
         }
 
         CodeModes.Update(s);

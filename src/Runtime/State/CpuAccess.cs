@@ -48,6 +48,20 @@ public static unsafe class CpuAccess
         s->Execution.ExceptionError = error;
     }
 
+    /// <summary>
+    /// Records an exception for when the instruction under way has been executed: the vCPU stops with it before the next one, at what RIP is then. Of two, the
+    /// later one counts.
+    /// </summary>
+    /// <param name="s">The state.</param>
+    /// <param name="vector">Exception vector.</param>
+    /// <param name="error">Error code, 0 where the vector has none.</param>
+    public static void RaiseLater(CpuState* s, int vector, uint error = 0)
+    {
+        s->Execution.TrapVector = vector;
+        s->Execution.TrapError = error;
+        Interlocked.Or(ref s->Execution.ExitRequest, (int)ExitRequests.Trap);
+    }
+
     /// <summary>The full EFLAGS image: the status flags computed from the record, and the rest.</summary>
     public static uint GetEflags(CpuState* s) => (uint)s->Slots[Slot.Eflags] | FlagsRecord.Status(s);
 

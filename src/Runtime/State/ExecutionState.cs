@@ -70,6 +70,12 @@ public unsafe struct ExecutionState
     /// <summary>Not zero: leave translated code or the interpreter at the next check (block entry, loop back-edge). See ExitRequest.</summary>
     public int ExitRequest;
 
+    /// <summary>Vector of the exception of <see cref="CpuAccess.RaiseLater"/>.</summary>
+    public int TrapVector;
+
+    /// <summary>Its error code.</summary>
+    public uint TrapError;
+
     /// <summary>
     /// Not 0: an interrupt waits that EFLAGS.IF or the interrupt shadow holds back. Who sets IF requests an exit then
     /// (<see cref="CpuAccess.InterruptsAllowed"/>), so that it is taken at the next boundary.

@@ -18,4 +18,7 @@ public enum ExitRequests
 
     /// <summary>Permissions have changed: what translated code has found out about them no longer holds.</summary>
     Permissions = 8,
+
+    /// <summary>An exception is due before the next instruction (<see cref="CpuAccess.RaiseLater"/>).</summary>
+    Trap = 16,
 }
