@@ -1,5 +1,5 @@
-using DynaTrans.Frontend.Lifting;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
