@@ -1,0 +1,40 @@
+using System.Diagnostics;
+
+namespace DynaTrans.Devices;
+
+/// <summary>Time that passes as the host's monotonic clock does, except while it is paused.</summary>
+public sealed class HostClock : VirtualClock
+{
+    // Now is the host's time less this, or stands still.
+    private long _origin = Host;
+    private long _paused = -1;
+
+    /// <inheritdoc/>
+    public override long Now => _paused >= 0 ? _paused : Host - _origin;
+
+    private static long Host => (long)((Int128)Stopwatch.GetTimestamp() * 1_000_000_000 / Stopwatch.Frequency);
+
+    /// <summary>Stops the time: the machine is not running.</summary>
+    public void Pause()
+    {
+        if (_paused < 0)
+            _paused = Now;
+    }
+
+    /// <summary>Lets the time go on from where it stopped.</summary>
+    public void Resume()
+    {
+        if (_paused < 0)
+            return;
+        _origin = Host - _paused;
+        _paused = -1;
+    }
+
+    /// <inheritdoc/>
+    protected override void SetNow(long now)
+    {
+        _origin = Host - now;
+        if (_paused >= 0)
+            _paused = now;
+    }
+}
