@@ -475,6 +475,31 @@ public sealed class LocalApicTests
         Assert.Equal(0u, Read(TaskPriority));
     }
 
+    // The registers that an operating system uses for each interrupt and for each timer that it sets.
+    [Fact]
+    public void FrequentAccessesDoNotAllocate()
+    {
+        Enable();
+        Write(LvtTimer, 0x31);
+        var before = 0L;
+        for (var i = 0; i < 1000; i++)
+        {
+            if (i == 10)
+                before = GC.GetAllocatedBytesForCurrentThread();
+            Write(InitialCount, 1000);
+            Send(0x40);
+            Write(TaskPriority, 0x10);
+            _clock.Advance(5000);
+            while (_apic.IsInterruptRequested)
+            {
+                _apic.AcknowledgeInterrupt();
+                Write(EndOfInterrupt, 0);
+            }
+        }
+
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
     [Fact]
     public void StateIsSavedWhole()
     {
