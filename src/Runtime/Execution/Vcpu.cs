@@ -42,9 +42,6 @@ public sealed unsafe partial class Vcpu : IDisposable
     // Entries of translated code from outside per sample (prime, so that it keeps no step with the guest's loops).
     private const int EntriesPerSample = 4093;
 
-    // DR6.BS.
-    private const ulong SingleStep = 1 << 14;
-
     // For 32-bit addresses; made when first needed and kept.
     private static byte* s_noPermissions;
 

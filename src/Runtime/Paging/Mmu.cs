@@ -51,6 +51,7 @@ public sealed unsafe class Mmu : IDisposable
         state->Execution.Mmu = GCHandle.ToIntPtr(_handle);
         state->Execution.CodeGeneration = 1;
         state->Execution.GlobalCodeGeneration = 1;
+        state->Execution.TranslationFlusher = &Flush;
         Array.Fill(_code, CodeEntry.Empty);
         SelectView();
     }
@@ -74,7 +75,7 @@ public sealed unsafe class Mmu : IDisposable
     /// <summary>Counters.</summary>
     public MmuStatistics Statistics { get; } = new();
 
-    private bool IsPaging => (_state->System.Cr0 & ControlBits.Paging) != 0;
+    private bool IsPaging => (_state->System.Cr0 & Cr0.Paging) != 0;
 
     /// <summary>The unit of a state that has one.</summary>
     public static Mmu Of(CpuState* s) => (Mmu)GCHandle.FromIntPtr(s->Execution.Mmu).Target!;
@@ -163,6 +164,13 @@ public sealed unsafe class Mmu : IDisposable
     }
 
     /// <summary>
+    /// Loads the page-directory-pointer registers of PAE paging from the table at a new value of CR3, as loads of CR3 do, and of CR0 or CR4 that turn it on
+    /// (SDM Vol. 3, 4.4.1).
+    /// </summary>
+    /// <returns>False when one of them has a reserved bit set: #GP, and nothing is changed.</returns>
+    public bool TryLoadPointers(ulong cr3) => PageWalker.TryLoadPointers(_state, _ram, _addressMask, cr3);
+
+    /// <summary>
     /// Chooses the table that executors read, after the privilege level, EFLAGS.AC or CR4.SMAP have changed.
     /// </summary>
     public void SelectView() => _state->Execution.Lookaside = _tables[(int)ViewOf(AccessIntent.None)].Address;
@@ -187,13 +195,34 @@ public sealed unsafe class Mmu : IDisposable
         _handle.Free();
     }
 
+    private static void Flush(CpuState* s, TranslationChange change, ulong linear)
+    {
+        var mmu = Of(s);
+        switch (change)
+        {
+            case TranslationChange.NonGlobal:
+                mmu.FlushNonGlobal();
+                break;
+            case TranslationChange.Page:
+                mmu.FlushPage(linear);
+                break;
+            case TranslationChange.UserAccess:
+                mmu.SelectView();
+                break;
+            default:
+                mmu.FlushAll();
+                mmu.SelectView();
+                break;
+        }
+    }
+
     private PageView ViewOf(AccessIntent intent)
     {
         if ((intent & AccessIntent.Supervisor) != 0)
-            return (_state->System.Cr4 & ControlBits.Smap) != 0 ? PageView.Supervisor : PageView.SupervisorAnywhere;
+            return (_state->System.Cr4 & Cr4.SupervisorAccessPrevention) != 0 ? PageView.Supervisor : PageView.SupervisorAnywhere;
         if (CpuAccess.Mode(_state).IsUser())
             return PageView.User;
-        return (_state->System.Cr4 & ControlBits.Smap) == 0 || (_state->Slots[Slot.Eflags] & Eflags.AC) != 0 ? PageView.SupervisorAnywhere : PageView.Supervisor;
+        return (_state->System.Cr4 & Cr4.SupervisorAccessPrevention) == 0 || (_state->Slots[Slot.Eflags] & Eflags.AC) != 0 ? PageView.SupervisorAnywhere : PageView.Supervisor;
     }
 
     private bool TryFind(ulong linear, PageAccess access, PageView view, out PageTranslation found, out uint error)

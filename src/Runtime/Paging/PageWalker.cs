@@ -38,12 +38,12 @@ internal static unsafe class PageWalker
         CpuState* s, AddressSpace ram, ulong mask, ulong linear, PageAccess access, PageView view, out PageTranslation translation, out uint error)
     {
         var cr4 = s->System.Cr4;
-        if ((cr4 & ControlBits.PhysicalAddressExtension) == 0)
+        if ((cr4 & Cr4.PhysicalAddressExtension) == 0)
             return TryWalk32(s, ram, mask, (uint)linear, access, view, out translation, out error);
-        var isLong = (s->System.Efer & ControlBits.LongModeActive) != 0;
+        var isLong = (s->System.Efer & Efer.LongModeActive) != 0;
         var entries = stackalloc ulong*[4];
         var reserved = isLong ? AbovePhysical4 : AbovePhysicalPae;
-        if ((s->System.Efer & ControlBits.NoExecuteEnable) == 0)
+        if ((s->System.Efer & Efer.NoExecuteEnable) == 0)
             reserved |= NoExecute;
         var rights = Writable | User;
         ulong noExecute = 0;
@@ -109,7 +109,7 @@ internal static unsafe class PageWalker
             var physical = ((table & ~span) | (linear & span & ~0xFFFUL)) & mask;
             var isDirty = access == PageAccess.Write || (entry & Dirty) != 0;
             translation = new PageTranslation(
-                physical, isDirty && Allows(s, rights, false, PageAccess.Write, view), (entry & Global) != 0 && (cr4 & ControlBits.GlobalPages) != 0,
+                physical, isDirty && Allows(s, rights, false, PageAccess.Write, view), (entry & Global) != 0 && (cr4 & Cr4.PageGlobalEnable) != 0,
                 12 + (level * 9));
             error = 0;
             return true;
@@ -142,7 +142,7 @@ internal static unsafe class PageWalker
     {
         translation = default;
         var directory = (uint*)Entry(ram, ((s->System.Cr3 & 0xFFFFF000) + ((linear >> 22) * 4)) & mask);
-        var isLarge = directory != null && (*directory & (uint)Large) != 0 && (s->System.Cr4 & ControlBits.PageSizeExtension) != 0;
+        var isLarge = directory != null && (*directory & (uint)Large) != 0 && (s->System.Cr4 & Cr4.PageSizeExtensions) != 0;
         var leaf = directory;
         if (directory != null && !isLarge && (*directory & (uint)Present) != 0)
             leaf = (uint*)Entry(ram, ((*directory & 0xFFFFF000) + (((linear >> 12) & 1023) * 4)) & mask);
@@ -174,7 +174,7 @@ internal static unsafe class PageWalker
         var isDirty = access == PageAccess.Write || (entry & (uint)Dirty) != 0;
         translation = new PageTranslation(
             physical, isDirty && Allows(s, rights, false, PageAccess.Write, view),
-            (entry & (uint)Global) != 0 && (s->System.Cr4 & ControlBits.GlobalPages) != 0, isLarge ? 22 : 12);
+            (entry & (uint)Global) != 0 && (s->System.Cr4 & Cr4.PageGlobalEnable) != 0, isLarge ? 22 : 12);
         error = 0;
         return true;
     }
@@ -187,8 +187,8 @@ internal static unsafe class PageWalker
             return isUserPage && (access != PageAccess.Write || (rights & Writable) != 0) && !(noExecute && access == PageAccess.Fetch);
         switch (access)
         {
-            case PageAccess.Fetch: return !noExecute && !(isUserPage && (s->System.Cr4 & ControlBits.Smep) != 0);
-            case PageAccess.Write when (rights & Writable) == 0 && (s->System.Cr0 & ControlBits.WriteProtect) != 0: return false;
+            case PageAccess.Fetch: return !noExecute && !(isUserPage && (s->System.Cr4 & Cr4.SupervisorExecutionPrevention) != 0);
+            case PageAccess.Write when (rights & Writable) == 0 && (s->System.Cr0 & Cr0.WriteProtect) != 0: return false;
             default: return !isUserPage || view == PageView.SupervisorAnywhere;
         }
     }
@@ -198,8 +198,8 @@ internal static unsafe class PageWalker
     {
         if (access == PageAccess.Write)
             return cause | PageFaults.Write;
-        var tellsFetches = (s->System.Cr4 & ControlBits.Smep) != 0
-            || ((s->System.Cr4 & ControlBits.PhysicalAddressExtension) != 0 && (s->System.Efer & ControlBits.NoExecuteEnable) != 0);
+        var tellsFetches = (s->System.Cr4 & Cr4.SupervisorExecutionPrevention) != 0
+            || ((s->System.Cr4 & Cr4.PhysicalAddressExtension) != 0 && (s->System.Efer & Efer.NoExecuteEnable) != 0);
         return access == PageAccess.Fetch && tellsFetches ? cause | PageFaults.Fetch : cause;
     }
 

@@ -101,6 +101,8 @@ public static unsafe class ControlRegisters
             return Refuse(s);
         if (isPaging != ((old & Cr0.Paging) != 0) && !TrySwitchLongMode(s, isPaging))
             return false;
+        if (isPaging && ((old ^ value) & (Cr0.Paging | Cr0.CacheDisable | Cr0.NotWriteThrough)) != 0 && !TryLoadPointers(s, s->System.Cr3, s->System.Cr4))
+            return false;
         s->System.Cr0 = (value & Cr0.Writable) | Cr0.ExtensionType;
         if (((old ^ value) & Cr0Paging) != 0)
             TranslationControl.Changed(s);
@@ -126,6 +128,8 @@ public static unsafe class ControlRegisters
     {
         if (s->IsLongMode && value >> Vcpu.Of(s).Model.PhysicalAddressBits != 0)
             return Refuse(s);
+        if ((s->System.Cr0 & Cr0.Paging) != 0 && !TryLoadPointers(s, value, s->System.Cr4))
+            return false;
         s->System.Cr3 = value;
         TranslationControl.FlushNonGlobal(s);
         return true;
@@ -136,11 +140,24 @@ public static unsafe class ControlRegisters
         var old = s->System.Cr4;
         if ((value & ~Cr4Bits(s)) != 0 || (s->IsLongMode && (value & Cr4.PhysicalAddressExtension) == 0))
             return Refuse(s);
+        if ((s->System.Cr0 & Cr0.Paging) != 0 && ((old ^ value) & Cr4Paging) != 0 && !TryLoadPointers(s, s->System.Cr3, value))
+            return false;
         s->System.Cr4 = value;
         if (((old ^ value) & Cr4Paging) != 0)
             TranslationControl.Changed(s);
         CodeModes.Update(s);
         return true;
+    }
+
+    /// <summary>
+    /// With PAE paging, loads the page-directory-pointer registers from the table at a value of CR3 (SDM Vol. 3, 4.4.1); false with #GP pending when one has
+    /// a reserved bit set.
+    /// </summary>
+    public static bool TryLoadPointers(CpuState* s, ulong cr3, ulong cr4)
+    {
+        if ((cr4 & Cr4.PhysicalAddressExtension) == 0 || s->IsLongMode || Vcpu.Of(s).Mmu is not { } mmu || mmu.TryLoadPointers(cr3))
+            return true;
+        return Refuse(s);
     }
 
     private static bool TryWriteTaskPriority(CpuState* s, ulong value)

@@ -155,7 +155,12 @@ internal static unsafe class TaskSwitch
             CpuAccess.InterruptsAllowed(s);
     }
 
-    private static void LoadPageDirectory(CpuState* s, uint directory) => s->System.Cr3 = directory;
+    private static void LoadPageDirectory(CpuState* s, uint directory)
+    {
+        s->System.Cr3 = directory;
+        if (s->Execution.TranslationFlusher != null)
+            s->Execution.TranslationFlusher(s, TranslationChange.NonGlobal, 0);
+    }
 
     private static bool TryLoadSegments(CpuState* s, in TaskImage image, uint external)
     {
