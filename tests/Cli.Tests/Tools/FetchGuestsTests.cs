@@ -13,6 +13,7 @@ public sealed class FetchGuestsTests : IDisposable
         Directory.CreateDirectory(Path.Join(_folder, "tree/eng/guests"));
         Directory.CreateDirectory(Path.Join(_folder, "host/lists/partial"));
         File.Copy(Repository.At("eng", "fetch-guests"), Path.Join(_folder, "tree/eng/fetch-guests"));
+        File.Copy(Repository.At("eng", "apt-packages"), Path.Join(_folder, "tree/eng/apt-packages"));
         WriteSet("base", "one");
         WriteSources("mirror");
 
