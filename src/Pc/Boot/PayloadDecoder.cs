@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using K4os.Compression.LZ4;
-using SharpCompress.Compressors.Xz;
 using ZstdSharp;
 using ZstdSharp.Unsafe;
 
@@ -18,8 +17,7 @@ internal static class PayloadDecoder
     // What a block of a legacy frame unpacks to at most.
     private const int Lz4Block = 8 << 20;
 
-    // More than any level of xz asks for. The decoder takes the memory as soon as it has read the size.
-    private const uint LargestDictionary = 192 << 20;
+    // 128 MiB, more than any level asks for without --long.
     private const int LargestZstdWindowLog = 27;
 
     /// <summary>Unpacks a payload.</summary>
@@ -40,6 +38,11 @@ internal static class PayloadDecoder
         var output = new BoundedOutput(name, Math.Min(limit, Array.MaxLength));
         try
         {
+            if (format == "xz")
+            {
+                return XzDecoder.Unpack(payload, output.Limit) is { } unpacked ? unpacked : throw output.TooMuch();
+            }
+
             if (format == "lz4")
             {
                 UnpackLz4(payload.Span, output, name);
@@ -47,7 +50,7 @@ internal static class PayloadDecoder
             else
             {
                 using var source = new MemoryStream(payload.ToArray());
-                using var stream = Open(format, source, payload.Span, name);
+                using var stream = Open(format, source, payload.Span);
                 output.CopyFrom(stream);
             }
         }
@@ -73,22 +76,14 @@ internal static class PayloadDecoder
         _ => null,
     };
 
-    private static Stream Open(string format, MemoryStream source, ReadOnlySpan<byte> payload, string name)
+    private static Stream Open(string format, MemoryStream source, ReadOnlySpan<byte> payload)
     {
-        switch (format)
-        {
-            case "gzip":
-                return new GZipStream(source, CompressionMode.Decompress);
-            case "zstd":
-                source.SetLength(FrameSize(payload));
-                var stream = new DecompressionStream(source);
-                stream.SetParameter(ZSTD_dParameter.ZSTD_d_windowLogMax, LargestZstdWindowLog);
-                return stream;
-            default:
-                if (DictionarySize(payload) is { } size and > LargestDictionary)
-                    throw new BootException($"{name}: the packed kernel (xz) wants a dictionary of {size} bytes");
-                return new XZStream(source);
-        }
+        if (format == "gzip")
+            return new GZipStream(source, CompressionMode.Decompress);
+        source.SetLength(FrameSize(payload));
+        var stream = new DecompressionStream(source);
+        stream.SetParameter(ZSTD_dParameter.ZSTD_d_windowLogMax, LargestZstdWindowLog);
+        return stream;
     }
 
     // The kernel's build puts the unpacked size behind the frame, which is no frame.
@@ -99,47 +94,6 @@ internal static class PayloadDecoder
             var size = Methods.ZSTD_findFrameCompressedSize(bytes, (nuint)payload.Length);
             return size <= (nuint)payload.Length ? (long)size : payload.Length;
         }
-    }
-
-    // Of the first block's header: size, flags, perhaps the packed and unpacked sizes, then the filters; LZMA2 is the last one.
-    private static ulong? DictionarySize(ReadOnlySpan<byte> payload)
-    {
-        const int BlockHeader = 12;
-        const ulong Lzma2 = 0x21;
-        if (payload.Length < BlockHeader + 2)
-            return null;
-        var at = BlockHeader + 2;
-        var flags = payload[BlockHeader + 1];
-        for (var sizes = flags >> 6; sizes != 0; sizes &= sizes - 1)
-            ReadNumber(payload, ref at);
-        for (var filters = (flags & 3) + 1; filters > 0; filters--)
-        {
-            var id = ReadNumber(payload, ref at);
-            var length = ReadNumber(payload, ref at);
-            if (id == Lzma2 && length == 1 && at < payload.Length)
-            {
-                var bits = payload[at] & 0x3F;
-                return bits >= 40 ? uint.MaxValue : (2UL | (uint)(bits & 1)) << ((bits / 2) + 11);
-            }
-
-            at = (int)Math.Min((ulong)payload.Length, (ulong)at + Math.Min(length, int.MaxValue));
-        }
-
-        return null;
-    }
-
-    private static ulong ReadNumber(ReadOnlySpan<byte> bytes, ref int at)
-    {
-        ulong value = 0;
-        for (var shift = 0; shift < 63 && at < bytes.Length; shift += 7)
-        {
-            var b = bytes[at++];
-            value |= (ulong)(b & 0x7F) << shift;
-            if (b < 0x80)
-                break;
-        }
-
-        return value;
     }
 
     private static void UnpackLz4(ReadOnlySpan<byte> payload, BoundedOutput output, string name)
@@ -170,6 +124,10 @@ internal static class PayloadDecoder
 
         public ReadOnlyMemory<byte> Bytes => _bytes.AsMemory(0, Length);
 
+        public long Limit => limit;
+
+        public BootException TooMuch() => new($"{name}: the packed kernel unpacks to more than {limit >> 20} MiB");
+
         public void Add(ReadOnlySpan<byte> bytes)
         {
             Reserve(bytes.Length);
@@ -195,7 +153,7 @@ internal static class PayloadDecoder
         private void Reserve(int count)
         {
             if (count > limit - Length)
-                throw new BootException($"{name}: the packed kernel unpacks to more than {limit >> 20} MiB");
+                throw TooMuch();
             if (_bytes.Length - Length < count)
                 Grow(Length + count);
         }

@@ -1,0 +1,128 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace DynaTrans.Pc.Consoles;
+
+/// <summary>
+/// A socket that listens, of TCP on this host only or of the Unix domain. One peer at a time; when it has gone the next may come. The machine starts
+/// when the first is there, so that no output is lost.
+/// </summary>
+public sealed class SocketChannel : Channel
+{
+    private readonly Socket _listener;
+    private readonly string? _path;
+    private volatile Socket? _peer;
+    private volatile bool _isClosed;
+
+    private SocketChannel(AddressFamily family, EndPoint where, string name, string? path)
+    {
+        _path = path;
+        _listener = new Socket(family, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            _listener.Bind(where);
+            _listener.Listen(1);
+        }
+        catch (SocketException e)
+        {
+            _listener.Dispose();
+            throw new BootException($"{name}: {e.Message}");
+        }
+    }
+
+    /// <summary>Where it listens.</summary>
+    public EndPoint Address => _listener.LocalEndPoint!;
+
+    /// <summary>Listens on a TCP port of this host; 0 takes any that is free.</summary>
+    /// <exception cref="BootException">The port is taken.</exception>
+    public static SocketChannel Tcp(int port) =>
+        new(AddressFamily.InterNetwork, new IPEndPoint(IPAddress.Loopback, port), $"tcp:{port}", null);
+
+    /// <summary>Listens on a Unix-domain socket. A socket that an earlier run left is replaced.</summary>
+    /// <exception cref="BootException">The path cannot be used.</exception>
+    public static SocketChannel Unix(string path)
+    {
+        try
+        {
+            if (File.Exists(path) && (File.GetAttributes(path) & FileAttributes.Directory) == 0 && !IsAnswered(path))
+                File.Delete(path);
+            return new SocketChannel(AddressFamily.Unix, new UnixDomainSocketEndPoint(path), $"unix:{path}", path);
+        }
+        catch (Exception e) when (e is ArgumentException or IOException or UnauthorizedAccessException)
+        {
+            throw new BootException($"unix:{path}: {e.Message}");
+        }
+    }
+
+    /// <summary>Waits for the first peer.</summary>
+    public void AwaitPeer() => _peer = _listener.Accept();
+
+    /// <inheritdoc/>
+    public override void Write(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            while (!bytes.IsEmpty && _peer is { } peer)
+                bytes = bytes[peer.Send(bytes)..];
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // The reader finds out, too, and waits for the next peer.
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Start(ByteReceiver receive) => StartReader("serial socket", () =>
+    {
+        var buffer = new byte[4096];
+        while (!_isClosed)
+        {
+            try
+            {
+                _peer ??= _listener.Accept();
+                for (int count; (count = _peer.Receive(buffer)) > 0;)
+                    receive(buffer.AsSpan(0, count));
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                // Reset by the peer, or the machine has ended.
+            }
+
+            _peer?.Dispose();
+            _peer = null;
+        }
+    });
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _isClosed = true;
+        _listener.Dispose();
+        _peer?.Dispose();
+        if (_path == null)
+            return;
+        try
+        {
+            File.Delete(_path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Somebody else has it, or has removed it.
+        }
+    }
+
+    // No file of a user is lost: only a socket nobody listens on is replaced.
+    private static bool IsAnswered(string path)
+    {
+        using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            probe.Connect(new UnixDomainSocketEndPoint(path));
+            return true;
+        }
+        catch (SocketException e)
+        {
+            return e.SocketErrorCode != SocketError.ConnectionRefused || new FileInfo(path).Length > 0;
+        }
+    }
+}
