@@ -1,3 +1,4 @@
+using DynaTrans.Devices;
 using DynaTrans.Runtime.Memory;
 
 namespace DynaTrans.Pc;
@@ -32,7 +33,7 @@ public readonly record struct MemoryRange(ulong Start, ulong Length, MemoryKind 
 /// The RAM of a PC by guest-physical address: 0 to 640 KiB, 1 MiB to 3 GiB at most, the rest from 4 GiB on. Between them are devices and ROM.
 /// Used on the machine's thread, or before the machine runs.
 /// </summary>
-public sealed class PhysicalMemory
+public sealed class PhysicalMemory : IDmaMemory
 {
     /// <summary>log2 of the addresses that a machine has.</summary>
     public const int AddressBits = 39;

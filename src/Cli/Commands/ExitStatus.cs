@@ -12,6 +12,15 @@ internal static class ExitStatus
     /// <summary>Interpreter and translator differ (run --verify).</summary>
     public const int Difference = 2;
 
+    /// <summary>The guest has reset its machine (boot). Even, for the debug-exit port gives odd ones.</summary>
+    public const int Reset = 4;
+
+    /// <summary>The guest's processor has met a triple fault (boot).</summary>
+    public const int TripleFault = 6;
+
+    /// <summary>The guest's processor has halted for ever (boot).</summary>
+    public const int Halted = 8;
+
     /// <summary>The time given by --timeout was up.</summary>
     public const int Timeout = Linux.LinuxHost.TimeoutStatus;
 

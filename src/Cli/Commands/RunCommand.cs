@@ -55,15 +55,17 @@ internal static class RunCommand
         return status;
     }
 
-    private static int NoProgram() => CommandLine.Fail(ExitStatus.Usage, "run: a program is missing");
-
-    private static Func<Translator> Verifying(RunStatistics statistics) => () => new Translator(new TranslatorOptions(
-        Background: false, CountInstructions: true, MaxDeadRegions: int.MaxValue, Verify: true, Statistics: statistics.Translators));
-
-    // On the guest's thread, and other threads may be anywhere: nothing can go on from here.
-    private static void StopAtDifference(LockStepException difference)
+    /// <summary>
+    /// Says what differs and ends the process. On the guest's thread, and other threads may be anywhere: nothing can go on from here.
+    /// </summary>
+    public static void StopAtDifference(LockStepException difference)
     {
         Console.Error.Write("dynatrans: " + difference.Report);
         Environment.Exit(ExitStatus.Difference);
     }
+
+    private static int NoProgram() => CommandLine.Fail(ExitStatus.Usage, "run: a program is missing");
+
+    private static Func<Translator> Verifying(RunStatistics statistics) => () => new Translator(new TranslatorOptions(
+        Background: false, CountInstructions: true, MaxDeadRegions: int.MaxValue, Verify: true, Statistics: statistics.Translators));
 }

@@ -7,6 +7,7 @@ using DynaTrans.IlBackend.Compilation;
 using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Memory;
 using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.Cli.Commands;
 
@@ -53,9 +54,12 @@ internal sealed unsafe class RunStatistics
     }
 
     /// <summary>Adds the counters of a block cache that ends.</summary>
-    public void Add(ProcessMemory memory)
+    public void Add(ProcessMemory memory) => Add(memory.Cache);
+
+    /// <summary>Adds the counters of a block cache that ends.</summary>
+    public void Add(BlockCache blocks)
     {
-        var cache = memory.Cache.Statistics;
+        var cache = blocks.Statistics;
         lock (_gate)
         {
             _blocks += cache.Blocks;
@@ -64,7 +68,7 @@ internal sealed unsafe class RunStatistics
             _flushes += cache.Flushes;
             _lookUps += cache.JumpCacheMisses;
             _fills += cache.EntryCacheFills;
-            _contexts += memory.Cache.Contexts.Count;
+            _contexts += blocks.Contexts.Count;
             _compared += cache.BlocksCompared;
             _notCompared += cache.BlocksNotCompared;
         }

@@ -1,0 +1,98 @@
+using System.CommandLine;
+using DynaTrans.Devices;
+using DynaTrans.Frontend.Decoding;
+using DynaTrans.IlBackend.Compilation;
+using DynaTrans.IlBackend.Emission;
+using DynaTrans.Pc;
+using DynaTrans.Runtime.Execution;
+
+namespace DynaTrans.Cli.Commands;
+
+/// <summary><c>dynatrans boot</c>: a kernel or a ROM on an emulated PC. What it does for a user is in docs/boot.md.</summary>
+internal static class BootCommand
+{
+    /// <summary>Describes the verb.</summary>
+    public static Verb Create()
+    {
+        var options = new BootOptions();
+        var command = new Command("boot", "Boots a kernel or a ROM on an emulated PC: boot --kernel FILE [options], boot --bios FILE [options].");
+        options.AddTo(command);
+        return new Verb(command, (result, _) => Run(options.Read(result)), TakesGuest: false);
+    }
+
+    /// <summary>Runs the machine.</summary>
+    /// <exception cref="CommandException">The settings are wrong, or what is to be booted cannot be.</exception>
+    public static int Run(BootSettings settings)
+    {
+        ExecutorPreparation.Start();
+        var statistics = new RunStatistics();
+        using var consoles = new BootConsoles();
+        try
+        {
+            using var machine = new PcMachine(Options(settings, consoles, statistics));
+            consoles.Quit = machine.Quit;
+            consoles.Break = machine.SendBreak;
+            consoles.AwaitPeers();
+            var end = machine.Run();
+            statistics.Add(machine.Processor);
+            statistics.Add(machine.Processor.Cache);
+            consoles.Dispose();
+            if (settings.Stats || settings.Verify)
+                Console.Error.Write(statistics.Describe(settings.Verify));
+            return Status(end);
+        }
+        catch (BootException e)
+        {
+            throw new CommandException(ExitStatus.CannotRun, e.Message);
+        }
+    }
+
+    private static PcOptions Options(BootSettings settings, BootConsoles consoles, RunStatistics statistics)
+    {
+        var kernel = settings.CheckedKernel();
+        var devices = settings.CheckedDevices(code => Console.Error.WriteLine($"dynatrans: POST code {code:x2}"));
+        var debugConsoles = settings.CheckedDebugConsoles();
+        var options = new PcOptions
+        {
+            Memory = settings.CheckedMemory(),
+            Kernel = kernel,
+            Rom = settings.Bios,
+            Model = settings.CheckedModel(),
+            Clock = settings.CheckedClock(),
+            CountsInstructions = settings.CountsInstructions,
+            HasAcpi = settings.HasAcpi,
+            TranslatorFactory = () => Translator(settings, statistics.Translators),
+            VcpuCreated = settings.Verify ? vcpu => vcpu.DifferenceFound = RunCommand.StopAtDifference : settings.Stats ? RunStatistics.Watch : null,
+        };
+
+        // Nothing is opened on the host before all is checked.
+        return options with
+        {
+            Serial = consoles.Serial(settings.Serial),
+            Devices = [.. devices, .. debugConsoles.Select(console => new DebugConsoleDevice(console.Port, consoles.Output(console.File)))],
+        };
+    }
+
+    // With time counted in instructions nothing may depend on when the host has compiled something.
+    private static Translator? Translator(BootSettings settings, TranslatorStatistics statistics)
+    {
+        var options = new TranslatorOptions(CountInstructions: settings.Stats || settings.CountsInstructions, Statistics: statistics, Access: AccessForm.Lookaside);
+        if (settings.Verify)
+            return new Translator(options with { Background = false, CountInstructions = true, MaxDeadRegions = int.MaxValue, Verify = true });
+        return settings.Engine switch
+        {
+            Engines.Auto => new Translator(options with { Background = !settings.CountsInstructions }),
+            Engines.Translator => new Translator(options with { Threshold = 0, Background = false }),
+            _ => null,
+        };
+    }
+
+    private static int Status(MachineEnd end) => end.Cause switch
+    {
+        EndCause.DebugExit => (int)(((end.Value << 1) | 1) & 0xFF),
+        EndCause.Reset => ExitStatus.Reset,
+        EndCause.TripleFault => CommandLine.Fail(ExitStatus.TripleFault, "boot: the processor has shut down after a triple fault"),
+        EndCause.Halted => CommandLine.Fail(ExitStatus.Halted, "boot: the processor has halted with interrupts disabled"),
+        _ => ExitStatus.Ok,
+    };
+}
