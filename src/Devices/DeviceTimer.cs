@@ -49,7 +49,7 @@ public sealed class DeviceTimer
     public void Save(StateWriter w)
     {
         w.WriteBoolean(IsArmed);
-        w.WriteInt64(Deadline);
+        w.WriteInt64(IsArmed ? Deadline : 0);
     }
 
     /// <summary>Arms or disarms it as it was saved.</summary>

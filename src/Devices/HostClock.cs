@@ -5,6 +5,8 @@ namespace DynaTrans.Devices;
 /// <summary>Time that passes as the host's monotonic clock does, except while it is paused.</summary>
 public sealed class HostClock : VirtualClock
 {
+    private const long Second = 1_000_000_000;
+
     // Now is the host's time less this, or stands still.
     private long _origin = Host;
     private long _paused = -1;
@@ -12,7 +14,10 @@ public sealed class HostClock : VirtualClock
     /// <inheritdoc/>
     public override long Now => _paused >= 0 ? _paused : Host - _origin;
 
-    private static long Host => (long)((Int128)Stopwatch.GetTimestamp() * 1_000_000_000 / Stopwatch.Frequency);
+    // On Linux the stopwatch counts nanoseconds; a look at the time is part of many a port access.
+    private static long Host => Stopwatch.Frequency == Second
+        ? Stopwatch.GetTimestamp()
+        : (long)((Int128)Stopwatch.GetTimestamp() * Second / Stopwatch.Frequency);
 
     /// <summary>Stops the time: the machine is not running.</summary>
     public void Pause()

@@ -57,7 +57,12 @@ public sealed class Intel8254 : BytePortDevice, IStatefulDevice
 
     /// <summary>The level of a counter's OUT.</summary>
     /// <param name="counter">0 to 2.</param>
-    public bool Output(int counter) => _counters[counter].Output(Now);
+    public bool Output(int counter) => OutputAt(counter, Now);
+
+    /// <summary>The level of a counter's OUT.</summary>
+    /// <param name="counter">0 to 2.</param>
+    /// <param name="pulses">How many pulses of CLK there have been: the present, for who has looked at the clock already.</param>
+    public bool OutputAt(int counter, long pulses) => _counters[counter].Output(pulses);
 
     /// <summary>The level of a counter's gate.</summary>
     /// <param name="counter">0 to 2.</param>

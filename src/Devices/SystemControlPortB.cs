@@ -31,8 +31,9 @@ public sealed class SystemControlPortB(Intel8254 timer, VirtualClock clock) : IP
     /// <inheritdoc/>
     public uint Read(ushort port, int size)
     {
-        var refresh = Intel8254.Pulses(clock.Now) / RefreshPulses & 1;
-        return (uint)(_value | (refresh != 0 ? RefreshCycle : 0) | (timer.Output(2) ? Timer2Output : 0));
+        var pulses = Intel8254.Pulses(clock.Now);
+        var refresh = pulses / RefreshPulses & 1;
+        return (uint)(_value | (refresh != 0 ? RefreshCycle : 0) | (timer.OutputAt(2, pulses) ? Timer2Output : 0));
     }
 
     /// <inheritdoc/>
