@@ -43,7 +43,7 @@ public sealed class SmallDeviceTests
         new PostCodePort(0x80).Map(_ports);
         _ports.Out(0x80, 0x11);
         _ports.Out(0x190, 0x22);
-        _ports.Write(0x190, 2, 0x4433);
+        _ports.Write(0x190, 2, 0x4433);             // the second byte is another port's
         Assert.Equal([0x22, 0x33], codes);
         Assert.Equal(0x11, _ports.In(0x80));
         Assert.Equal(0x33, _ports.In(0x190));
