@@ -168,7 +168,7 @@ public sealed class Intel8254 : BytePortDevice, IStatefulDevice
 
     private void Due(long deadline)
     {
-        // The one pulse for which OUT is low in mode 2 is not timed by itself.
+        // The one pulse for which OUT is low in modes 2, 4 and 5 is not timed by itself.
         if (_edgeLevel)
             _output.Set(false);
         _output.Set(_edgeLevel);

@@ -180,7 +180,7 @@ internal sealed class Intel8254Counter
     }
 
     /// <summary>
-    /// The next change of OUT after a pulse, as an edge-triggered input sees it: in mode 2, where OUT is low for one pulse, only the rising edge.
+    /// The next change of OUT after a pulse, as an edge-triggered input sees it: where OUT is low for one pulse (modes 2, 4 and 5) only the rising edge.
     /// </summary>
     /// <returns>The pulse, <see cref="long.MaxValue"/> where there is none, and the level.</returns>
     public (long Pulse, bool Level) NextEdge(long after)
@@ -203,9 +203,7 @@ internal sealed class Intel8254Counter
                 var fall = cycle + HighHalf(_count);
                 return Mode == 3 && after < fall ? (fall, false) : (cycle + _count, true);
             default:
-                return elapsed < 0 && !_outputBefore ? (_start, true)
-                    : elapsed < _count ? (end, false)
-                    : (elapsed == _count ? end + 1 : long.MaxValue, true);
+                return (elapsed < 0 && !_outputBefore ? _start : elapsed <= _count ? end + 1 : long.MaxValue, true);
         }
     }
 

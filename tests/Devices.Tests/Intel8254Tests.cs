@@ -224,6 +224,23 @@ public sealed class Intel8254Tests
     }
 
     [Fact]
+    public void Mode3Gate()
+    {
+        _pit.SetGate(2, true);
+        Program(3, 6);
+        Pulse(5);
+        Assert.False(_pit.Output(2));
+        _pit.SetGate(2, false);
+        Assert.True(_pit.Output(2));                // at once
+        Pulse(10);
+        Assert.True(_pit.Output(2));
+        _pit.SetGate(2, true);
+        Assert.Equal("1111000111", Wave(10));
+        _pit.SetGate(2, true);                      // no edge
+        Assert.Equal("000111", Wave(6));
+    }
+
+    [Fact]
     public void Mode4()
     {
         _pit.SetGate(2, true);
@@ -439,6 +456,22 @@ public sealed class Intel8254Tests
         _rises.Clear();
         _clock.AdvanceTo(_clock.NextDeadline);
         Assert.Single(_rises);
+    }
+
+    [Fact]
+    public void AnInterruptThatIsLateComesOnce()
+    {
+        foreach (var control in (int[])[0x30, 0x38])
+        {
+            _pit.Out(0x43, control);
+            _pit.Out(0x40, 100);
+            _pit.Out(0x40, 0);
+            _rises.Clear();
+            _clock.Jump(1_000_000);
+            Assert.Single(_rises);
+            Pulse(100_000);
+            Assert.Single(_rises);
+        }
     }
 
     [Fact]
