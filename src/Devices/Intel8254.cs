@@ -73,6 +73,8 @@ public sealed class Intel8254 : BytePortDevice, IStatefulDevice
     /// <param name="level">True for high.</param>
     public void SetGate(int counter, bool level)
     {
+        if (counter == 0)
+            Follow();
         _counters[counter].SetGate(Now, level);
         if (counter == 0)
             Follow();
@@ -82,7 +84,7 @@ public sealed class Intel8254 : BytePortDevice, IStatefulDevice
     public void Reset()
     {
         foreach (var counter in _counters)
-            counter.WriteControl(0x30);
+            counter.WriteControl(Now, 0x30);
         _counters[0].SetGate(Now, true);
         _counters[1].SetGate(Now, true);
         _counters[2].SetGate(Now, false);
@@ -117,23 +119,25 @@ public sealed class Intel8254 : BytePortDevice, IStatefulDevice
     /// <inheritdoc/>
     protected override void WriteByte(ushort port, byte value)
     {
-        var counter = port & 3;
-        if (counter < 3)
+        var isCount = (port & 3) < 3;
+        var counter = isCount ? port & 3 : value >> 6;
+        if (counter == 3)
         {
-            _counters[counter].WriteCount(Now, value);
-            if (counter == 0)
-                Follow();
-        }
-        else if (value >> 6 == 3)
             ReadBack(value);
-        else if ((value & 0x30) == 0)
-            _counters[value >> 6].LatchCount(Now);
-        else
-        {
-            _counters[value >> 6].WriteControl(value);
-            if (value >> 6 == 0)
-                Follow();
+            return;
         }
+
+        // The request line is brought up to date before, too: it is not told of a strobe until that ends.
+        if (counter == 0)
+            Follow();
+        if (isCount)
+            _counters[counter].WriteCount(Now, value);
+        else if ((value & 0x30) == 0)
+            _counters[counter].LatchCount(Now);
+        else
+            _counters[counter].WriteControl(Now, value);
+        if (counter == 0)
+            Follow();
     }
 
     private void ReadBack(byte value)
@@ -149,7 +153,7 @@ public sealed class Intel8254 : BytePortDevice, IStatefulDevice
         }
     }
 
-    // Counter 0 was written: its output may have changed, and when it changes next.
+    // What counter 0 shows now, and when that changes next.
     private void Follow()
     {
         var now = Now;

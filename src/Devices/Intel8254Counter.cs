@@ -20,6 +20,9 @@ internal sealed class Intel8254Counter
     // Nothing is counted: no count was written since the control word, or it waits for its trigger, or (mode 0) for its second byte.
     private bool _isStopped = true;
 
+    // What was written last had not been loaded when this was set.
+    private bool _isNull = true;
+
     // What the output and the counting element show before the pulse that loads, and while nothing is counted.
     private bool _outputBefore;
     private ushort _elementBefore;
@@ -52,13 +55,13 @@ internal sealed class Intel8254Counter
     private int Access => _control >> 4 & 3;
 
     /// <summary>A control word for this counter that is no latch command.</summary>
-    public void WriteControl(byte value)
+    public void WriteControl(long now, byte value)
     {
+        _elementBefore = Element(now);
         _control = (byte)(value & 0x3F);
         _readsHigh = _writesHigh = _hasLatchedCount = _hasLatchedStatus = false;
-        _isStopped = true;
+        _isStopped = _isNull = true;
         _isWaiting = false;
-        _held = 0;
 
         // "The output is initially low" in mode 0, high in the others.
         _outputBefore = Mode != 0;
@@ -82,7 +85,7 @@ internal sealed class Intel8254Counter
                 {
                     _lowByte = value;
                     if (Mode == 0)
-                        Stop(now, output: false);
+                        Stop(now);
                 }
                 _writesHigh = !_writesHigh;
                 break;
@@ -121,9 +124,8 @@ internal sealed class Intel8254Counter
         if (_hasLatchedStatus)
             return;
         Settle(now);
-        var isNull = _isStopped || _isWaiting || now < _start;
         _hasLatchedStatus = true;
-        _latchedStatus = (byte)((Output(now) ? 0x80 : 0) | (isNull ? 0x40 : 0) | _control);
+        _latchedStatus = (byte)((Output(now) ? 0x80 : 0) | (IsNull(now) ? 0x40 : 0) | _control);
     }
 
     /// <summary>Sets the level of the gate.</summary>
@@ -141,6 +143,7 @@ internal sealed class Intel8254Counter
         }
         var output = Output(now);
         var element = Element(now);
+        _isNull = IsNull(now);
         _gate = true;
         switch (Mode)
         {
@@ -186,7 +189,7 @@ internal sealed class Intel8254Counter
     public (long Pulse, bool Level) NextEdge(long after)
     {
         Settle(after);
-        if (_isStopped || (!_gate && Mode is not (1 or 5)))
+        if (_isStopped || (!_gate && Mode is 0 or 2 or 3))
             return (long.MaxValue, false);
         var elapsed = after - _start;
         var end = _start + _count;
@@ -203,7 +206,9 @@ internal sealed class Intel8254Counter
                 var fall = cycle + HighHalf(_count);
                 return Mode == 3 && after < fall ? (fall, false) : (cycle + _count, true);
             default:
-                return (elapsed < 0 && !_outputBefore ? _start : elapsed <= _count ? end + 1 : long.MaxValue, true);
+                // The pulse that loads ends a strobe, even where the gate is low.
+                var counts = (_gate || Mode == 5) && elapsed <= _count;
+                return (elapsed < 0 && !_outputBefore ? _start : counts ? end + 1 : long.MaxValue, true);
         }
     }
 
@@ -219,7 +224,7 @@ internal sealed class Intel8254Counter
         w.WriteUInt16(_elementBefore);
         w.WriteUInt16(_latchedCount);
         w.WriteBytes([_control, _lowByte, _latchedStatus]);
-        foreach (var flag in (ReadOnlySpan<bool>)[_gate, _isStopped, _outputBefore, _isWaiting, _readsHigh, _writesHigh, _hasLatchedCount, _hasLatchedStatus])
+        foreach (var flag in (ReadOnlySpan<bool>)[_gate, _isStopped, _isNull, _outputBefore, _isWaiting, _readsHigh, _writesHigh, _hasLatchedCount, _hasLatchedStatus])
             w.WriteBoolean(flag);
     }
 
@@ -239,6 +244,7 @@ internal sealed class Intel8254Counter
         (_control, _lowByte, _latchedStatus) = ((byte)(bytes[0] & 0x3F), bytes[1], bytes[2]);
         _gate = r.ReadBoolean();
         _isStopped = r.ReadBoolean();
+        _isNull = r.ReadBoolean();
         _outputBefore = r.ReadBoolean();
         _isWaiting = r.ReadBoolean();
         _readsHigh = r.ReadBoolean();
@@ -271,6 +277,7 @@ internal sealed class Intel8254Counter
         if (count == 0)
             count = Modulus;
         Settle(now);
+        _isNull = true;
         switch (Mode)
         {
             case 0:
@@ -279,8 +286,12 @@ internal sealed class Intel8254Counter
             case 4:
                 Load(now + 1, count, Output(now), Element(now));
                 break;
-            case 2 or 3 when _isStopped || now < _start:
-                Load(_isStopped ? now + 1 : _start, count, output: true, Element(now));
+            case 2 or 3 when _isStopped:
+                Load(now + 1, count, output: true, Element(now));
+                break;
+            case not 0 when !_isStopped && now < _start:
+                // The pulse that loads finds this count.
+                Load(_start, count, _outputBefore, _elementBefore);
                 break;
             default:
                 if (!_isWaiting && Mode is 2 or 3)
@@ -305,12 +316,17 @@ internal sealed class Intel8254Counter
         _isStopped = _isWaiting = false;
     }
 
-    private void Stop(long now, bool output)
+    // The first byte of a new count in mode 0: counting is disabled, OUT is low at once.
+    private void Stop(long now)
     {
+        _isNull = IsNull(now);
         _elementBefore = Element(now);
-        _outputBefore = output;
+        _outputBefore = false;
         _isStopped = true;
     }
+
+    // The null count flag: what was written is not in the counting element yet.
+    private bool IsNull(long now) => _isNull && (_isStopped || _isWaiting || now < _start);
 
     // Modes 2 and 3 take a new count at the end of the cycle or half-cycle in which it was written.
     private void Settle(long now)
