@@ -296,6 +296,51 @@ public sealed class Mc146818Tests
         }
     }
 
+    [Theory, InlineData(1), InlineData(null)]
+    public void ItDoesNotMatterHowOftenItIsLookedAt(int? fixedSeed)
+    {
+        var seed = fixedSeed ?? Random.Shared.Next();
+        var random = new Random(seed);
+        var (often, seldom) = (new ManualClock(), new ManualClock());
+        var start = new DateTime(2027, 12, 31, 23, 50, 0, 300);
+        var watched = new Mc146818(often, start, Chips.Line(), _ => { });
+        var alone = new Mc146818(seldom, start, Chips.Line(), _ => { });
+        for (var i = 0; i < 3000; i++)
+        {
+            if (random.Next(3) == 0)
+            {
+                var register = random.Next(12);
+                var value = register switch
+                {
+                    A => (random.Next(8) == 0 ? 0x70 : 0x20) | random.Next(16),
+                    B => random.Next(256) & (random.Next(4) == 0 ? 0xFF : 0x7F),
+                    _ => random.Next(4) == 0 ? random.Next(256) : random.Next(10),
+                };
+                foreach (var rtc in (Mc146818[])[watched, alone])
+                {
+                    rtc.Out(0x70, register);
+                    rtc.Out(0x71, value);
+                }
+            }
+            var time = random.NextInt64(1L << random.Next(20, 43));
+            var steps = random.Next(1, 20);
+            for (var step = 0; step < steps; step++)
+            {
+                often.Drift(time / steps);
+                watched.Out(0x70, random.Next(12));
+                watched.In(0x71);
+                often.RunDue();
+            }
+            seldom.Drift(time / steps * steps);
+            for (var register = 0; register < 14; register++)
+            {
+                watched.Out(0x70, register);
+                alone.Out(0x70, register);
+                Assert.True(watched.In(0x71) == alone.In(0x71), $"seed {seed}, step {i}: register {register}");
+            }
+        }
+    }
+
     [Theory]
     [InlineData("utc", true)]
     [InlineData("localtime", true)]
