@@ -1,9 +1,9 @@
 namespace DynaTrans.Devices;
 
 /// <summary>
-/// The keyboard controller of a PC (ports 60h and 64h): an Intel 8042 with the firmware of IBM's PS/2 (PS/2 Hardware Interface Technical Reference, keyboard
-/// and auxiliary device controller), a keyboard and a mouse behind it, the A20 gate and the CPU's reset at its output port. It answers at once, so its input buffer is
-/// never full. Commands that the firmware does not know, and those for a password, which it does not have, change nothing.
+/// The keyboard controller of a PC (ports 60h and 64h): an Intel 8042 with the firmware of IBM's PS/2 (PS/2 Hardware Interface Technical Reference,
+/// keyboard and auxiliary device controller), a keyboard and a mouse behind it, the A20 gate and the CPU's reset at its output port. It answers at once,
+/// so its input buffer is never full. Commands that the firmware does not know, and those for a password, which it does not have, change nothing.
 /// </summary>
 public sealed class I8042 : BytePortDevice, IStatefulDevice
 {

@@ -224,8 +224,15 @@ internal sealed class Intel8254Counter
         w.WriteUInt16(_elementBefore);
         w.WriteUInt16(_latchedCount);
         w.WriteBytes([_control, _lowByte, _latchedStatus]);
-        foreach (var flag in (ReadOnlySpan<bool>)[_gate, _isStopped, _isNull, _outputBefore, _isWaiting, _readsHigh, _writesHigh, _hasLatchedCount, _hasLatchedStatus])
-            w.WriteBoolean(flag);
+        w.WriteBoolean(_gate);
+        w.WriteBoolean(_isStopped);
+        w.WriteBoolean(_isNull);
+        w.WriteBoolean(_outputBefore);
+        w.WriteBoolean(_isWaiting);
+        w.WriteBoolean(_readsHigh);
+        w.WriteBoolean(_writesHigh);
+        w.WriteBoolean(_hasLatchedCount);
+        w.WriteBoolean(_hasLatchedStatus);
     }
 
     /// <summary>Reads the state; see <see cref="IStatefulDevice.Load"/>.</summary>

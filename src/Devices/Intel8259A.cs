@@ -80,7 +80,8 @@ public sealed class Intel8259A(InterruptLine output, bool isMaster)
     public bool AnswersTo(int input) => !IsSingle && !ActsAsMaster && (_icw3 & 7) == input;
 
     /// <summary>
-    /// The interrupt acknowledge sequence: the request of highest priority goes into service. When there is none any more it is a spurious one: input 7, without its in-service bit.
+    /// The interrupt acknowledge sequence: the request of highest priority goes into service. When there is none any more it is a spurious one: input 7,
+    /// without its in-service bit.
     /// </summary>
     /// <returns>The input, 0 to 7.</returns>
     public int Acknowledge()

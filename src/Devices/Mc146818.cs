@@ -1,9 +1,9 @@
 namespace DynaTrans.Devices;
 
 /// <summary>
-/// The real-time clock and CMOS memory of a PC (ports 70h and 71h), after Motorola's data sheet "MC146818A Real-Time Clock plus RAM" with a crystal of 32,768 Hz. Of the
-/// divider settings only "reset" (11x) differs from normal operation; daylight saving (DSE) is a bit without effect, as in later chipsets. The PC's century
-/// byte (32h) is carried into.
+/// The real-time clock and CMOS memory of a PC (ports 70h and 71h), after Motorola's data sheet "MC146818A Real-Time Clock plus RAM" with a crystal of
+/// 32,768 Hz. Of the divider settings only "reset" (11x) differs from normal operation; daylight saving (DSE) is a bit without effect, as in later
+/// chipsets. The PC's century byte (32h) is carried into.
 /// </summary>
 public sealed class Mc146818 : BytePortDevice, IStatefulDevice
 {

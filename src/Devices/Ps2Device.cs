@@ -1,6 +1,8 @@
 namespace DynaTrans.Devices;
 
-/// <summary>A device at a PS/2 connector: takes bytes, and has bytes to send (IBM PS/2 Hardware Interface Technical Reference, keyboard and auxiliary device).</summary>
+/// <summary>
+/// A device at a PS/2 connector: takes bytes, and has bytes to send (IBM PS/2 Hardware Interface Technical Reference, keyboard and auxiliary device).
+/// </summary>
 public abstract class Ps2Device
 {
     /// <summary>The answer to a byte that is understood.</summary>

@@ -75,7 +75,9 @@ public sealed class StateReader(ReadOnlyMemory<byte> record)
 
     /// <summary>Reads the records that <see cref="StateWriter.WriteDevices"/> wrote into the same devices of another machine.</summary>
     /// <param name="devices">All devices that have state; each must have its record, and each record its device.</param>
-    /// <exception cref="StateException">The records are corrupt, too new or of a machine with other devices; the devices are then in no particular state.</exception>
+    /// <exception cref="StateException">
+    /// The records are corrupt, too new or of a machine with other devices; the devices are then in no particular state.
+    /// </exception>
     public void ReadDevices(IReadOnlyCollection<IStatefulDevice> devices)
     {
         var missing = devices.ToDictionary(device => device.Name);

@@ -1,9 +1,9 @@
 namespace DynaTrans.Devices;
 
 /// <summary>
-/// A serial port, after National Semiconductor's data sheet "PC16550D Universal Asynchronous Receiver/Transmitter with FIFOs" as a PC wires it: 1.8432 MHz, the interrupt
-/// gated by OUT2. Characters leave in no time, so the transmitter is always empty again; they arrive as fast as they are read. What the line settings say
-/// decides only the receiver's timeout. On the other side is a terminal that is always ready (CTS, DSR and DCD on).
+/// A serial port, after National Semiconductor's data sheet "PC16550D Universal Asynchronous Receiver/Transmitter with FIFOs" as a PC wires it:
+/// 1.8432 MHz, the interrupt gated by OUT2. Characters leave in no time, so the transmitter is always empty again; they arrive as fast as they are read.
+/// What the line settings say decides only the receiver's timeout. On the other side is a terminal that is always ready (CTS, DSR and DCD on).
 /// </summary>
 public sealed class Uart16550A : BytePortDevice, IStatefulDevice
 {

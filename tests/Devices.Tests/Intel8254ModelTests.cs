@@ -234,10 +234,11 @@ public sealed class Intel8254ModelTests(ITestOutputHelper output)
                 element |= pit.In(port) << 8;
             var mask = access switch { 1 => 0xFF, 2 => 0xFF00, _ => 0xFFFF };
             var expected = (counter.Output ? 0x80 : 0) | (counter.IsNull ? 0x40 : 0);
-            if ((index == 0 && rises != expectedRises) || expected != (status & 0xC0) || (counter.HasElement && (counter.Element & mask) != element))
+            if ((index == 0 && rises != expectedRises) || expected != (status & 0xC0)
+                || (counter.HasElement && (counter.Element & mask) != element))
             {
-                Assert.Fail($"seed {seed}, pulse {pulse}, mode {mode}: rises {rises} of {expectedRises}, status {status & 0xC0:x} count {element:x}, stepped {expected:x} {counter.Element & mask:x}: "
-                    + string.Join(", ", log));
+                Assert.Fail($"seed {seed}, pulse {pulse}, mode {mode}: rises {rises} of {expectedRises}, status {status & 0xC0:x} count {element:x}, "
+                    + $"stepped {expected:x} {counter.Element & mask:x}: " + string.Join(", ", log));
             }
         }
     }
