@@ -21,8 +21,9 @@ public sealed partial class LocalApic
     private uint _divideConfiguration;
     private ulong _deadline;
 
-    // When the count gets, or got, to zero (in nanoseconds of the clock), from an initial count other than 0.
+    // When the count gets to zero, in nanoseconds of the clock: the one-shot timer's only time, the periodic one's next as of the last look.
     private long _zero;
+    private bool _isCounting;
 
     // Bits 0, 1 and 3: division by 2, 4, ... 128, and by 1 where all are set. A clock tick is a nanosecond.
     private long Tick => 1L << ((int)((_divideConfiguration & 3 | _divideConfiguration >> 1 & 4) + 1) & 7);
@@ -31,9 +32,10 @@ public sealed partial class LocalApic
     {
         get
         {
-            if (_initialCount == 0 || (_lvt[LvtTimer] & ModeBits) == TscDeadline)
+            if (!_isCounting)
                 return 0;
-            var left = NextZero(_clock.Now) - _clock.Now;
+            var now = _clock.Now;
+            var left = NextZero(now) - now;
             return left <= 0 ? 0 : (uint)((left + Tick - 1) / Tick);
         }
     }
@@ -44,11 +46,17 @@ public sealed partial class LocalApic
     /// </summary>
     public ulong Deadline
     {
-        get => _deadline;
+        get
+        {
+            CatchUp();
+            return _deadline;
+        }
+
         set
         {
             if ((_lvt[LvtTimer] & ModeBits) != TscDeadline)
                 return;
+            CatchUp();
             _deadline = value;
             ArmTimer();
         }
@@ -59,19 +67,14 @@ public sealed partial class LocalApic
         if (!HasTscDeadline)
             value &= ~TscDeadline;
 
-        // What is due comes under the old entry, though the machine has not got to it yet.
-        if (_timer.IsArmed && _timer.Deadline <= _clock.Now)
-        {
-            _timer.Disarm();
-            TimerIsDue(_timer.Deadline);
-        }
-
+        CatchUp();
         var changed = (_lvt[LvtTimer] ^ value) & TscDeadline;
         _lvt[LvtTimer] = value;
         if (changed != 0)
         {
-            // To and from TSC-deadline mode disarms the timer.
+            // To and from TSC-deadline mode disarms the timer. Between the other modes the count goes on, but one that has stopped does not start.
             _initialCount = 0;
+            _isCounting = false;
             _deadline = 0;
         }
 
@@ -82,7 +85,9 @@ public sealed partial class LocalApic
     {
         if ((_lvt[LvtTimer] & ModeBits) == TscDeadline)
             return;
+        CatchUp();
         _initialCount = value;
+        _isCounting = value != 0;
         _zero = _clock.Now + value * Tick;
         ArmTimer();
     }
@@ -90,9 +95,10 @@ public sealed partial class LocalApic
     // The count stays what it is and goes on at the new speed.
     private void WriteDivideConfiguration(uint value)
     {
+        CatchUp();
         var count = CurrentCount;
         _divideConfiguration = value;
-        if (count == 0)
+        if (!_isCounting)
             return;
         _zero = _clock.Now + count * Tick;
         ArmTimer();
@@ -107,6 +113,35 @@ public sealed partial class LocalApic
         return _zero + ((time - _zero) / period + 1) * period;
     }
 
+    // Brings the timer to the present: what has become due is over, with its interrupt if it is not masked, before a register changes.
+    private void CatchUp()
+    {
+        var now = _clock.Now;
+        switch (_lvt[LvtTimer] & ModeBits)
+        {
+            case OneShot when _isCounting && _zero <= now:
+                _isCounting = false;
+                break;
+            case Periodic when _isCounting && _zero <= now:
+                _zero = NextZero(now);
+                break;
+            case TscDeadline when _deadline != 0 && _timeOfTimeStamp!(_deadline) <= now:
+                _deadline = 0;
+                break;
+            default:
+                return;
+        }
+
+        RaiseLocal(LvtTimer);
+    }
+
+    private void TimerIsDue(long time)
+    {
+        CatchUp();
+        if ((_lvt[LvtTimer] & ModeBits) == Periodic && _isCounting)
+            _timer.Arm(Math.Max(_zero, _clock.Now + LeastPeriod));
+    }
+
     // The host need not be woken for an interrupt that is masked: the count is worked out when it is asked for.
     private void ArmTimer()
     {
@@ -115,30 +150,13 @@ public sealed partial class LocalApic
             return;
         switch (_lvt[LvtTimer] & ModeBits)
         {
-            case OneShot when _initialCount != 0 && _zero > _clock.Now:
-            case Periodic when _initialCount != 0:
-                _timer.Arm(NextZero(_clock.Now));
+            case OneShot or Periodic when _isCounting:
+                _timer.Arm(_zero);
                 break;
             case TscDeadline when _deadline != 0:
                 _timer.Arm(_timeOfTimeStamp!(_deadline));
                 break;
         }
-    }
-
-    private void TimerIsDue(long time)
-    {
-        switch (_lvt[LvtTimer] & ModeBits)
-        {
-            case Periodic when _initialCount != 0:
-                _zero = NextZero(Math.Max(time, _clock.Now));
-                _timer.Arm(Math.Max(_zero, _clock.Now + LeastPeriod));
-                break;
-            case TscDeadline:
-                _deadline = 0;
-                break;
-        }
-
-        RaiseLocal(LvtTimer);
     }
 
     private void ResetTimer()
@@ -148,6 +166,7 @@ public sealed partial class LocalApic
         _divideConfiguration = 0;
         _deadline = 0;
         _zero = 0;
+        _isCounting = false;
     }
 
     private void SaveTimer(StateWriter w)
@@ -156,6 +175,7 @@ public sealed partial class LocalApic
         w.WriteUInt32(_divideConfiguration);
         w.WriteUInt64(_deadline);
         w.WriteInt64(_zero);
+        w.WriteBoolean(_isCounting);
         _timer.Save(w);
     }
 
@@ -165,6 +185,7 @@ public sealed partial class LocalApic
         _divideConfiguration = r.ReadUInt32() & 0b1011;
         _deadline = r.ReadUInt64();
         _zero = Math.Clamp(r.ReadInt64(), 0, long.MaxValue / 2);
+        _isCounting = r.ReadBoolean() && _initialCount != 0;
         if (!HasTscDeadline)
             _lvt[LvtTimer] &= ~TscDeadline;
         _timer.Load(r);

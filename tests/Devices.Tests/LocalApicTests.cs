@@ -305,6 +305,53 @@ public sealed class LocalApicTests
     }
 
     [Fact]
+    public void TheCountGoesOnWhenTheModeChanges()
+    {
+        Enable();
+        Write(DivideConfiguration, DivideBy1);
+        Write(LvtTimer, 0x31);
+        Write(InitialCount, 1000);
+        _clock.Drift(600);
+        Write(LvtTimer, 0x2_0031);
+        Assert.Equal(400u, Read(CurrentCount));
+        _clock.Drift(1500);
+        Assert.Equal(900u, Read(CurrentCount));
+        Write(LvtTimer, 0x31);
+        Assert.Equal(900u, Read(CurrentCount));
+        Assert.Equal(0x31, Take());
+        Write(EndOfInterrupt, 0);
+        _clock.Advance(900);
+        Assert.Equal(0x31, Take());
+        Write(EndOfInterrupt, 0);
+
+        // A count that has stopped does not start again.
+        Write(LvtTimer, 0x2_0031);
+        Assert.Equal(0u, Read(CurrentCount));
+        _clock.Advance(5000);
+        Assert.False(_apic.IsInterruptRequested);
+        Assert.Equal(1000u, Read(InitialCount));
+    }
+
+    [Fact]
+    public void WhatIsDueIsNotLostToAWrite()
+    {
+        Enable();
+        Write(DivideConfiguration, DivideBy1);
+        foreach (var register in new[] { InitialCount, DivideConfiguration, LvtTimer })
+        {
+            Write(LvtTimer, 0x31);
+            Write(InitialCount, 1000);
+            _clock.Drift(1000);
+            Write(register, register == LvtTimer ? 0x1_0031u : 0b1011u);
+            Assert.Equal(0x31, Take());
+            Write(EndOfInterrupt, 0);
+            Write(InitialCount, 0);
+            _clock.RunDue();
+            Assert.False(_apic.IsInterruptRequested);
+        }
+    }
+
+    [Fact]
     public void ShortPeriodsDoNotDrownTheHost()
     {
         Enable();
