@@ -129,30 +129,30 @@ public sealed class HostileAccessTests(ITestOutputHelper output)
         {
             switch (random.Next(16))
             {
-            case 0:
-                _clock.Advance(1L << random.Next(24));
-                break;
-            case 1:
-                _clock.Jump(1L << random.Next(36));
-                break;
-            case 2:
-                _lines[random.Next(_lines.Count)].Set(random.Next(2) != 0);
-                break;
-            case 3:
-                Acknowledge(random);
-                break;
-            case 4:
-                WriteSystemRegister(random);
-                break;
-            case 5:
-                RequestDma(random);
-                break;
-            case < 11:
-                AccessMemory(random);
-                break;
-            default:
-                AccessPort(random);
-                break;
+                case 0:
+                    _clock.Advance(1L << random.Next(24));
+                    break;
+                case 1:
+                    _clock.Jump(1L << random.Next(36));
+                    break;
+                case 2:
+                    _lines[random.Next(_lines.Count)].Set(random.Next(2) != 0);
+                    break;
+                case 3:
+                    Acknowledge(random);
+                    break;
+                case 4:
+                    WriteSystemRegister(random);
+                    break;
+                case 5:
+                    RequestDma(random);
+                    break;
+                case < 11:
+                    AccessMemory(random);
+                    break;
+                default:
+                    AccessPort(random);
+                    break;
             }
         }
 
