@@ -173,13 +173,15 @@ public sealed class AcpiTables
             .Word((ushort)architecture).Byte(0).Dword(flags)
             .PortAddress(ResetControl.Port, 8, 1).Byte(ResetControl.HardReset).Byte(0).Word(0);
         var wide = fadt.Length;
-        fadt.Qword((ulong)facs).Qword((ulong)dsdt)
+
+        // The FACS is given once, or guests see two.
+        fadt.Qword(0).Qword((ulong)dsdt)
             .PortAddress(events, 32, 2).PortAddress(0, 0, 0)
             .PortAddress(control, 16, 2).PortAddress(0, 0, 0)
             .PortAddress(0, 0, 0)
             .PortAddress(timer, 32, 3)
             .PortAddress(general, 32, 1).PortAddress(0, 0, 0);
-        return Append(fadt, (AcpiTable.HeaderSize, 4), (AcpiTable.HeaderSize + 4, 4), (wide, 8), (wide + 8, 8));
+        return Append(fadt, (AcpiTable.HeaderSize, 4), (AcpiTable.HeaderSize + 4, 4), (wide + 8, 8));
     }
 
     // 5.2.12: one processor, one I/O APIC that has the timer at input 2, the SCI level-triggered, and NMI at LINT1.
