@@ -49,6 +49,13 @@ public sealed class AcpiTablesTests
     }
 
     [Fact]
+    public void ProcessorsWithoutApicHaveNoMadt()
+    {
+        var (tables, rsdp) = new AcpiTables(new AcpiConfiguration { HasApic = false }).Place(Address);
+        Assert.Equal(["RSDT", "XSDT", "FACP", "DSDT", "FACS", "FACP"], Walk(tables, rsdp).Select(t => t.Signature));
+    }
+
+    [Fact]
     public void FadtHasTheBlocksInBothForms()
     {
         var (tables, rsdp) = new AcpiTables(new AcpiConfiguration()).Place(Address);

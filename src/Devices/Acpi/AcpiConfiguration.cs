@@ -11,6 +11,9 @@ public sealed record AcpiConfiguration
     /// <summary>Whether the PM timer has 32 bits, not 24.</summary>
     public bool HasWidePmTimer { get; init; }
 
+    /// <summary>Whether the processor has a local APIC; without one there is no MADT, and interrupts go to the 8259 pair.</summary>
+    public bool HasApic { get; init; } = true;
+
     /// <summary>Whether there is an 8042 keyboard controller: guests need not probe for one that is absent.</summary>
     public bool HasKeyboardController { get; init; } = true;
 

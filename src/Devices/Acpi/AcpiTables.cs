@@ -47,9 +47,9 @@ public sealed class AcpiTables
         var facs = Append(Facs());
         var dsdt = Append(Dsdt.Build(configuration));
         var fadt = AppendFadt(configuration, facs, dsdt);
-        var madt = Append(Madt());
-        var rsdt = AppendRoot("RSDT", 4, fadt, madt);
-        var xsdt = AppendRoot("XSDT", 8, fadt, madt);
+        int[] tables = configuration.HasApic ? [fadt, Append(Madt())] : [fadt];
+        var rsdt = AppendRoot("RSDT", 4, tables);
+        var xsdt = AppendRoot("XSDT", 8, tables);
         Rsdp = BuildRsdp(rsdt, xsdt);
         Tables = [.. _tables];
         foreach (var checksum in _checksums)
