@@ -67,13 +67,17 @@ internal static unsafe class ControlRegisters
         c.EndContext();
     }
 
-    // #UD, not #GP, outside ring 0.
+    // #UD, not #GP, outside ring 0. What may be accessed changes.
     private static void AlignmentFlag(LiftContext c)
     {
         if (!c.IsPrivileged || c.IsReal)
+        {
             c.Raise(ExceptionVector.InvalidOpcode);
-        else
-            c.CallVoid(HelperId.SetAlignmentFlag, Constant(c, c.Insn.Mnemonic == Mnemonic.Stac ? 1 : 0));
+            return;
+        }
+
+        c.CallVoid(HelperId.SetAlignmentFlag, Constant(c, c.Insn.Mnemonic == Mnemonic.Stac ? 1 : 0));
+        c.EndContext();
     }
 
     private static ushort Constant(LiftContext c, int value) => c.Copy(4, Val.Const(value));

@@ -41,7 +41,7 @@ internal static unsafe class PrivilegedHelpers
         Add(HelperId.CheckInterruptFlag, &CheckInterruptFlag, nameof(CheckInterruptFlag), ReadsOrFaults);
         Add(HelperId.SetInterruptFlag, &SetInterruptFlag, nameof(SetInterruptFlag), Writes);
         Add(HelperId.PopFlags, &PopFlags, nameof(PopFlags), Reads | HelperEffects.WritesState);
-        Add(HelperId.SetAlignmentFlag, &SetAlignmentFlag, nameof(SetAlignmentFlag), Reads | HelperEffects.WritesState);
+        Add(HelperId.SetAlignmentFlag, &SetAlignmentFlag, nameof(SetAlignmentFlag), Reads | HelperEffects.WritesState | HelperEffects.ChangesContext);
         Add(HelperId.CheckPorts, &CheckPorts, nameof(CheckPorts), ReadsOrFaults);
         Add(HelperId.CheckUnavailable, &CheckUnavailable, nameof(CheckUnavailable), ReadsOrFaults);
 

@@ -82,6 +82,10 @@ public static unsafe class CodeModes
         // Where flat, nothing but the mode counts for which translation is executed.
         if (mode != old || (mode & GuestMode.Flat) == 0)
             CpuAccess.SetMode(s, mode);
+
+        // A return may have changed EFLAGS.AC alone.
+        else if ((s->System.Cr4 & Cr4.SupervisorAccessPrevention) != 0 && s->Execution.TranslationFlusher != null)
+            s->Execution.TranslationFlusher(s, TranslationChange.UserAccess, 0);
     }
 
     // The level comes from the hidden part, for the selector may still be one of real mode after protected mode was entered. Conforming code runs

@@ -38,7 +38,7 @@ internal sealed unsafe class SystemMachine : IDisposable
     private static readonly ulong[] s_descriptors =
     [
         0, 0x00CF9B000000FFFF, 0x00CF93000000FFFF, 0x00AF9B000000FFFF, 0x00CFFB000000FFFF, 0x00CFF3000000FFFF, 0x00AFFB000000FFFF,
-        0x0000890A00000067, 0, 0x000082012300000F, 0, 0x0000090A00000067, 0, 0x0000810A0000002B, 0,
+        0x00008900A0000067, 0, 0x000082012300000F, 0, 0x00000900A0000067, 0, 0x00008100A000002B, 0,
     ];
 
     private readonly Translator? _translator;
