@@ -72,7 +72,7 @@ public sealed unsafe partial class Vcpu
         if (s->Execution.InstructionCount >= s->Execution.InstructionLimit)
             return ExitCause.Budget;
         EnterGuest();
-        var cause = (s->Slots[Slot.Eflags] & Eflags.TF) != 0 ? TrapAfterOne() : RunAlone(1);
+        var cause = IsTraced ? ExecuteTraced() : RunAlone(1);
         LeaveGuest();
         return cause;
     }

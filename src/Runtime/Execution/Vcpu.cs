@@ -263,8 +263,8 @@ public sealed unsafe partial class Vcpu : IDisposable
         var aligned = (flags & Eflags.AC) != 0 && (ChecksAlignment || SystemChecksAlignment);
         if (aligned != _alignedNow)
             CheckAlignment(aligned);
-        if ((flags & Eflags.TF) != 0)
-            return TrapAfterOne();
+        if (IsTraced)
+            return ExecuteTraced();
         while (s->Execution.CodeContext == CodeContexts.None)
             FlushCache();
         Debug.Assert(s->Execution.CodeContext == Cache.Contexts.NumberOf(PresentContext()), "mode or CS changed without CpuAccess.ContextChanged");
@@ -551,26 +551,6 @@ public sealed unsafe partial class Vcpu : IDisposable
         State->Execution.Windows = 0;
     }
 
-    // EFLAGS.TF: #DB after one instruction, unless it faulted (SDM Vol. 3, 18.3.1.4), or loaded SS: then the trap is put off until after the
-    // next one, which is expected to load ESP (SDM Vol. 3, 6.8.3).
-    private ExitCause TrapAfterOne()
-    {
-        var cause = RunAlone(1);
-        if (cause != ExitCause.Continue)
-            return cause;
-        ref readonly var done = ref _ir.Instructions[0];
-        if (done.Mnemonic is Mnemonic.Mov or Mnemonic.Pop && done.Op0Kind == OpKind.Register && done.Op0Register == Register.SS)
-            return ExitCause.Continue;
-
-        // The mask of syscall counts before the trap.
-        if (done.Mnemonic == Mnemonic.Syscall && ((uint)State->Slots[Slot.Eflags] & Eflags.TF) == 0)
-            return ExitCause.Continue;
-        if (CpuAccess.Mode(State).IsSystem())
-            State->System.Dr6 |= DebugRegisters.SingleStep;
-        CpuAccess.Raise(State, ExceptionVector.Debug);
-        return ExitCause.Exception;
-    }
-
     /// <summary>Executes up to <paramref name="count"/> instructions of one block outside the cache, where stores may hit translated code.</summary>
     private ExitCause RunAlone(int count)
     {
@@ -579,8 +559,15 @@ public sealed unsafe partial class Vcpu : IDisposable
         var block = LiftAlone(count);
         if (block == null)
             return ExitCause.Exception;
+        return RunLifted(block);
+    }
+
+    private ExitCause RunLifted(Block* block, bool stepsRepetitions = false)
+    {
         IsStepping = true;
+        State->Execution.StepsRepetitions = stepsRepetitions ? 1 : 0;
         var cause = RunInterpreter(block, alone: true);
+        State->Execution.StepsRepetitions = 0;
         IsStepping = false;
         return cause;
     }

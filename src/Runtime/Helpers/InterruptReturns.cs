@@ -1,6 +1,7 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Privileged;
 using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 
@@ -109,7 +110,7 @@ internal static unsafe class InterruptReturns
     {
         var mask = Eflags.Status | Eflags.TF | Eflags.DF | Eflags.NT;
         if (size != 2)
-            mask |= Eflags.AC | Eflags.Id;
+            mask |= Eflags.AC | Eflags.Id | Eflags.RF;
         if (level <= (int)(s->Slots[Slot.Eflags] >> 12 & 3))
             mask |= Eflags.IF;
         if (level == 0)
@@ -119,6 +120,9 @@ internal static unsafe class InterruptReturns
 
     private static void SetFlags(CpuState* s, uint value, uint mask)
     {
+        // RF lasts for one instruction, and only with a breakpoint does it do anything.
+        if (!DebugBreakpoints.AreActive(s))
+            value &= ~Eflags.RF;
         CpuAccess.SetEflags(s, (CpuAccess.GetEflags(s) & ~mask) | (value & mask));
 
         // Makes the dispatcher look at TF and AC before the next instruction.

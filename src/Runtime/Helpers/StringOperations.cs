@@ -297,7 +297,7 @@ internal static unsafe class StringOperations
             _single = (packed >> 25 & 1) != 0;
             Backwards = (s->Slots[Slot.Eflags] & Eflags.DF) != 0;
             _checksAlignment = (mode & GuestMode.AlignmentChecked) != 0;
-            IsStepped = (s->Slots[Slot.Eflags] & Eflags.TF) != 0;
+            IsStepped = (s->Slots[Slot.Eflags] & Eflags.TF) != 0 || s->Execution.StepsRepetitions != 0;
             var flat = (mode & GuestMode.Flat) != 0;
             _checksDestination = !flat;
             _checksSource = !flat || (_sourceSegment == 4 && (mode & GuestMode.CheckedFs) != 0)
@@ -313,7 +313,7 @@ internal static unsafe class StringOperations
         /// <summary>DF is set.</summary>
         public bool Backwards { get; }
 
-        /// <summary>TF is set.</summary>
+        /// <summary>One element at a time: a debug exception may follow.</summary>
         public bool IsStepped { get; }
 
         /// <summary>repne: goes on while the elements differ.</summary>

@@ -57,6 +57,10 @@ public static unsafe class DebugRegisters
                 break;
             case 7:
                 s->System.Dr7 = (value & Dr7Writable) | Dr7Fixed;
+
+                // The dispatcher looks at them.
+                if (DebugBreakpoints.AreActive(s))
+                    Interlocked.Or(ref s->Execution.ExitRequest, (int)ExitRequests.Invalidation);
                 break;
             default:
                 s->System.DebugAddresses[number] = value;

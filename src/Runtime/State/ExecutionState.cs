@@ -128,6 +128,9 @@ public unsafe struct ExecutionState
     /// <summary>Not 0 while one instruction is executed alone: its stores may drop translations.</summary>
     public int IsStepping;
 
+    /// <summary>Not 0: a repeated string instruction ends after one element, for a debug exception that may follow.</summary>
+    public int StepsRepetitions;
+
     /// <summary>Handle of the managed AddressSpace that the vCPU is in.</summary>
     public nint AddressSpaceHandle;
 
