@@ -43,7 +43,7 @@ public sealed class CpuModel
 
     /// <summary>A Pentium III (Coppermine, family 6).</summary>
     public static CpuModel Pentium3 { get; } =
-        new("pentium3", 0x0686, 2, 0, "", CpuFeatures.Select("fpu de pse tsc msr pae cx8 apic sep mtrr pge cmov pat mmx fxsr sse"));
+        new("pentium3", 0x0686, 2, 0, "", CpuFeatures.Select("fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat mmx fxsr sse"));
 
     /// <summary>
     /// The common part of all 64-bit processors. Family and model are those of an in-order processor (Atom 330's successor N450), which no speculation
@@ -51,7 +51,7 @@ public sealed class CpuModel
     /// </summary>
     public static CpuModel Qemu64 { get; } = new(
         "qemu64", 0x000106CA, 0x16, 0x80000008, "DynaTrans virtual CPU",
-        CpuFeatures.Select("fpu de pse tsc msr pae cx8 apic sep mtrr pge cmov pat clflush mmx fxsr sse sse2 syscall nx lm nonstop_tsc pni cx16 lahf_lm"));
+        CpuFeatures.Select("fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat clflush mmx fxsr sse sse2 syscall nx lm nonstop_tsc pni cx16 lahf_lm"));
 
     /// <summary>All that is implemented; family and model as <see cref="Qemu64"/>.</summary>
     public static CpuModel Max { get; } = new("max", 0x000106CA, 0x16, 0x80000008, "DynaTrans virtual CPU", CpuFeatures.All, isWhole: true);

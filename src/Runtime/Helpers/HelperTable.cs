@@ -42,7 +42,9 @@ public enum HelperEffects : byte
     /// </summary>
     ChangesContext = 64,
 
-    /// <summary>May take back the count of its instruction in the state, because that is to be executed again.</summary>
+    /// <summary>
+    /// Needs the count of instructions in the state (a clock may go by it), or takes back that of its instruction, because it is to be executed again.
+    /// </summary>
     Recounts = 128,
 }
 

@@ -9,8 +9,10 @@ public static unsafe class Ports
 {
     internal static void RegisterHelpers()
     {
-        HelperTable.Add(HelperId.PortIn, &In, typeof(Ports), nameof(In), HelperEffects.ReadsState | HelperEffects.NotRepeatable);
-        HelperTable.Add(HelperId.PortOut, &Out, typeof(Ports), nameof(Out), HelperEffects.ReadsState | HelperEffects.NotRepeatable);
+        // A device may go by a clock that counts instructions.
+        const HelperEffects Effects = HelperEffects.ReadsState | HelperEffects.NotRepeatable | HelperEffects.Recounts;
+        HelperTable.Add(HelperId.PortIn, &In, typeof(Ports), nameof(In), Effects);
+        HelperTable.Add(HelperId.PortOut, &Out, typeof(Ports), nameof(Out), Effects);
     }
 
     /// <summary>Reads 1, 2 or 4 bytes from a port.</summary>

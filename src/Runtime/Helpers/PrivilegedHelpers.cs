@@ -11,13 +11,16 @@ internal static unsafe class PrivilegedHelpers
 {
     internal static void RegisterHelpers()
     {
-        const HelperEffects Reads = HelperEffects.ReadsState | HelperEffects.NotRepeatable;
+        const HelperEffects Reads = HelperEffects.ReadsState;
         const HelperEffects ReadsOrFaults = Reads | HelperEffects.MayFault;
         const HelperEffects Writes = ReadsOrFaults | HelperEffects.WritesState;
         const HelperEffects Changes = Writes | HelperEffects.ChangesContext;
-        Add(HelperId.ReadControl, &ReadControl, nameof(ReadControl), Reads);
-        Add(HelperId.WriteControl, &WriteControl, nameof(WriteControl), Changes);
-        Add(HelperId.LoadMachineStatus, &LoadMachineStatus, nameof(LoadMachineStatus), Changes);
+
+        // They reach devices, the clock, or what the paging unit keeps. The clock may be a count of instructions.
+        const HelperEffects Outside = HelperEffects.NotRepeatable | HelperEffects.Recounts;
+        Add(HelperId.ReadControl, &ReadControl, nameof(ReadControl), Reads | Outside);
+        Add(HelperId.WriteControl, &WriteControl, nameof(WriteControl), Changes | Outside);
+        Add(HelperId.LoadMachineStatus, &LoadMachineStatus, nameof(LoadMachineStatus), Changes | Outside);
         Add(HelperId.ClearTaskSwitched, &ClearTaskSwitched, nameof(ClearTaskSwitched), Changes);
         Add(HelperId.ReadDebug, &ReadDebug, nameof(ReadDebug), ReadsOrFaults);
         Add(HelperId.WriteDebug, &WriteDebug, nameof(WriteDebug), Changes);
@@ -27,9 +30,9 @@ internal static unsafe class PrivilegedHelpers
         Add(HelperId.LoadTask, &LoadTask, nameof(LoadTask), ReadsOrFaults);
         Add(HelperId.TaskSelector, &TaskSelector, nameof(TaskSelector), Reads);
         Add(HelperId.CheckUserInstruction, &CheckUserInstruction, nameof(CheckUserInstruction), ReadsOrFaults);
-        Add(HelperId.InvalidatePage, &InvalidatePage, nameof(InvalidatePage), Changes);
-        Add(HelperId.ReadModelRegister, &ReadModelRegister, nameof(ReadModelRegister), ReadsOrFaults);
-        Add(HelperId.WriteModelRegister, &WriteModelRegister, nameof(WriteModelRegister), Changes);
+        Add(HelperId.InvalidatePage, &InvalidatePage, nameof(InvalidatePage), Changes | Outside);
+        Add(HelperId.ReadModelRegister, &ReadModelRegister, nameof(ReadModelRegister), ReadsOrFaults | Outside);
+        Add(HelperId.WriteModelRegister, &WriteModelRegister, nameof(WriteModelRegister), Changes | Outside);
         Add(HelperId.SwapGs, &SwapGs, nameof(SwapGs), Reads | HelperEffects.WritesState);
         Add(HelperId.CheckFsGsBase, &CheckFsGsBase, nameof(CheckFsGsBase), ReadsOrFaults);
         Add(HelperId.CheckTimeStamp, &CheckTimeStamp, nameof(CheckTimeStamp), ReadsOrFaults);

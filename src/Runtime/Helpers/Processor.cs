@@ -23,7 +23,8 @@ public static unsafe class Processor
     {
         const HelperEffects Both = HelperEffects.ReadsState | HelperEffects.WritesState;
         HelperTable.Add(HelperId.Cpuid, &Cpuid, typeof(Processor), nameof(Cpuid), Both);
-        HelperTable.Add(HelperId.TimeStamp, &TimeStamp, typeof(Processor), nameof(TimeStamp), HelperEffects.ReadsState | HelperEffects.NotRepeatable);
+        HelperTable.Add(HelperId.TimeStamp, &TimeStamp, typeof(Processor), nameof(TimeStamp),
+            HelperEffects.ReadsState | HelperEffects.NotRepeatable | HelperEffects.Recounts);
     }
 
     [UnderHostMxcsr]

@@ -37,6 +37,9 @@ public static unsafe class ModelSpecificRegisters
             case Msr.ApicBase when HasApic(vcpu): value = system.ApicBase; break;
             case Msr.PlatformId when model.Has("sse"): break;
             case Msr.MicrocodeRevision when model.Has("pae"): value = Revision; break;
+
+            // There are no banks, and never a machine check.
+            case Msr.MachineCheckCapabilities or Msr.MachineCheckStatus when model.Has("mca"): break;
             case Msr.MiscEnable when model.Has("sse2"): value = system.MiscEnable; break;
             case Msr.SysenterCs when model.Has("sep"): value = system.SysenterCs; break;
             case Msr.SysenterEsp when model.Has("sep"): value = system.SysenterEsp; break;
@@ -70,6 +73,7 @@ public static unsafe class ModelSpecificRegisters
             case Msr.TimeStampAux when model.Has("rdtscp"): return Set(s, ref system.TscAux, value, value <= uint.MaxValue);
             case Msr.ApicBase when HasApic(vcpu): return TryWriteApicBase(s, vcpu, value);
             case Msr.MicrocodeRevision when model.Has("pae"): return value == 0 || Refuse(s);
+            case Msr.MachineCheckStatus when model.Has("mca"): return value == 0 || Refuse(s);
             case Msr.MiscEnable when model.Has("sse2"): return Set(s, ref system.MiscEnable, value, (value & ~MiscEnableWritable) == 0);
             case Msr.SysenterCs when model.Has("sep"): system.SysenterCs = (uint)value; return true;
             case Msr.SysenterEsp when model.Has("sep"): return SetAddress(s, ref system.SysenterEsp, value);

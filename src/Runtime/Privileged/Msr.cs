@@ -13,6 +13,8 @@ internal static class Msr
     public const uint SysenterCs = 0x174;
     public const uint SysenterEsp = 0x175;
     public const uint SysenterEip = 0x176;
+    public const uint MachineCheckCapabilities = 0x179;
+    public const uint MachineCheckStatus = 0x17A;
     public const uint MiscEnable = 0x1A0;
     public const uint MtrrVariable = 0x200;
     public const uint MtrrFixed64K = 0x250;

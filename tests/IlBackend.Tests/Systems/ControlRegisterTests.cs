@@ -112,7 +112,7 @@ public sealed unsafe class ControlRegisterTests
     public void ModelsHaveTheirOwnBitsOfCr4(Engine engine)
     {
         foreach (var (model, allowed, refused) in ((CpuModel, ulong, ulong)[])[
-            (CpuModel.I486, 0, 4), (CpuModel.Pentium, 0x1C, 0x20), (CpuModel.Pentium3, 0x7BC, 0x800), (CpuModel.Qemu64, 0x7BC, 0x10000), (CpuModel.Max, 0x310FBC, 0x40)])
+            (CpuModel.I486, 0, 4), (CpuModel.Pentium, 0x1C, 0x20), (CpuModel.Pentium3, 0x7FC, 0x800), (CpuModel.Qemu64, 0x7FC, 0x10000), (CpuModel.Max, 0x310FFC, 0x1000)])
         {
             using var machine = new SystemMachine(engine, SystemMode.Protected, a =>
             {
