@@ -18,7 +18,8 @@ public sealed class CpuModel
     private readonly HashSet<string> _names;
     private readonly Lazy<bool[]> _lacking;
 
-    private CpuModel(string name, uint signature, uint highestLeaf, uint highestExtendedLeaf, string brand, IEnumerable<CpuFeature> features, bool isWhole = false)
+    private CpuModel(
+        string name, uint signature, uint highestLeaf, uint highestExtendedLeaf, string brand, IEnumerable<CpuFeature> features, bool isWhole = false)
     {
         Name = name;
         Signature = signature;
@@ -46,12 +47,13 @@ public sealed class CpuModel
         new("pentium3", 0x0686, 2, 0, "", CpuFeatures.Select("fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat mmx fxsr sse"));
 
     /// <summary>
-    /// The common part of all 64-bit processors. Family and model are those of an in-order processor (Atom 330's successor N450), which no speculation
-    /// leaks from: nor does it from this one, and systems need no mitigations.
+    /// The common part of all 64-bit processors. Family and model are those of an in-order processor (Atom N450), which no speculation leaks from:
+    /// nor does it from this one, and systems need no mitigations.
     /// </summary>
     public static CpuModel Qemu64 { get; } = new(
         "qemu64", 0x000106CA, 0x16, 0x80000008, "DynaTrans virtual CPU",
-        CpuFeatures.Select("fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat clflush mmx fxsr sse sse2 syscall nx lm nonstop_tsc pni cx16 lahf_lm"));
+        CpuFeatures.Select(
+            "fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat clflush mmx fxsr sse sse2 syscall nx lm nonstop_tsc pni cx16 lahf_lm"));
 
     /// <summary>All that is implemented; family and model as <see cref="Qemu64"/>.</summary>
     public static CpuModel Max { get; } = new("max", 0x000106CA, 0x16, 0x80000008, "DynaTrans virtual CPU", CpuFeatures.All, isWhole: true);

@@ -35,7 +35,7 @@ internal static unsafe class SystemInstructions
 
     private static void Int1(LiftContext c) => Exit(c, ExceptionVector.Debug, InterruptForm.Debug);
 
-    private static void Into(LiftContext c) => 
+    private static void Into(LiftContext c) =>
         c.CallVoid(HelperId.Into, b: Val.Const(Detail(c, ExceptionVector.Overflow, InterruptForm.Trap))).Attr |= IrAttr.Trap;
 
     private static void Exit(LiftContext c, int vector, InterruptForm form) => c.Exit(ExitCause.SoftwareInterrupt, Detail(c, vector, form));

@@ -85,8 +85,9 @@ public static unsafe class ControlRegisters
     {
         var model = Vcpu.Of(s).Model;
         return Bit("tsc", Cr4.TimeStampDisable) | Bit("de", Cr4.DebuggingExtensions) | Bit("pse", Cr4.PageSizeExtensions)
-            | Bit("pae", Cr4.PhysicalAddressExtension) | Bit("mce", Cr4.MachineCheckEnable) | Bit("pge", Cr4.PageGlobalEnable) | Bit("mmx", Cr4.PerformanceCounterEnable)
-            | Bit("fxsr", Cr4.OsFxsr) | Bit("sse", Cr4.OsXmmExceptions) | Bit("umip", Cr4.UserInstructionPrevention) | Bit("fsgsbase", Cr4.FsGsBase)
+            | Bit("pae", Cr4.PhysicalAddressExtension) | Bit("mce", Cr4.MachineCheckEnable) | Bit("pge", Cr4.PageGlobalEnable)
+            | Bit("mmx", Cr4.PerformanceCounterEnable) | Bit("fxsr", Cr4.OsFxsr) | Bit("sse", Cr4.OsXmmExceptions)
+            | Bit("umip", Cr4.UserInstructionPrevention) | Bit("fsgsbase", Cr4.FsGsBase)
             | Bit("smep", Cr4.SupervisorExecutionPrevention) | Bit("smap", Cr4.SupervisorAccessPrevention);
 
         ulong Bit(string feature, ulong bit) => model.Has(feature) ? bit : 0;

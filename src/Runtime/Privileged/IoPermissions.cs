@@ -1,6 +1,6 @@
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
-using DynaTrans.Frontend.Decoding;
 using DynaTrans.Runtime.Access;
 using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;

@@ -1,5 +1,5 @@
-using DynaTrans.Frontend.Decoding;
 using System.Runtime.CompilerServices;
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Host;
