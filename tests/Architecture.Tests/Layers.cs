@@ -39,7 +39,7 @@ internal static class Layers
 
             // What executors and helpers do about an access: a store may have to drop translations, or be logged by the vCPU.
             ["Access"] = ["State", "Memory", "Host", "Paging", "Execution"],
-            ["Segmentation"] = ["State", "Memory", "Access"],
+            ["Segmentation"] = ["State", "Memory", "Paging", "Access"],
 
             // What system instructions do to registers; they ask the vCPU for its model and for what drives its pins.
             ["Privileged"] = ["State", "Memory", "Host", "Access", "Segmentation", "Execution"],

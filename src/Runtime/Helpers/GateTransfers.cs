@@ -1,6 +1,7 @@
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Privileged;
 using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 

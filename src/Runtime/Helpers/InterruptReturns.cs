@@ -51,11 +51,12 @@ internal static unsafe class InterruptReturns
             return 0;
         if (!DescriptorLookup.MarkAccessed(s, target.Selector, target.Descriptor))
             return 0;
-        SetFlags(s, (uint)values[2], Changeable(s, size, level));
+        var mask = Changeable(s, size, level);
         if (isOuter)
             SegmentLoads.DropInner(s, target.Level);
         CodeTransfers.Commit(s, target, (ushort)values[4], stack, hasStack);
         GuestStack.SetStackPointer(s, hasStack ? values[3] : top + (3 * size));
+        SetFlags(s, (uint)values[2], mask);
         return values[0];
     }
 
@@ -118,19 +119,9 @@ internal static unsafe class InterruptReturns
         return mask;
     }
 
-    private static void SetFlags(CpuState* s, uint value, uint mask)
-    {
-        // RF lasts for one instruction, and only with a breakpoint does it do anything.
-        if (!DebugBreakpoints.AreActive(s))
-            value &= ~Eflags.RF;
-        CpuAccess.SetEflags(s, (CpuAccess.GetEflags(s) & ~mask) | (value & mask));
-
-        // Makes the dispatcher look at TF and AC before the next instruction.
-        if ((value & (Eflags.TF | Eflags.AC)) != 0)
-            Interlocked.Or(ref s->Execution.ExitRequest, (int)ExitRequests.Invalidation);
-        if ((value & mask & Eflags.IF) != 0)
-            CpuAccess.InterruptsAllowed(s);
-    }
+    // RF lasts for one instruction, and only with a breakpoint does it do anything.
+    private static void SetFlags(CpuState* s, uint value, uint mask) =>
+        FlagWrites.Replace(s, mask, DebugBreakpoints.AreActive(s) ? value : value & ~Eflags.RF);
 
     // From the highest address.
     private static bool TryLoad(CpuState* s, ulong at, ulong size, Span<ulong> values)

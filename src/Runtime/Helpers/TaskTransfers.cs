@@ -1,5 +1,5 @@
 using DynaTrans.Frontend.Ir;
-using DynaTrans.Runtime.Segmentation;
+using DynaTrans.Runtime.Privileged;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Helpers;

@@ -1,6 +1,7 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Privileged;
 using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 
@@ -12,8 +13,6 @@ namespace DynaTrans.Runtime.Interrupts;
 /// </summary>
 internal static unsafe class InterruptDelivery
 {
-    private const uint GeneralDetect = 1 << 13;
-
     // An entry of the table, IDT in an error code.
     private const uint InTable = 2;
 
@@ -84,7 +83,7 @@ internal static unsafe class InterruptDelivery
         if (e.Kind == EventKind.Exception && e.Vector == ExceptionVector.PageFault)
             s->System.Cr2 = s->Execution.FaultAddress;
         if (e.Vector == ExceptionVector.Debug && e.Kind is EventKind.Exception or EventKind.DebugTrap)
-            s->System.Dr7 &= ~(ulong)GeneralDetect;
+            s->System.Dr7 &= ~DebugRegisters.GeneralDetect;
         s->Execution.ExceptionVector = -1;
     }
 
@@ -92,7 +91,8 @@ internal static unsafe class InterruptDelivery
     {
         if (s->IsLongMode)
             return LongModeInterrupts.TryEnter(s, e);
-        return (CpuAccess.Mode(s) & (GuestMode.Real | GuestMode.User)) == GuestMode.Real
+        var mode = CpuAccess.Mode(s);
+        return (mode & GuestMode.Real) != 0 && !mode.IsVirtual8086()
             ? RealModeInterrupts.TryEnter(s, e)
             : ProtectedInterrupts.TryEnter(s, e);
     }

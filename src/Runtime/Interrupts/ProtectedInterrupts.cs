@@ -1,5 +1,6 @@
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Privileged;
 using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 

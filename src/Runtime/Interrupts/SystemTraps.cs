@@ -13,8 +13,6 @@ namespace DynaTrans.Runtime.Interrupts;
 /// <param name="host">The machine.</param>
 public sealed unsafe class SystemTraps(ISystemHost host) : ITraps
 {
-    private const uint NumericError = 1 << 5;
-
     /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">The vCPU has stopped for what only a process has.</exception>
     public bool Deliver(Vcpu vcpu, ExitCause cause) => cause switch
@@ -41,7 +39,7 @@ public sealed unsafe class SystemTraps(ISystemHost host) : ITraps
         vcpu.Charge(1);
         if (vector == ExceptionVector.Overflow)
             return DeliverInstruction(vcpu, new SoftwareInterrupt((long)s->Execution.ExitDetail));
-        if (vector == ExceptionVector.FloatingPoint && (s->System.Cr0 & NumericError) == 0)
+        if (vector == ExceptionVector.FloatingPoint && (s->System.Cr0 & Cr0.NumericError) == 0)
             return ReportFloatingPointError(vcpu);
         return DeliverEvent(vcpu, new CpuEvent((byte)vector, EventKind.Exception, s->Execution.ExceptionError), s->Slots[Slot.Rip]);
     }
@@ -53,8 +51,7 @@ public sealed unsafe class SystemTraps(ISystemHost host) : ITraps
         var start = s->Slots[Slot.Rip] - (uint)instruction.Length;
         if (!mode.Is64())
             start = (uint)start;
-        var isVirtual = (mode & (GuestMode.Real | GuestMode.User)) == (GuestMode.Real | GuestMode.User);
-        if (isVirtual && instruction.Form == InterruptForm.Int && (s->Slots[Slot.Eflags] & Eflags.IopL) != Eflags.IopL)
+        if (mode.IsVirtual8086() && instruction.Form == InterruptForm.Int && (s->Slots[Slot.Eflags] & Eflags.IopL) != Eflags.IopL)
         {
             s->Slots[Slot.Rip] = start;
             return DeliverEvent(vcpu, new CpuEvent(ExceptionVector.GeneralProtection, EventKind.Exception), start);

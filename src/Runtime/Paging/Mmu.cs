@@ -100,8 +100,7 @@ public sealed unsafe class Mmu : IDisposable
         }
 
         physical = found.Physical | (linear & ~PageMask);
-        if ((intent & AccessIntent.Supervisor) == 0)
-            Enter(linear, view, found);
+        Enter(linear, view, found);
         return true;
     }
 
@@ -174,6 +173,15 @@ public sealed unsafe class Mmu : IDisposable
     /// Chooses the table that executors read, after the privilege level, EFLAGS.AC or CR4.SMAP have changed.
     /// </summary>
     public void SelectView() => _state->Execution.Lookaside = _tables[(int)ViewOf(AccessIntent.None)].Address;
+
+    /// <summary>
+    /// Chooses the table for accesses that the processor makes for itself, whatever the privilege level: descriptor tables, for example.
+    /// </summary>
+    public void SelectSystemView()
+    {
+        Refresh();
+        _state->Execution.Lookaside = _tables[(int)ViewOf(AccessIntent.Supervisor)].Address;
+    }
 
     /// <summary>Takes rights from the tables that memory does not grant any more, after code was made from a page.</summary>
     public void Refresh()

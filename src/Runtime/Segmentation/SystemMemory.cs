@@ -1,6 +1,7 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Access;
+using DynaTrans.Runtime.Paging;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Segmentation;
@@ -17,18 +18,18 @@ internal static unsafe class SystemMemory
     /// <summary>Reads at most 8 bytes.</summary>
     public static bool TryRead(CpuState* s, ulong linear, int size, out ulong value)
     {
-        var mode = Enter(s, ref linear);
+        var view = new View(s, ref linear, asUser: false);
         var done = GuestMemory.TryRead(s, linear, size, out value, AccessIntent.Supervisor);
-        s->Mode = mode;
+        view.Leave(s);
         return done;
     }
 
     /// <summary>Reads any number of bytes, all or none.</summary>
     public static bool TryRead(CpuState* s, ulong linear, byte* to, int size)
     {
-        var mode = Enter(s, ref linear);
+        var view = new View(s, ref linear, asUser: false);
         var done = GuestMemory.TryRead(s, linear, to, size, AccessIntent.Supervisor);
-        s->Mode = mode;
+        view.Leave(s);
         return done;
     }
 
@@ -43,30 +44,44 @@ internal static unsafe class SystemMemory
     /// <param name="asUser">Onto a stack of ring 3, with user privilege.</param>
     public static bool TryWrite(CpuState* s, ulong linear, byte* from, int size, bool asUser = false)
     {
-        var mode = Enter(s, ref linear, asUser);
+        var view = new View(s, ref linear, asUser);
         var done = GuestMemory.TryWrite(s, linear, from, size, IntentOf(asUser));
-        s->Mode = mode;
+        view.Leave(s);
         return done;
     }
 
     /// <summary>Says whether a write would succeed.</summary>
     public static bool CheckWrite(CpuState* s, ulong linear, int size, bool asUser = false)
     {
-        var mode = Enter(s, ref linear, asUser);
+        var view = new View(s, ref linear, asUser);
         var done = GuestMemory.CheckWrite(s, linear, size, IntentOf(asUser));
-        s->Mode = mode;
+        view.Leave(s);
         return done;
     }
 
     private static AccessIntent IntentOf(bool asUser) => asUser ? AccessIntent.Stack : AccessIntent.Stack | AccessIntent.Supervisor;
 
-    // The mode for the time of the access only: no code runs in it. Gives the one to go back to.
-    private static ushort Enter(CpuState* s, ref ulong linear, bool asUser = false)
+    // Mode and translations for the time of the access only: no code runs in it.
+    private readonly struct View
     {
-        var mode = s->Mode;
-        s->Mode = (ushort)((s->IsLongMode ? Wide : Narrow) | (asUser ? (ushort)GuestMode.User : 0));
-        if (!s->IsLongMode)
-            linear = (uint)linear;
-        return mode;
+        private readonly nint _lookaside;
+        private readonly ushort _mode;
+
+        public View(CpuState* s, ref ulong linear, bool asUser)
+        {
+            _mode = s->Mode;
+            _lookaside = s->Execution.Lookaside;
+            s->Mode = (ushort)((s->IsLongMode ? Wide : Narrow) | (asUser ? (ushort)GuestMode.User : 0));
+            if (!s->IsLongMode)
+                linear = (uint)linear;
+            if (s->Execution.Mmu != 0 && !asUser)
+                Mmu.Of(s).SelectSystemView();
+        }
+
+        public void Leave(CpuState* s)
+        {
+            s->Mode = _mode;
+            s->Execution.Lookaside = _lookaside;
+        }
     }
 }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Compilation;
+using DynaTrans.IlBackend.Emission;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Interrupts;
 using DynaTrans.Runtime.Memory;
@@ -24,7 +25,8 @@ public enum SystemMode
 }
 
 /// <summary>
-/// A machine without paging whose guest has its own tables: GDT, IDT, TSS, code and stacks at fixed places below <see cref="End"/>, where memory ends.
+/// A machine whose guest has its own tables: GDT, IDT, TSS, code and stacks at fixed places below <see cref="End"/>, where memory ends. Outside real mode
+/// paging is on, and linear addresses are physical ones.
 /// Each vector has a handler that halts: RIP tells which one was entered. It is its own host and interrupt controller.
 /// </summary>
 internal sealed unsafe class SystemMachine : IDisposable, ISystemHost, IInterruptController
@@ -39,6 +41,10 @@ internal sealed unsafe class SystemMachine : IDisposable, ISystemHost, IInterrup
     /// <summary>Types of gates and system segments: present, ring 0.</summary>
     public const int CallGate16 = 0x84, TaskGate = 0x85, InterruptGate16 = 0x86, TrapGate16 = 0x87, CallGate = 0x8C, InterruptGate = 0x8E, TrapGate = 0x8F;
 
+    /// <summary>CR3: the page tables are at the end of memory.</summary>
+    public const ulong PageTables = End - 0x4000;
+
+    private const ulong Entry = 7, PageCount = End / 0x1000;
     private const PagePermission All = PagePermission.Read | PagePermission.Write | PagePermission.Execute;
 
     private readonly Machine _machine;
@@ -47,20 +53,13 @@ internal sealed unsafe class SystemMachine : IDisposable, ISystemHost, IInterrup
     public SystemMachine(bool translated, SystemMode mode)
     {
         Mode = mode;
-        _translator = translated ? new Translator(new TranslatorOptions(0, false)) : null;
-        var code = mode switch
-        {
-            SystemMode.Real => GuestMode.Real,
-            SystemMode.Protected => GuestMode.Code32 | GuestMode.Stack32 | GuestMode.Flat,
-            _ => GuestMode.Code64 | GuestMode.Stack32 | GuestMode.Flat,
-        };
-        _machine = Machine.Create(code, _translator);
+        _translator = translated ? new Translator(new TranslatorOptions(0, false, Access: AccessForm.Lookaside)) : null;
+        _machine = Machine.CreateSystem(_translator, null, null);
         Space.Map(0, End, All);
-        Cpu = _machine.AddVcpu(code);
+        Cpu = _machine.AddSystemVcpu();
         Traps = new SystemTraps(this);
         var s = State;
-        s->Execution.Gdt = null;
-        s->System.Cr0 = mode == SystemMode.Real ? 0x10u : 0x31;
+        s->System.Cr0 = mode == SystemMode.Real ? 0x10u : 0x80010031;
         s->System.Dr6 = 0xFFFF0FF0;
         s->Slots[Slot.Rsp] = Stack0;
         s->Slots[Slot.Rip] = Code;
@@ -233,10 +232,26 @@ internal sealed unsafe class SystemMachine : IDisposable, ISystemHost, IInterrup
         this[Slot.Rsp] = 0x8000;
     }
 
+    // One page table for all of memory.
+    private void StartPaging()
+    {
+        var size = Mode == SystemMode.Long ? 8 : 4;
+        var levels = Mode == SystemMode.Long ? 3u : 1;
+        for (var i = 0u; i < levels; i++)
+            Write64(PageTables + (i * 0x1000), (PageTables + ((i + 1) * 0x1000)) | Entry);
+        for (var i = 0u; i < PageCount; i++)
+            Space.Write(PageTables + (levels * 0x1000) + (i * (uint)size), BitConverter.GetBytes((i << 12) | Entry)[..size]);
+        State->System.Cr3 = PageTables;
+        State->System.Cr4 = Mode == SystemMode.Long ? 0x20u : 0;
+        State->System.Efer = Mode == SystemMode.Long ? 0x500u : 0;
+        Cpu.Mmu!.FlushAll();
+    }
+
     private void StartProtected()
     {
         var s = State;
         s->IsLongMode = Mode == SystemMode.Long;
+        StartPaging();
         ulong[] table =
         [
             0, 0x00CF9B000000FFFF, 0x00CF93000000FFFF, 0x00CFBB000000FFFF, 0x00CFB3000000FFFF, 0x00CFDB000000FFFF, 0x00CFD3000000FFFF,

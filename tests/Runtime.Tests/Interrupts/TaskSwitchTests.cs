@@ -211,6 +211,7 @@ public sealed unsafe class TaskSwitchTests
     private static SystemMachine WithTask(bool translated)
     {
         var m = new SystemMachine(translated, SystemMode.Protected);
+        m.Write32(Tss + 0x1C, (uint)PageTables);
         SetTask(m, Other, Tss2, UserCode);
         m.SetDescriptor(Task1, Descriptor(Tss, 0x67, Busy32));
         m.SetDescriptor(TaskGateSelector, GateBits(TaskGate | Ring3, Other, 0).Low);
@@ -224,6 +225,7 @@ public sealed unsafe class TaskSwitchTests
         for (var i = 0u; i < 8; i++)
             m.Write32(at + 0x28 + (i * 4), 0x2001 + i);
         m.Write16(at, 0xBEEF);
+        m.Write32(at + 0x1C, (uint)PageTables);
         m.Write32(at + 0x20, (uint)rip);
         m.Write32(at + 0x24, 0x402);
         m.Write32(at + 0x38, (uint)Stack1);

@@ -1,8 +1,9 @@
 using System.Buffers.Binary;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 
-namespace DynaTrans.Runtime.Segmentation;
+namespace DynaTrans.Runtime.Privileged;
 
 /// <summary>What a task switch takes from a task state segment (SDM Vol. 3, figures 7-2 and 7-10).</summary>
 internal unsafe struct TaskImage

@@ -1,8 +1,9 @@
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 
-namespace DynaTrans.Runtime.Segmentation;
+namespace DynaTrans.Runtime.Privileged;
 
 /// <summary>What makes the processor switch tasks.</summary>
 internal enum TaskSwitchCause
@@ -40,8 +41,6 @@ internal enum TaskSwitchResult
 internal static unsafe class TaskSwitch
 {
     private const int Es = 0, Cs = 1, Ss = 2, Ds = 3;
-    private const uint TaskSwitched = 1 << 3;
-    private const ulong Paging = 1UL << 31;
     private const ulong LocalBreakpoints = 0x155;
     private const uint Valid = 0x3F7FD7;
 
@@ -93,9 +92,10 @@ internal static unsafe class TaskSwitch
         LoadRegisters(s, image, isWide);
         var result = TryLoadSegments(s, image, external) ? TaskSwitchResult.Done : TaskSwitchResult.Faulted;
         CodeModes.Update(s);
+        FlagWrites.Changed(s, flags, CpuAccess.GetEflags(s));
         if (image.IsTraced && result == TaskSwitchResult.Done)
         {
-            s->System.Dr6 |= 1 << 15;
+            s->System.Dr6 |= DebugRegisters.TaskSwitch;
             CpuAccess.RaiseLater(s, ExceptionVector.Debug);
         }
 
@@ -131,9 +131,13 @@ internal static unsafe class TaskSwitch
     // Everything that cannot fault; segment registers get their selectors and name nothing yet.
     private static void LoadRegisters(CpuState* s, in TaskImage image, bool isWide)
     {
-        if (isWide && (s->System.Cr0 & Paging) != 0)
-            LoadPageDirectory(s, image.PageDirectory);
-        s->System.Cr0 |= TaskSwitched;
+        if (isWide && (s->System.Cr0 & Cr0.Paging) != 0)
+        {
+            s->System.Cr3 = image.PageDirectory;
+            TranslationControl.FlushNonGlobal(s);
+        }
+
+        ControlRegisters.SetTaskSwitched(s);
         s->System.Dr7 &= ~LocalBreakpoints;
         s->Slots[Slot.Rip] = image.InstructionPointer;
         for (var i = 0; i < 8; i++)
@@ -147,19 +151,6 @@ internal static unsafe class TaskSwitch
 
         s->Ldtr = new SegmentRegister { Selector = image.LocalTable };
         s->LdtBase = 0;
-
-        // Makes the dispatcher look at TF and AC before the next instruction.
-        if ((image.Flags & (Eflags.TF | Eflags.AC)) != 0)
-            Interlocked.Or(ref s->Execution.ExitRequest, (int)ExitRequests.Invalidation);
-        if ((image.Flags & Eflags.IF) != 0)
-            CpuAccess.InterruptsAllowed(s);
-    }
-
-    private static void LoadPageDirectory(CpuState* s, uint directory)
-    {
-        s->System.Cr3 = directory;
-        if (s->Execution.TranslationFlusher != null)
-            s->Execution.TranslationFlusher(s, TranslationChange.NonGlobal, 0);
     }
 
     private static bool TryLoadSegments(CpuState* s, in TaskImage image, uint external)
