@@ -551,7 +551,10 @@ public sealed unsafe partial class Vcpu : IDisposable
         State->Execution.Windows = 0;
     }
 
-    /// <summary>Executes up to <paramref name="count"/> instructions of one block outside the cache, where stores may hit translated code.</summary>
+    /// <summary>
+    /// Executes up to <paramref name="count"/> instructions of one block outside the cache, a single one where stores may hit translated code. Of several, there
+    /// is a block in the cache that begins with them: a store into it is noticed, and executed by itself.
+    /// </summary>
     private ExitCause RunAlone(int count)
     {
         if (count <= 0)
@@ -559,7 +562,10 @@ public sealed unsafe partial class Vcpu : IDisposable
         var block = LiftAlone(count);
         if (block == null)
             return ExitCause.Exception;
-        return RunLifted(block);
+        if (count == 1)
+            return RunLifted(block);
+        var cause = RunInterpreter(block, alone: true);
+        return cause == ExitCause.SingleStep ? RunAlone(1) : cause;
     }
 
     private ExitCause RunLifted(Block* block, bool stepsRepetitions = false)
