@@ -90,7 +90,8 @@ internal static unsafe class TaskSwitch
         s->System.Tr = new SegmentRegister { Selector = selector, Attributes = (ushort)(task.Attributes | Busy), Limit = task.Limit };
         s->System.TrBase = task.Base;
         LoadRegisters(s, image, isWide);
-        var result = TryLoadSegments(s, image, external) ? TaskSwitchResult.Done : TaskSwitchResult.Faulted;
+        var isLoaded = (!isWide || TryLoadPageDirectory(s, image.PageDirectory)) && TryLoadSegments(s, image, external);
+        var result = isLoaded ? TaskSwitchResult.Done : TaskSwitchResult.Faulted;
         CodeModes.Update(s);
         FlagWrites.Changed(s, flags, CpuAccess.GetEflags(s));
         if (image.IsTraced && result == TaskSwitchResult.Done)
@@ -131,12 +132,6 @@ internal static unsafe class TaskSwitch
     // Everything that cannot fault; segment registers get their selectors and name nothing yet.
     private static void LoadRegisters(CpuState* s, in TaskImage image, bool isWide)
     {
-        if (isWide && (s->System.Cr0 & Cr0.Paging) != 0)
-        {
-            s->System.Cr3 = image.PageDirectory;
-            TranslationControl.FlushNonGlobal(s);
-        }
-
         ControlRegisters.SetTaskSwitched(s);
         s->System.Dr7 &= ~LocalBreakpoints;
         s->Slots[Slot.Rip] = image.InstructionPointer;
@@ -151,6 +146,15 @@ internal static unsafe class TaskSwitch
 
         s->Ldtr = new SegmentRegister { Selector = image.LocalTable };
         s->LdtBase = 0;
+    }
+
+    private static bool TryLoadPageDirectory(CpuState* s, uint directory)
+    {
+        if ((s->System.Cr0 & Cr0.Paging) == 0)
+            return true;
+        s->System.Cr3 = directory;
+        TranslationControl.FlushNonGlobal(s);
+        return ControlRegisters.TryLoadPointers(s, directory, s->System.Cr4);
     }
 
     private static bool TryLoadSegments(CpuState* s, in TaskImage image, uint external)
