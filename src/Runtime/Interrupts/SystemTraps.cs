@@ -75,33 +75,32 @@ public sealed unsafe class SystemTraps(ISystemHost host) : ITraps
         return !host.IsOver;
     }
 
+    // Waits for what wakes the vCPU: an interrupt that is taken, or a reset by the host, after which it is not halted any more.
     private bool Halt(Vcpu vcpu)
     {
-        vcpu.State->System.IsHalted = true;
-        vcpu.State->System.InterruptShadow = 0;
-        return AwaitInterrupt(vcpu);
-    }
-
-    // As the processor does with CR0.NE clear and without IGNNE#: FERR# is asserted, and the instruction waits for the interrupt (SDM Vol. 1, D.2.1).
-    private bool ReportFloatingPointError(Vcpu vcpu)
-    {
-        host.FloatingPointError(true);
-        var goesOn = AwaitInterrupt(vcpu);
-        host.FloatingPointError(false);
-        return goesOn;
-    }
-
-    private bool AwaitInterrupt(Vcpu vcpu)
-    {
+        var s = vcpu.State;
+        s->System.IsHalted = true;
+        s->System.InterruptShadow = 0;
         while (Poll(vcpu))
         {
-            if (IsInterrupted(vcpu.State))
+            if (!s->System.IsHalted)
+                return true;
+            if (IsInterrupted(s))
                 return TakeInterrupts(vcpu);
             if (!host.Wait(vcpu))
                 return false;
         }
 
         return false;
+    }
+
+    // As the processor does with CR0.NE clear and without IGNNE#: FERR# is asserted, and the instruction waits for the interrupt (SDM Vol. 1, D.2.1).
+    private bool ReportFloatingPointError(Vcpu vcpu)
+    {
+        host.FloatingPointError(true);
+        var goesOn = Halt(vcpu);
+        host.FloatingPointError(false);
+        return goesOn;
     }
 
     private bool IsInterrupted(CpuState* s) =>

@@ -89,6 +89,9 @@ internal sealed unsafe class SystemMachine : IDisposable, ISystemHost, IInterrup
     /// <summary>Triple faults.</summary>
     public int Shutdowns { get; private set; }
 
+    /// <summary>What the machine does after a triple fault; without it the run ends.</summary>
+    public Action? Reset { get; set; }
+
     /// <summary>Calls of <see cref="Poll"/>.</summary>
     public int Polls { get; private set; }
 
@@ -138,7 +141,8 @@ internal sealed unsafe class SystemMachine : IDisposable, ISystemHost, IInterrup
     public void Shutdown(Vcpu vcpu)
     {
         Shutdowns++;
-        IsOver = true;
+        IsOver = Reset == null;
+        Reset?.Invoke();
     }
 
     void ISystemHost.FloatingPointError(bool asserted) => FloatingPointErrors.Add(asserted);
