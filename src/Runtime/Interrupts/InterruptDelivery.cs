@@ -44,6 +44,21 @@ internal static unsafe class InterruptDelivery
         return false;
     }
 
+    /// <summary>The code segment that a gate names, for code of a level; in long mode it must be one of 64-bit code. False with an exception pending.</summary>
+    public static bool TryFindCode(CpuState* s, ushort selector, int level, uint external, out SegmentDescriptor code)
+    {
+        code = default;
+        if (SegmentLoads.IsNull(selector))
+            return Raise(s, ExceptionVector.GeneralProtection, external);
+        var error = (selector & 0xFFFCu) | external;
+        var found = DescriptorLookup.Find(s, selector, out code);
+        if (found == LookupResult.Fault)
+            return false;
+        if (found == LookupResult.Missing || !code.IsCode || code.Dpl > level || (s->IsLongMode && (!code.IsLong || code.IsBig)))
+            return Raise(s, ExceptionVector.GeneralProtection, error);
+        return code.IsPresent || Raise(s, ExceptionVector.SegmentNotPresent, error);
+    }
+
     /// <summary>EFLAGS as the event's frame has them.</summary>
     public static uint PushedFlags(CpuState* s, CpuEvent e) => CpuAccess.GetEflags(s) | (e.IsFault ? Eflags.RF : 0);
 

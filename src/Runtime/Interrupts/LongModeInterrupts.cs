@@ -18,7 +18,7 @@ internal static unsafe class LongModeInterrupts
     {
         var level = CodeModes.PrivilegeLevel(s);
         var external = e.ExternalBit;
-        if (!TryReadGate(s, e, level, out var gate) || !TryFindCode(s, gate.Selector, level, external, out var code))
+        if (!TryReadGate(s, e, level, out var gate) || !InterruptDelivery.TryFindCode(s, gate.Selector, level, external, out var code))
             return false;
         var target = code.IsConforming ? level : code.Dpl;
         var rsp = s->Slots[Slot.Rsp];
@@ -71,19 +71,5 @@ internal static unsafe class LongModeInterrupts
         if (gate.Type is not (InterruptGate or TrapGate) || (e.ChecksGate && gate.Dpl < level))
             return InterruptDelivery.Raise(s, ExceptionVector.GeneralProtection, error);
         return gate.IsPresent || InterruptDelivery.Raise(s, ExceptionVector.SegmentNotPresent, error);
-    }
-
-    private static bool TryFindCode(CpuState* s, ushort selector, int level, uint external, out SegmentDescriptor code)
-    {
-        code = default;
-        if (SegmentLoads.IsNull(selector))
-            return InterruptDelivery.Raise(s, ExceptionVector.GeneralProtection, external);
-        var error = (selector & 0xFFFCu) | external;
-        var found = DescriptorLookup.Find(s, selector, out code);
-        if (found == LookupResult.Fault)
-            return false;
-        if (found == LookupResult.Missing || !code.IsCode || code.Dpl > level || !code.IsLong || code.IsBig)
-            return InterruptDelivery.Raise(s, ExceptionVector.GeneralProtection, error);
-        return code.IsPresent || InterruptDelivery.Raise(s, ExceptionVector.SegmentNotPresent, error);
     }
 }

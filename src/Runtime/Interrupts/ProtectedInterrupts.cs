@@ -20,7 +20,7 @@ internal static unsafe class ProtectedInterrupts
             return false;
         if (gate.Type == GateDescriptor.Task)
             return TrySwitch(s, e, gate.Selector);
-        if (!TryFindCode(s, gate.Selector, level, e.ExternalBit, out var code))
+        if (!InterruptDelivery.TryFindCode(s, gate.Selector, level, e.ExternalBit, out var code))
             return false;
         var fromVirtual = (s->Slots[Slot.Eflags] & Eflags.VM) != 0;
         var target = code.IsConforming ? level : code.Dpl;
@@ -108,19 +108,5 @@ internal static unsafe class ProtectedInterrupts
         if (!isGate || (e.ChecksGate && gate.Dpl < level))
             return InterruptDelivery.Raise(s, ExceptionVector.GeneralProtection, error);
         return gate.IsPresent || InterruptDelivery.Raise(s, ExceptionVector.SegmentNotPresent, error);
-    }
-
-    private static bool TryFindCode(CpuState* s, ushort selector, int level, uint external, out SegmentDescriptor code)
-    {
-        code = default;
-        if (SegmentLoads.IsNull(selector))
-            return InterruptDelivery.Raise(s, ExceptionVector.GeneralProtection, external);
-        var error = (selector & 0xFFFCu) | external;
-        var found = DescriptorLookup.Find(s, selector, out code);
-        if (found == LookupResult.Fault)
-            return false;
-        if (found == LookupResult.Missing || !code.IsCode || code.Dpl > level)
-            return InterruptDelivery.Raise(s, ExceptionVector.GeneralProtection, error);
-        return code.IsPresent || InterruptDelivery.Raise(s, ExceptionVector.SegmentNotPresent, error);
     }
 }
