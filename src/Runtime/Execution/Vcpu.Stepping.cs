@@ -35,7 +35,12 @@ public sealed unsafe partial class Vcpu
             return ExitCause.Exception;
         var hit = hasBreakpoints ? BreakpointsOfAccesses(_ir.Instructions[0]) : 0;
         var cause = RunLifted(block, stepsRepetitions: true);
-        return cause == ExitCause.Continue ? AfterTraced(before, hit) : cause;
+        if (cause != ExitCause.Continue && !(cause == ExitCause.Halt && CpuAccess.Mode(s).IsSystem()))
+            return cause;
+
+        // A trap wakes from the hlt after which it comes (SDM Vol. 2, HLT).
+        var after = AfterTraced(before, hit);
+        return after == ExitCause.Continue ? cause : after;
     }
 
     // The instruction has completed: traps of breakpoints and of TF come as one exception.

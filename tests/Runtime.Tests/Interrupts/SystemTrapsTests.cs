@@ -158,6 +158,17 @@ public sealed unsafe class SystemTrapsTests
         Assert.Equal((0xFFFF4FF0UL, 0x400UL, 0u), (m.State->System.Dr6, m.State->System.Dr7, CpuAccess.GetEflags(m.State) & Eflags.TF));
     }
 
+    // A halted processor would not report it any more.
+    [Fact]
+    public void SingleStepOfHaltWakes()
+    {
+        using var m = new SystemMachine(false, SystemMode.Long);
+        m.Write("F4");
+        CpuAccess.SetEflags(m.State, Flags | Eflags.TF);
+        m.RunToHandler(ExceptionVector.Debug);
+        Assert.Equal(Code + 1, m.Read(m[Slot.Rsp], 8));
+    }
+
     // The trap of the instruction before comes before the interrupt, which the handler's gate then holds back.
     [Fact]
     public void DebugTrapComesBeforeAnInterrupt()
