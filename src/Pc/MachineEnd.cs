@@ -24,5 +24,5 @@ public enum EndCause
 
 /// <summary>How a machine has ended.</summary>
 /// <param name="Cause">Why.</param>
-/// <param name="Value">What the guest has written to the debug-exit port.</param>
-public readonly record struct MachineEnd(EndCause Cause, uint Value = 0);
+/// <param name="Status">The exit status that the guest has asked for at the debug-exit port, odd; else 0.</param>
+public readonly record struct MachineEnd(EndCause Cause, int Status = 0);

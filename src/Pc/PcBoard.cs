@@ -9,8 +9,10 @@ namespace DynaTrans.Pc;
 /// <param name="Reset">The machine is reset; false: the processor only.</param>
 /// <param name="Initialize">INIT has been sent to the processor.</param>
 /// <param name="Interrupt">An interrupt waits for the processor.</param>
-/// <param name="DebugExit">The guest has written to the debug-exit port.</param>
-internal sealed record BoardEvents(Action PowerOff, Action<bool> Reset, Action Initialize, Action Interrupt, Action<uint> DebugExit);
+/// <param name="SetA20">Address line 20 follows the processor's; false: it is 0.</param>
+/// <param name="DebugExit">The guest has written to the debug-exit port: the exit status it asks for.</param>
+internal sealed record BoardEvents(
+    Action PowerOff, Action<bool> Reset, Action Initialize, Action Interrupt, Action<bool> SetA20, Action<int> DebugExit);
 
 /// <summary>
 /// The chips of a PC and the wires between them: a 440FX board with a PIIX, one processor with a local APIC, an I/O APIC, serial ports. They are as after
@@ -21,7 +23,8 @@ internal sealed class PcBoard
     /// <summary>Where the ACPI root pointer is put for kernels that are entered without firmware.</summary>
     public const uint AcpiRoot = 0xE_0000;
 
-    private const int IsaInterrupts = 16, FloatingPointInterrupt = 13, PciApicInputs = 16;
+    private const int IsaInterrupts = 16, KeyboardInterrupt = 1, MouseInterrupt = 12, FloatingPointInterrupt = 13, PciApicInputs = 16;
+    private const ushort PostCodePort80 = 0x80;
     private const uint AcpiTablesStart = AcpiRoot + 0x40;
     private const int FirmwareArea = 0x2_0000;
 
@@ -78,6 +81,12 @@ internal sealed class PcBoard
         CmosMemory.Describe(Rtc, memory.LowTop, (ulong)Math.Max(0, memory.Size - (long)PhysicalMemory.HoleStart));
         AddSerialPorts(options, clock, queue);
 
+        // Either of the two opens the gate.
+        var a20 = new SharedInterrupt(events.SetA20);
+        Add(new SystemControlPortA(a20.AddSource(), () => events.Reset(false))).Map(ports);
+        Add(new I8042(Interrupt(KeyboardInterrupt), Interrupt(MouseInterrupt), a20.AddSource(), () => events.Reset(false))).Map(ports);
+        Add(new PostCodePort(PostCodePort80)).Map(ports);
+
         var resetControl = Add(new ResetControl(events.Reset));
         var pci = new PciBus();
         ports.Map(I440fxHostBridge.FirstPort, I440fxHostBridge.PortCount, Add(new I440fxHostBridge(pci, resetControl)));
@@ -88,7 +97,8 @@ internal sealed class PcBoard
         Describe(configuration);
         if (options.HasAcpi)
             Acpi = AddPowerManagement(pci, clock, configuration, events);
-        AddExtraDevices(options, events);
+        foreach (var device in options.Devices)
+            AddExtra(device, events);
     }
 
     /// <summary>The local APIC, which drives the processor's pins.</summary>
@@ -193,7 +203,6 @@ internal sealed class PcBoard
         _ports.Map(SmiCommandPort.CommandPort, SmiCommandPort.PortCount, command);
         var tables = new AcpiTables(new AcpiConfiguration
         {
-            HasKeyboardController = false,
             SerialPorts = _devices.OfType<Uart16550A>().Count(),
             PciMemoryStart = (uint)PhysicalMemory.HoleStart,
         });
@@ -201,7 +210,24 @@ internal sealed class PcBoard
         return (chip, tables);
     }
 
-    private void AddExtraDevices(PcOptions options, BoardEvents events)
+    private void AddExtra(ExtraDevice device, BoardEvents events)
     {
+        switch (device)
+        {
+            case DebugConsoleDevice console:
+                var buffer = new byte[1];
+                new DebugConsole(console.Port, character =>
+                {
+                    buffer[0] = character;
+                    console.Output.Write(buffer);
+                }).Map(_ports);
+                break;
+            case DebugExitDevice exit:
+                new IsaDebugExit(exit.Port, exit.Count, events.DebugExit).Map(_ports);
+                break;
+            case PostCodeDevice codes:
+                Add(new PostCodePort(codes.Port, codes.Written)).Map(_ports);
+                break;
+        }
     }
 }

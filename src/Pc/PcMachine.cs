@@ -16,6 +16,7 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
 {
     // CMOS byte 0F: other values say where a processor that was reset goes on, which is how software of the 286 left protected mode.
     private const byte PlainReset = 0;
+    private const ulong A20 = 1 << 20;
 
     private readonly Machine _machine;
     private readonly Vcpu _vcpu;
@@ -50,7 +51,7 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
             _board = new PcBoard(
                 options, _clock, ports, bus, Memory, _queue, TimeOfTimeStamp,
                 new BoardEvents(
-                    () => End(EndCause.PowerOff), Reset, () => Restart(() => CpuReset.Init(_vcpu.State)), _vcpu.RequestExit,
+                    () => End(EndCause.PowerOff), Reset, () => Restart(() => CpuReset.Init(_vcpu.State)), _vcpu.RequestExit, SetA20,
                     value => End(EndCause.DebugExit, value)));
             _vcpu.Interrupts = _board.Apic;
             _vcpu.TimeStampSource = this;
@@ -198,7 +199,9 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
         _vcpu.RequestExit();
     }
 
-    private void End(EndCause cause, uint value = 0)
+    private void SetA20(bool isOpen) => _vcpu.Mmu!.AddressMask = isOpen ? ulong.MaxValue : ~A20;
+
+    private void End(EndCause cause, int value = 0)
     {
         _end ??= new MachineEnd(cause, value);
         _vcpu.RequestExit();

@@ -89,7 +89,7 @@ internal static class BootCommand
 
     private static int Status(MachineEnd end) => end.Cause switch
     {
-        EndCause.DebugExit => (int)(((end.Value << 1) | 1) & 0xFF),
+        EndCause.DebugExit => end.Status & 0xFF,
         EndCause.Reset => ExitStatus.Reset,
         EndCause.TripleFault => CommandLine.Fail(ExitStatus.TripleFault, "boot: the processor has shut down after a triple fault"),
         EndCause.Halted => CommandLine.Fail(ExitStatus.Halted, "boot: the processor has halted with interrupts disabled"),
