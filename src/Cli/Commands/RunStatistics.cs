@@ -103,7 +103,8 @@ internal sealed unsafe class RunStatistics
             Line("compiling", $"{Seconds(Translators.CompileTicks):f3} s, by all threads");
             Line("left code", $"{Causes(_leaves)}");
             Line("exits", $"{Causes(_exits)}");
-            Line("guest memory", $"{Mebibytes(Memory.Resident)} MiB resident at the end, {Mebibytes(Memory.Peak)} MiB at the peak");
+            if (Memory.Peak > 0)
+                Line("guest memory", $"{Mebibytes(Memory.Resident)} MiB resident at the end, {Mebibytes(Memory.Peak)} MiB at the peak");
             Line("host process", $"{Mebibytes(HostMemory("VmRSS:"))} MiB resident at the end, {Mebibytes(HostMemory("VmHWM:"))} MiB at the peak");
             if (verified)
                 Line("verified", $"{_compared} block executions without a difference, {_notCompared} not compared");
