@@ -28,6 +28,7 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
     private readonly bool _hasRom;
     private MachineEnd? _end;
     private Action? _restart;
+    private RealModeServices? _services;
 
     /// <summary>Makes a machine and loads what it starts with.</summary>
     /// <exception cref="BootException">A file is damaged or does not fit.</exception>
@@ -60,7 +61,7 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
             else
                 _board.Apic.TrySetBase(0);
             _hasRom = options.Rom != null;
-            Load(options);
+            Load(options, ports);
             options.VcpuCreated?.Invoke(_vcpu);
             _clock.DeadlineChanged += DeadlineChanged;
             if (!options.CountsInstructions)
@@ -145,6 +146,7 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
         _queue.RunAll();
         _clock.RunDue();
         _alarm?.Set(_clock.NextDeadline);
+        _services?.Serve(vcpu.State);
         if (_restart is not { } restart)
             return;
         _restart = null;
@@ -175,13 +177,21 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
 
     void ILocalApic.BaseChanged(ulong value) => _board.Apic.TrySetBase(value);
 
-    private void Load(PcOptions options)
+    private void Load(PcOptions options, PortBus ports)
     {
         CpuReset.Apply(_vcpu.State);
         if (options.Rom is { } rom)
             RomImage.Load(Memory, rom);
-        if (options.Kernel is { } kernel)
-            KernelLoader.Load(Memory, kernel, _board.SetUp()).Apply(_vcpu.State);
+        if (options.Kernel is not { } kernel)
+            return;
+        var entry = KernelLoader.Load(Memory, kernel, _board.SetUp());
+        if (entry is RealModeEntry)
+        {
+            _services = new RealModeServices(Memory, ports, SetA20, _vcpu.RequestExit);
+            _services.Install();
+        }
+
+        entry.Apply(_vcpu.State);
     }
 
     private void Reset(bool isWhole)

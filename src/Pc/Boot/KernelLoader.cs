@@ -26,6 +26,8 @@ internal static class KernelLoader
 
     private static IBootEntry LoadImage(BootMemory memory, BzImage image, KernelOptions options, ulong acpiRoot)
     {
+        if (options.Unpacking == KernelUnpacking.RealMode || !image.IsHigh)
+            return RealModeLoader.Load(memory, image, options);
         if (options.Unpacking == KernelUnpacking.Host && !image.Payload.IsEmpty)
         {
             var elf = PayloadDecoder.Unpack(image.Payload, options.Kernel, memory.Memory.Size);

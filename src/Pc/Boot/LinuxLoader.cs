@@ -29,11 +29,9 @@ internal static class LinuxLoader
     /// <param name="image">The kernel.</param>
     /// <param name="options">The rest.</param>
     /// <param name="acpiRoot">Address of the ACPI root pointer, or 0.</param>
-    /// <exception cref="BootException">It does not fit, or has no 32-bit entry.</exception>
+    /// <exception cref="BootException">It does not fit.</exception>
     public static ProtectedModeEntry LoadPacked(BootMemory memory, BzImage image, KernelOptions options, ulong acpiRoot)
     {
-        if (!image.IsHigh)
-            throw new BootException($"{options.Kernel}: this kernel can only be entered in real mode (--decompress real)");
         memory.Load(new KernelSegment(0, LoadAddress, (ulong)image.Kernel.Length, image.Kernel), "the kernel");
         ReserveUnpacked(memory, image);
         var parameters = new LinuxParameters(image) { Code = image.Entry32 };
