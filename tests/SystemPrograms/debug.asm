@@ -45,6 +45,7 @@
 align 8
 steps:  dq 0
 places: times 16 dd 0
+kept:   times 5 dq 0
 
 main:
     xor eax, eax
@@ -433,12 +434,29 @@ gd_go:
     ENDX
     SHOW value
     EOL
-    CASE "gd.ring3"                         ; #GP before #DB
+    CASE "gd.ring3"                         ; #GP before #DB; the case ends twice, for DR7 is guarded still
     SET_DR7 0x2000
+    mov dword [value], 0
     RING3
     AT
     mov eax, dr0
-    END_DEBUG
+    RESUME
+    cmp dword [value], 0
+    jne .guarded
+    inc dword [value]
+    mov esi, r_vec
+    mov edi, kept
+    mov ecx, 10
+    rep movsd
+.guarded:
+    xor eax, eax
+    mov dr7, eax
+    mov esi, kept
+    mov edi, r_vec
+    mov ecx, 10
+    rep movsd
+    call report
+    EOL
 
 ;; SDM Vol. 3, 6.9: priorities: a breakpoint on an instruction comes before its faults; traps of the last one before both
     CASE "priority.breakpoint-and-ud"

@@ -75,7 +75,7 @@ in_double_fault:
 %endmacro
 
 cases:
-;; SDM Vol. 3, 6.15 (#DF), table 6-5: benign, contributory, page faults
+;; SDM Vol. 3, 6.15 (#DF), table 6-5: benign, contributory, page faults. RF of what an abort saves, and which byte of a frame faults, are not told
     CASE "benign-then-contributory"         ; #UD, then #NP: handled in turn
     BREAK_GATE 6
     AT
