@@ -63,6 +63,7 @@ internal sealed unsafe class HostileGuest
     /// <returns>What the state is, for a message.</returns>
     public string Apply(TestSystem system, int seed)
     {
+        system.Begin();
         _random = new Random(seed);
         _start = (Start)_random.Next(6);
         _paging = _start switch
@@ -293,6 +294,8 @@ internal sealed unsafe class HostileGuest
         if (!isLong)
             for (var i = 0; i < 16; i++)
                 s->Slots[i] = i < 8 ? (uint)s->Slots[i] : 0;
+        if (Chance(90))
+            s->Slots[Slot.Rcx] = (ulong)_random.Next(32);
         if (Chance(80))
             s->Slots[Slot.Rsp] = (ulong)_random.Next(0x20000, RamEnd);
         s->Gdtr = new TableRegister { Base = Gdt, Limit = (ushort)((Descriptors * 8) - 1) };

@@ -29,7 +29,7 @@ public enum SystemEngine
 /// A CPU with RAM and nothing around it but a debug console (port E9), an exit port (F4) and the A20 gate (port 92): the core of a system judged without
 /// a PC's chips. Nothing wakes a halted CPU.
 /// </summary>
-internal sealed unsafe class TestSystem : ISystemHost, IInterruptController, IPortBus, IMemoryBus, ITimeStampSource, ILocalApic, IDisposable
+internal sealed unsafe class TestSystem : ITraps, ISystemHost, IInterruptController, IPortBus, IMemoryBus, ITimeStampSource, ILocalApic, IDisposable
 {
     private const PagePermission Ram = PagePermission.Read | PagePermission.Write | PagePermission.Execute;
     private const ushort DebugPort = 0xE9, ExitPort = 0xF4, A20Port = 0x92;
@@ -77,6 +77,9 @@ internal sealed unsafe class TestSystem : ISystemHost, IInterruptController, IPo
     /// <summary>What was written to the debug console.</summary>
     public string Output => _output.ToString();
 
+    /// <summary>Exceptions, software interrupts and halts.</summary>
+    public ulong Traps { get; private set; }
+
     /// <summary>Triple faults.</summary>
     public int Shutdowns { get; private set; }
 
@@ -84,6 +87,9 @@ internal sealed unsafe class TestSystem : ISystemHost, IInterruptController, IPo
     public long DeviceAccesses { get; private set; }
 
     public bool IsOver { get; set; }
+
+    /// <summary><see cref="Interrupt"/> was called since the last <see cref="Begin"/>.</summary>
+    public bool WasInterrupted { get; private set; }
 
     public IInterruptController Interrupts => this;
 
@@ -110,11 +116,32 @@ internal sealed unsafe class TestSystem : ISystemHost, IInterruptController, IPo
         }
     }
 
+    /// <summary>Begins a new guest.</summary>
+    public void Begin()
+    {
+        WasInterrupted = false;
+        IsOver = false;
+    }
+
     /// <summary>Runs until the guest ends the machine, halts, shuts it down, or has executed a number of instructions.</summary>
     public ExitCause Run(ulong instructions)
     {
-        IsOver = false;
-        return Cpu.Run(_traps, instructions);
+        IsOver = WasInterrupted;
+        return Cpu.Run(this, instructions);
+    }
+
+    public bool Deliver(Vcpu vcpu, ExitCause cause)
+    {
+        Traps++;
+        return _traps.Deliver(vcpu, cause);
+    }
+
+    /// <summary>Ends a run, from any thread.</summary>
+    public void Interrupt()
+    {
+        WasInterrupted = true;
+        IsOver = true;
+        Cpu.RequestExit();
     }
 
     public byte AcknowledgeInterrupt() => throw new InvalidOperationException("nothing was requested");
