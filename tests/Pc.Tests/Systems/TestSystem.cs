@@ -80,6 +80,9 @@ internal sealed unsafe class TestSystem : ITraps, ISystemHost, IInterruptControl
     /// <summary>Exceptions, software interrupts and halts.</summary>
     public ulong Traps { get; private set; }
 
+    /// <summary>Exceptions end the run instead of being delivered.</summary>
+    public bool StopsAtExceptions { get; set; }
+
     /// <summary>Triple faults.</summary>
     public int Shutdowns { get; private set; }
 
@@ -133,7 +136,7 @@ internal sealed unsafe class TestSystem : ITraps, ISystemHost, IInterruptControl
     public bool Deliver(Vcpu vcpu, ExitCause cause)
     {
         Traps++;
-        return _traps.Deliver(vcpu, cause);
+        return !(StopsAtExceptions && cause == ExitCause.Exception) && _traps.Deliver(vcpu, cause);
     }
 
     /// <summary>Ends a run, from any thread.</summary>
