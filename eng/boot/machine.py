@@ -1,5 +1,6 @@
 """A machine under test: an emulator as a process, whose first serial port is the process's standard input and output."""
 import bisect
+import collections
 import os
 import re
 import signal
@@ -10,6 +11,10 @@ import time
 
 # The shell's prompt; busybox then asks where the cursor is.
 PROMPT = r"^[~/]\S* # (?:\x1b\[6n)?"
+
+
+# What a command printed, with single newlines; the host's time between the two marks around it.
+Result = collections.namedtuple("Result", "status output seconds")
 
 
 class BootError(Exception):
@@ -82,16 +87,16 @@ class Machine:
             raise BootError("the serial line was closed") from None
 
     def command(self, line, timeout):
-        """Types a shell command; its status and what it printed, with single newlines."""
+        """Types a shell command; its Result."""
         self.commands += 1
         mark = self.commands
         # What is typed comes back as an echo, in which the marks are not yet put together.
         self.send(f'echo -"{mark}"-; {line}; echo "="$?"={mark}="\n')
-        self.expect(rf"^-{mark}-\r*\n", timeout)
+        _, begun = self.expect(rf"^-{mark}-\r*\n", timeout)
         start = self.position
-        match, _ = self.expect(rf"=(\d+)={mark}=\r*\n", timeout)
+        match, ended = self.expect(rf"=(\d+)={mark}=\r*\n", timeout)
         self.expect(PROMPT, timeout)
-        return int(match[1]), self.received[start:match.start()].decode(errors="replace").replace("\r", "")
+        return Result(int(match[1]), self.received[start:match.start()].decode(errors="replace").replace("\r", ""), ended - begun)
 
     def wait(self, timeout):
         """The status of the emulator once it has ended; negative: the signal that ended it. None: it still runs."""
