@@ -96,6 +96,7 @@ public sealed unsafe class Mmu : IDisposable
         if (!TryFind(linear, access, view, out var found, out var error))
         {
             physical = 0;
+            ForgetFaulting(linear);
             return PageFaults.Raise(_state, linear, error, intent);
         }
 
@@ -109,6 +110,7 @@ public sealed unsafe class Mmu : IDisposable
     {
         if (TryFindCode(linear, out physical, out _, out var error))
             return true;
+        ForgetFaulting(linear);
         return PageFaults.Raise(_state, linear, error, AccessIntent.None);
     }
 
@@ -281,6 +283,16 @@ public sealed unsafe class Mmu : IDisposable
         isGlobal = entry.IsGlobal;
         error = 0;
         return true;
+    }
+
+    // A page fault drops what was known of its address, for other kinds of access too (SDM Vol. 3, 4.10.4.1).
+    private void ForgetFaulting(ulong linear)
+    {
+        foreach (var table in _tables)
+            table.Remove(linear);
+        ref readonly var entry = ref _code[(int)(linear >> TranslationLookaside.PageBits) & (CodeEntries - 1)];
+        if ((entry.Tag & PageMask) == (linear & PageMask) && entry != CodeEntry.Empty)
+            MoveCode(entry.IsGlobal);
     }
 
     private void Forget()
