@@ -8,6 +8,7 @@
 %macro SET_DR7 1
     xor eax, eax
     mov dr6, eax
+    mov [r_dr6], eax
     mov eax, %1
     mov dr7, eax
 %endmacro

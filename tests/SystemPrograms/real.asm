@@ -362,7 +362,7 @@ cases:
 .back:
     pop es
     pop ds
-    mov dword [0x50000], 0
+    mov dword [dword 0x50000], 0
     mov edi, 0x50000
     mov dword [es:edi], 0x600D600D
     mov ecx, [edi]
