@@ -23,12 +23,30 @@ internal static class InstructionSets
     /// <summary>True when the instruction raises #NM or #UD; then that is lifted.</summary>
     public static bool IsUnavailable(LiftContext c)
     {
+        if ((c.Mode & GuestMode.NoFpu) != 0 && IsX87(c.Insn))
+        {
+            // Before the operand is looked at, which the helper would be too late for.
+            c.Raise(ExceptionVector.DeviceNotAvailable);
+            return true;
+        }
+
         var set = Of(c.Insn);
         if (set == InstructionSet.Other || (set == InstructionSet.Mmx && (c.Mode & GuestMode.NoFpu) == 0))
             return false;
         c.CallVoid(HelperId.CheckUnavailable, c.Copy(4, Val.Const((int)set)));
         c.Raise(ExceptionVector.DeviceNotAvailable);
         return true;
+    }
+
+    // Without wait, which has a rule of its own.
+    private static bool IsX87(in Instruction insn)
+    {
+        if (insn.Mnemonic == Mnemonic.Wait)
+            return false;
+        foreach (var feature in insn.Code.CpuidFeatures())
+            if (feature is CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387 or CpuidFeature.FXSR)
+                return true;
+        return false;
     }
 
     private static InstructionSet Of(in Instruction insn)
