@@ -28,6 +28,7 @@ public sealed unsafe partial class Vcpu
         var s = State;
         var hasBreakpoints = HasBreakpoints;
         var before = (uint)s->Slots[Slot.Eflags];
+        var start = s->Slots[Slot.Rip];
         if (hasBreakpoints && (before & Eflags.RF) == 0 && DebugBreakpoints.AtInstruction(s, Linear(s->Slots[Slot.Rip])) is var here && here != 0)
             return RaiseDebug(here);
         var block = LiftAlone(1);
@@ -39,12 +40,12 @@ public sealed unsafe partial class Vcpu
             return cause;
 
         // A trap wakes from the hlt after which it comes (SDM Vol. 2, HLT).
-        var after = AfterTraced(before, hit);
+        var after = AfterTraced(start, before, hit);
         return after == ExitCause.Continue ? cause : after;
     }
 
     // The instruction has completed: traps of breakpoints and of TF come as one exception.
-    private ExitCause AfterTraced(uint before, uint hit)
+    private ExitCause AfterTraced(ulong start, uint before, uint hit)
     {
         var s = State;
         ref readonly var done = ref _ir.Instructions[0];
@@ -60,7 +61,13 @@ public sealed unsafe partial class Vcpu
 
         // The mask of syscall counts before the trap.
         var isStepped = (before & Eflags.TF) != 0 && (done.Mnemonic != Mnemonic.Syscall || ((uint)s->Slots[Slot.Eflags] & Eflags.TF) != 0);
-        return isStepped || hit != 0 ? RaiseDebug(hit | (isStepped ? (uint)DebugRegisters.SingleStep : 0)) : ExitCause.Continue;
+        if (!isStepped && hit == 0)
+            return ExitCause.Continue;
+
+        // Of a repetition that goes on RF is pushed (SDM Vol. 3, 17.3.1.1).
+        if ((done.HasRepPrefix || done.HasRepnePrefix) && s->Slots[Slot.Rip] == start)
+            s->Slots[Slot.Eflags] |= Eflags.RF;
+        return RaiseDebug(hit | (isStepped ? (uint)DebugRegisters.SingleStep : 0));
     }
 
     private ExitCause RaiseDebug(uint status)
