@@ -65,7 +65,10 @@ public static unsafe class Processor
         {
             0 => (model.HighestLeaf, 0x756E6547, 0x6C65746E, 0x49656E69),
             1 => (model.Signature, leaves.Leaf1Ebx, leaves.Leaf1Ecx, leaves.Leaf1Edx),
-            2 => (0x00FEFF01, 0, 0, 0),
+
+            // Caches and TLBs: in leaf 4 (descriptor FF), or where there is none those of a Pentium III.
+            2 when model.HighestLeaf >= 4 => (0x00FEFF01, 0, 0, 0),
+            2 => (0x03020101, 0, 0, 0x0C040882),
             4 => Cache(subleaf),
             7 => (0, subleaf == 0 ? leaves.Leaf7Ebx : 0, subleaf == 0 ? leaves.Leaf7Ecx : 0, 0),
 

@@ -188,6 +188,8 @@ public sealed unsafe class ModelRegisterTests
             Assert.Equal(model.Has("lm") ? 0x80000008u : 0u, model.HighestExtendedLeaf);
         }
 
+        // A descriptor FF would send software to leaf 4.
+        Assert.Equal((0x03020101u, 0u, 0u, 0x0C040882u), Processor.Leaf(2, 0, false, CpuModel.Pentium3));
         Assert.Equal((1u, 1u, 1_000_000_000u), Three(Processor.Leaf(0x15, 0, true, CpuModel.Max)));
         Assert.Equal(0x3027u, Processor.Leaf(0x80000008, 0, true, CpuModel.Max).Eax);
         Assert.Equal(0u, Processor.Leaf(1, 0, true, CpuModel.Max).Ecx >> 31);
