@@ -156,6 +156,33 @@ public sealed class PcMachineTests : IDisposable
         Assert.Equal(EndCause.Quit, machine.Run().Cause);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void SetupCodeInRealModeHasItsBiosCalls(bool translated)
+    {
+        const int EntryTarget = 0x26C, Text = 0x400;
+        var image = KernelBuilder.BzImage([]);
+        byte[] code =
+        [
+            0x66, 0xB8, 0x20, 0xE8, 0x00, 0x00, 0x66, 0x31, 0xDB,             // mov eax, E820h; xor ebx, ebx
+            0x66, 0xB9, 0x14, 0x00, 0x00, 0x00,                               // mov ecx, 20
+            0x66, 0xBA, 0x50, 0x41, 0x4D, 0x53, 0xBF, 0x00, 0x20, 0xCD, 0x15, // mov edx, 'SMAP'; mov di, 2000h; int 15h
+            0x73, 0x02, 0xFA, 0xF4,                                           // jnc $+4; cli; hlt
+            0xB4, 0x41, 0xCD, 0x13, 0x72, 0x02, 0xFA, 0xF4,                   // mov ah, 41h; int 13h; jc $+4; cli; hlt
+            0xBE, 0x00, 0x04,                                                 // mov si, message
+            0xAC, 0x84, 0xC0, 0x74, 0x06,                                     // next: lodsb; test al, al; jz end
+            0xB4, 0x0E, 0xCD, 0x10, 0xEB, 0xF5,                               // mov ah, 0Eh; int 10h; jmp next
+            0xB0, 0x21, 0xBA, 0x01, 0x05, 0xEE, 0xF4,                         // end: mov al, 21h; mov dx, 501h; out dx, al; hlt
+        ];
+        code.CopyTo(image, EntryTarget);
+        System.Text.Encoding.ASCII.GetBytes(Message + "\0").CopyTo(image, Text);
+        var channel = new MemoryChannel();
+        var options = new PcOptions { Kernel = new KernelOptions(Write("image", image)) { Unpacking = KernelUnpacking.RealMode } };
+        Assert.Equal(new MachineEnd(EndCause.DebugExit, 0x43), Run(options, translated, channel));
+        Assert.Equal(Message, channel.Text);
+    }
+
     [Fact]
     public void DebugConsoleAndPostCodes()
     {
@@ -222,7 +249,7 @@ public sealed class PcMachineTests : IDisposable
     {
         using var machine = new PcMachine(options with
         {
-            Memory = 16 << 20,
+            Memory = 32 << 20,
             Serial = [channel],
             Devices = [.. options.Devices, new DebugExitDevice(0x501, 2)],
             TranslatorFactory = translated ? Translator : null,

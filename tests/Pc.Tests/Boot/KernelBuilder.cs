@@ -125,6 +125,53 @@ internal static class KernelBuilder
         return [.. compressor.Wrap(bytes), .. BitConverter.GetBytes(bytes.Length)];
     }
 
+    /// <summary>An XZ stream of stored chunks, which are easy to write, with the unpacked size behind it.</summary>
+    public static byte[] Xz(byte[] bytes)
+    {
+        using var body = new MemoryStream();
+        for (var at = 0; at < bytes.Length; at += 0x8000)
+        {
+            var count = Math.Min(0x8000, bytes.Length - at);
+            body.Write([(byte)(at == 0 ? 1 : 2), (byte)((count - 1) >> 8), (byte)(count - 1)]);
+            body.Write(bytes, at, count);
+        }
+
+        body.WriteByte(0);
+        byte[] header = [2, 0, 0x21, 1, 0x0C, 0, 0, 0];
+        var unpadded = header.Length + 4 + (int)body.Length + 4;
+        while (body.Length % 4 != 0)
+            body.WriteByte(0);
+        byte[] index = [0, 1, .. Number(unpadded), .. Number(bytes.Length)];
+        index = [.. index, .. new byte[-index.Length & 3]];
+        byte[] footer = [.. BitConverter.GetBytes(index.Length / 4), 0, 1];
+        return
+        [
+            0xFD, 0x37, 0x7A, 0x58, 0x5A, 0, 0, 1, .. Crc([0, 1]), .. header, .. Crc(header), .. body.ToArray(), .. Crc(bytes), .. index, .. Crc(index),
+            .. Crc(footer), .. footer, (byte)'Y', (byte)'Z', .. BitConverter.GetBytes(bytes.Length),
+        ];
+    }
+
+    private static byte[] Number(int value)
+    {
+        var bytes = new List<byte>();
+        for (; value >= 0x80; value >>= 7)
+            bytes.Add((byte)(value | 0x80));
+        return [.. bytes, (byte)value];
+    }
+
+    private static byte[] Crc(byte[] bytes)
+    {
+        var crc = uint.MaxValue;
+        foreach (var b in bytes)
+        {
+            crc ^= b;
+            for (var i = 0; i < 8; i++)
+                crc = (crc >> 1) ^ (0xEDB88320 & (0u - (crc & 1)));
+        }
+
+        return BitConverter.GetBytes(~crc);
+    }
+
     private static byte[] Note(uint type, ReadOnlySpan<byte> value)
     {
         var note = new byte[16 + ((value.Length + 3) & ~3)];

@@ -35,7 +35,7 @@ public sealed class LoaderTests : IDisposable
             "gzip" => KernelBuilder.Gzip(elf),
             "lz4" => KernelBuilder.Lz4(elf),
             "zstd" => KernelBuilder.Zstd(elf),
-            _ => Xz(elf),
+            _ => KernelBuilder.Xz(elf),
         };
         var entry = Load(KernelBuilder.BzImage(payload), "console=ttyS0");
         Assert.Equal(KernelBuilder.LoadAddress + 0x10, entry.Address);
@@ -220,53 +220,6 @@ public sealed class LoaderTests : IDisposable
         byte[] kernel, string commandLine = "", string? disk = null, ulong acpi = 0, KernelUnpacking unpacking = KernelUnpacking.Host) =>
         (ProtectedModeEntry)KernelLoader.Load(
             _memory, new KernelOptions(Write("kernel", kernel)) { CommandLine = commandLine, RamDisk = disk, Unpacking = unpacking }, acpi);
-
-    // The library packs no XZ: stored chunks of LZMA2 are easy to write.
-    private static byte[] Xz(byte[] bytes)
-    {
-        using var body = new MemoryStream();
-        for (var at = 0; at < bytes.Length; at += 0x8000)
-        {
-            var count = Math.Min(0x8000, bytes.Length - at);
-            body.Write([(byte)(at == 0 ? 1 : 2), (byte)((count - 1) >> 8), (byte)(count - 1)]);
-            body.Write(bytes, at, count);
-        }
-
-        body.WriteByte(0);
-        byte[] header = [2, 0, 0x21, 1, 0x0C, 0, 0, 0];
-        var unpadded = header.Length + 4 + (int)body.Length + 4;
-        while (body.Length % 4 != 0)
-            body.WriteByte(0);
-        byte[] index = [0, 1, .. Number(unpadded), .. Number(bytes.Length)];
-        index = [.. index, .. new byte[-index.Length & 3]];
-        byte[] footer = [.. BitConverter.GetBytes(index.Length / 4), 0, 1];
-        return
-        [
-            0xFD, 0x37, 0x7A, 0x58, 0x5A, 0, 0, 1, .. Crc([0, 1]), .. header, .. Crc(header), .. body.ToArray(), .. Crc(bytes), .. index, .. Crc(index),
-            .. Crc(footer), .. footer, (byte)'Y', (byte)'Z', .. BitConverter.GetBytes(bytes.Length),
-        ];
-    }
-
-    private static byte[] Number(int value)
-    {
-        var bytes = new List<byte>();
-        for (; value >= 0x80; value >>= 7)
-            bytes.Add((byte)(value | 0x80));
-        return [.. bytes, (byte)value];
-    }
-
-    private static byte[] Crc(byte[] bytes)
-    {
-        var crc = uint.MaxValue;
-        foreach (var b in bytes)
-        {
-            crc ^= b;
-            for (var i = 0; i < 8; i++)
-                crc = (crc >> 1) ^ (0xEDB88320 & (0u - (crc & 1)));
-        }
-
-        return BitConverter.GetBytes(~crc);
-    }
 
     private string Write(string name, byte[] bytes)
     {
