@@ -128,7 +128,9 @@ public sealed class PcMachineTests : IDisposable
     {
         var channel = new MemoryChannel();
         Assert.Equal(EndCause.DebugExit, Run(Ticking(), translated: true, channel).Cause);
-        Assert.Equal(20, channel.Output.Length);
+
+        // On a busy host several may come at once.
+        Assert.True(channel.Output.Length >= 20);
     }
 
     [Fact]
@@ -227,7 +229,7 @@ public sealed class PcMachineTests : IDisposable
             0xB0, 0x11, 0xE6, 0x20, 0xB0, 0x20, 0xE6, 0x21, 0xB0, 0x04, 0xE6, 0x21, 0xB0, 0x01, 0xE6, 0x21, 0xB0, 0xFE, 0xE6, 0x21,
             0xB0, 0x34, 0xE6, 0x43, 0xB0, 0xA9, 0xE6, 0x40, 0xB0, 0x04, 0xE6, 0x40,
             0x31, 0xC9,                                                                   // xor ecx, ecx
-            0xFB, 0xF4, 0x83, 0xF9, 0x14, 0x75, 0xFA,                                     // sti; wait: hlt; cmp ecx, 20; jne wait
+            0xFB, 0xF4, 0x83, 0xF9, 0x14, 0x72, 0xFA, 0xFA,                                     // sti; wait: hlt; cmp ecx, 20; jb wait; cli
             .. s_exit,
         ];
         byte[] handler =
