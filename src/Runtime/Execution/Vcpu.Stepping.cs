@@ -61,13 +61,17 @@ public sealed unsafe partial class Vcpu
 
         // The mask of syscall counts before the trap.
         var isStepped = (before & Eflags.TF) != 0 && (done.Mnemonic != Mnemonic.Syscall || ((uint)s->Slots[Slot.Eflags] & Eflags.TF) != 0);
-        if (!isStepped && hit == 0)
+        if (isStepped)
+            hit |= (uint)DebugRegisters.SingleStep;
+        if (hit == 0)
             return ExitCause.Continue;
 
         // Of a repetition that goes on RF is pushed (SDM Vol. 3, 17.3.1.1).
         if ((done.HasRepPrefix || done.HasRepnePrefix) && s->Slots[Slot.Rip] == start)
             s->Slots[Slot.Eflags] |= Eflags.RF;
-        return RaiseDebug(hit | (isStepped ? (uint)DebugRegisters.SingleStep : 0));
+
+        // DR6 shows a breakpoint on the next instruction, too: its condition is met (SDM Vol. 3, 17.2.3).
+        return RaiseDebug(HasBreakpoints ? hit | DebugBreakpoints.AtInstruction(s, Linear(s->Slots[Slot.Rip])) : hit);
     }
 
     private ExitCause RaiseDebug(uint status)

@@ -13,14 +13,18 @@ public static unsafe class DebugBreakpoints
     /// <summary>True when one is enabled: then instructions are executed one by one.</summary>
     public static bool AreActive(CpuState* s) => (s->System.Dr7 & Enables) != 0;
 
-    /// <summary>Those on an instruction at a linear address.</summary>
+    /// <summary>Those on an instruction at a linear address; when one of them is enabled, the others too, as DR6 shows them (SDM Vol. 3, 17.2.3).</summary>
     public static uint AtInstruction(CpuState* s, ulong linear)
     {
-        var hit = 0u;
+        var (hit, isEnabled) = (0u, false);
         for (var i = 0; i < 4; i++)
-            if (IsEnabled(s, i) && Kind(s, i) == Execute && s->System.DebugAddresses[i] == linear)
+            if (Kind(s, i) == Execute && s->System.DebugAddresses[i] == linear)
+            {
                 hit |= 1u << i;
-        return hit;
+                isEnabled |= IsEnabled(s, i);
+            }
+
+        return isEnabled ? hit : 0;
     }
 
     /// <summary>Those on data that an access touches.</summary>
