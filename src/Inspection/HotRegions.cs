@@ -5,6 +5,7 @@ using DynaTrans.IlBackend.Regions;
 using DynaTrans.Inspection.Text;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.Inspection;
 
@@ -56,10 +57,7 @@ public sealed unsafe class HotRegions
         var region = compiled.Region;
         var code = new Dictionary<ulong, byte[]>();
         foreach (var block in region.Blocks)
-        {
-            var bytes = new byte[block.Next - block.Start];
-            code[block.Start] = bytes[..memory.Read(block.Start, bytes)];
-        }
+            code[block.Start] = ReadCode(memory, (Block*)block.Source);
 
         int Read(ulong address, Span<byte> destination)
         {
@@ -71,8 +69,19 @@ public sealed unsafe class HotRegions
         }
 
         var histories = region.Blocks.SelectMany(block => block.Addresses).Distinct().ToDictionary(rip => rip, translator.LinksOf(region.Context).History);
-        var options = new EmitOptions(WindowPages: memory.WindowSize / AddressSpace.PageSize, PermissionsOffset: memory.PermissionsOffset, RegionNumber: 1);
+        var options = translator.OptionsFor(memory, 1, compiled.Pages.Count != 0);
         lock (_regions)
-            _regions[region.Blocks[0].Start] = new DumpInput(region, Read) { Histories = histories, Options = options };
+            _regions[region.Blocks[0].Start] = new DumpInput(region, Read) { Histories = histories, Options = options, Pages = compiled.Pages };
+    }
+
+    // By the addresses of the address space, which with paging are physical. The block lies in two pages at most.
+    private static byte[] ReadCode(AddressSpace memory, Block* block)
+    {
+        var bytes = new byte[block->ByteLength];
+        var first = Math.Min(bytes.Length, AddressSpace.PageSize - (int)(block->Physical % AddressSpace.PageSize));
+        var length = memory.Read(block->Physical, bytes.AsSpan(0, first));
+        if (length == first)
+            length += memory.Read(block->LastPage * AddressSpace.PageSize, bytes.AsSpan(first));
+        return bytes[..length];
     }
 }

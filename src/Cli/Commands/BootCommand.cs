@@ -3,6 +3,7 @@ using DynaTrans.Devices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.IlBackend.Emission;
+using DynaTrans.Inspection;
 using DynaTrans.Pc;
 using DynaTrans.Runtime.Execution;
 
@@ -21,15 +22,17 @@ internal static class BootCommand
     }
 
     /// <summary>Runs the machine.</summary>
+    /// <param name="settings">What was asked for.</param>
+    /// <param name="hot">Takes down what is translated, and how often it is executed; or null.</param>
     /// <exception cref="CommandException">The settings are wrong, or what is to be booted cannot be.</exception>
-    public static int Run(BootSettings settings)
+    public static int Run(BootSettings settings, HotRegions? hot = null)
     {
         ExecutorPreparation.Start();
         var statistics = new RunStatistics();
         using var consoles = new BootConsoles();
         try
         {
-            using var machine = new PcMachine(Options(settings, consoles, statistics));
+            using var machine = new PcMachine(Options(settings, consoles, statistics, hot));
             consoles.Quit = machine.Quit;
             consoles.Break = machine.SendBreak;
             consoles.AwaitPeers();
@@ -47,7 +50,7 @@ internal static class BootCommand
         }
     }
 
-    private static PcOptions Options(BootSettings settings, BootConsoles consoles, RunStatistics statistics)
+    private static PcOptions Options(BootSettings settings, BootConsoles consoles, RunStatistics statistics, HotRegions? hot)
     {
         var kernel = settings.CheckedKernel();
         var devices = settings.CheckedDevices(code => Console.Error.WriteLine($"dynatrans: POST code {code:x2}"));
@@ -61,8 +64,15 @@ internal static class BootCommand
             Clock = settings.CheckedClock(),
             CountsInstructions = settings.CountsInstructions,
             HasAcpi = settings.HasAcpi,
-            TranslatorFactory = () => Translator(settings, statistics.Translators),
-            VcpuCreated = settings.Verify ? vcpu => vcpu.DifferenceFound = RunCommand.StopAtDifference : settings.Stats ? RunStatistics.Watch : null,
+            TranslatorFactory = () => Translator(settings, statistics.Translators, hot),
+            VcpuCreated = vcpu =>
+            {
+                if (settings.Verify)
+                    vcpu.DifferenceFound = RunCommand.StopAtDifference;
+                else if (settings.Stats)
+                    RunStatistics.Watch(vcpu);
+                hot?.Watch(vcpu);
+            },
         };
 
         // Nothing is opened on the host before all is checked.
@@ -74,9 +84,11 @@ internal static class BootCommand
     }
 
     // With time counted in instructions nothing may depend on when the host has compiled something.
-    private static Translator? Translator(BootSettings settings, TranslatorStatistics statistics)
+    private static Translator? Translator(BootSettings settings, TranslatorStatistics statistics, HotRegions? hot)
     {
-        var options = new TranslatorOptions(CountInstructions: settings.Stats || settings.CountsInstructions, Statistics: statistics, Access: AccessForm.Lookaside);
+        var options = new TranslatorOptions(
+            CountInstructions: settings.Stats || settings.CountsInstructions, HeatCounter: hot == null ? null : hot.CounterOf, Statistics: statistics,
+            Access: AccessForm.Lookaside);
         if (settings.Verify)
             return new Translator(options with { Background = false, CountInstructions = true, MaxDeadRegions = int.MaxValue, Verify = true });
         return settings.Engine switch

@@ -56,6 +56,17 @@ internal sealed class BootOptions
             command.Add(option);
     }
 
+    /// <summary>The values of options that were given for a kernel to another command.</summary>
+    /// <exception cref="CommandException">They are wrong.</exception>
+    public static BootSettings Parse(string kernel, string[] arguments)
+    {
+        var options = new BootOptions();
+        var command = new Command("boot");
+        options.AddTo(command);
+        var result = command.Parse([BootSettings.KernelName, kernel, .. arguments]);
+        return result.Errors.Count == 0 ? options.Read(result) : throw new CommandException(ExitStatus.Usage, result.Errors[0].Message);
+    }
+
     /// <summary>The values.</summary>
     public BootSettings Read(ParseResult result) => new()
     {

@@ -49,6 +49,11 @@ internal static class DumpCommand
         HelpName = "DIR",
     };
 
+    private static readonly Option<bool> Boot = new("--boot")
+    {
+        Description = "PROGRAM is a kernel: boot it with the options of boot behind --, its output to standard error, and show what was hot when the machine ended.",
+    };
+
     private static readonly Option<string?> Html = new("--html") { Description = "Write one HTML page.", HelpName = "FILE" };
 
     private static readonly Option<bool> CSharp = new("--csharp") { Description = "Print the translation as C#." };
@@ -60,7 +65,7 @@ internal static class DumpCommand
     {
         var command = new Command("dump", "Shows translations: guest assembly, IR, IL and host code; without a choice, the block at the entry point.")
         {
-            Program, Arguments, At, Symbol, Hot, Root, Html, CSharp, Assembly,
+            Program, Arguments, At, Symbol, Hot, Boot, Root, Html, CSharp, Assembly,
         };
         return new Verb(command, (result, _) => Run(result), TakesGuest: false);
     }
@@ -71,6 +76,8 @@ internal static class DumpCommand
         var choices = new object?[] { result.GetValue(At), result.GetValue(Symbol), result.GetValue(Hot) }.Count(choice => choice != null);
         if (choices > 1)
             throw new CommandException(ExitStatus.Usage, "dump: only one of --at, --symbol and --hot can be given");
+        if (result.GetValue(Boot))
+            return Write(result, Path.GetFileName(path), BlockDump.Create(BootForHot(result, path)));
         var root = result.GetValue(Root);
         var program = ProgramFinder.Find(path, root);
         using var image = LoadImage(program, root);
@@ -141,8 +148,7 @@ internal static class DumpCommand
 
     private static List<DumpInput> RunForHot(ParseResult result, string name, string program, int count)
     {
-        if (count is < 1 or > MaxHot)
-            throw new CommandException(ExitStatus.Usage, $"--hot {count}: a number from 1 to {MaxHot} expected");
+        CheckCount(count);
         var hot = new HotRegions();
         var options = new LinuxOptions
         {
@@ -159,6 +165,25 @@ internal static class DumpCommand
         if (regions.Count == 0)
             throw new CommandException(ExitStatus.Failed, $"{name} ended with status {status} before anything became hot");
         return [.. regions.Take(count)];
+    }
+
+    private static List<DumpInput> BootForHot(ParseResult result, string kernel)
+    {
+        if (result.GetValue(Hot) is not { } count || result.GetValue(Root) != null)
+            throw new CommandException(ExitStatus.Usage, "dump: --boot needs --hot and nothing else to choose by");
+        CheckCount(count);
+        var hot = new HotRegions();
+        JitSession.Connect();
+        StandardOutput.WithOutputOnError(() => BootCommand.Run(BootOptions.Parse(kernel, result.GetValue(Arguments) ?? []), hot));
+        return hot.Regions is { Count: > 0 } regions
+            ? [.. regions.Take(count)]
+            : throw new CommandException(ExitStatus.Failed, $"{kernel}: the machine ended before anything became hot");
+    }
+
+    private static void CheckCount(int count)
+    {
+        if (count is < 1 or > MaxHot)
+            throw new CommandException(ExitStatus.Usage, $"--hot {count}: a number from 1 to {MaxHot} expected");
     }
 
     private static int Write(ParseResult result, string title, IReadOnlyList<BlockDump> dumps)

@@ -430,10 +430,17 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     private EmitOptions OptionsFor(BlockCache cache, Region region, uint number)
     {
         var counter = _options.HeatCounter?.Invoke(region) ?? 0;
-        return new EmitOptions(
-            _options.CountInstructions || counter != 0, false, WindowPages(cache), counter, cache.Memory.PermissionsOffset, number,
-            _options.Access, (nint)cache.Memory.Windows, cache.IsPaged);
+        return OptionsFor(cache.Memory, number, cache.IsPaged) with { CountInstructions = _options.CountInstructions || counter != 0, HeatCounter = counter };
     }
+
+    /// <summary>How a region is emitted that neither counts nor is alone.</summary>
+    /// <param name="memory">Its address space.</param>
+    /// <param name="number">Its number.</param>
+    /// <param name="isPaged">The address space is guest-physical.</param>
+    public EmitOptions OptionsFor(AddressSpace memory, uint number, bool isPaged) =>
+        new(
+            WindowPages: memory.WindowSize / AddressSpace.PageSize, PermissionsOffset: memory.PermissionsOffset, RegionNumber: number,
+            Access: _options.Access, Windows: (nint)memory.Windows, IsPaged: isPaged);
 
     // The head may be requested again later.
     private static void ForgiveHead(Region region)

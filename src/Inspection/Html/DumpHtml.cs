@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.RegularExpressions;
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.Inspection.Text;
 
 namespace DynaTrans.Inspection.Html;
@@ -40,7 +41,7 @@ public static partial class DumpHtml
         var hues = new Dictionary<ulong, int>();
         foreach (var instruction in dump.Blocks.SelectMany(block => block.Instructions))
             hues[instruction.Rip] = (int)(hues.Count * HueStep % 360);
-        to.WriteLine($"<section id=\"{dump.Name}\"><h2>{dump.Name}{(dump.Input.Symbol is { } symbol ? $" <span>{Escape(symbol)}</span>" : "")}</h2><p class=\"sum\">{Summary(dump)}</p><div class=\"cols\">");
+        to.WriteLine($"<section id=\"{dump.Name}\"><h2>{dump.Name}{(dump.Input.Symbol is { } symbol ? $" <span>{Escape(symbol)}</span>" : "")}</h2><p class=\"sum\">{Summary(dump)}{Pages(dump)}</p><div class=\"cols\">");
         WriteColumn(to, "Guest", "guest", () => WriteGuest(to, dump, hues));
         WriteColumn(to, "IR", "ir", () => WriteIr(to, dump, hues));
         WriteColumn(to, "IL", "il", () => WriteIl(to, dump, hues));
@@ -57,6 +58,11 @@ public static partial class DumpHtml
         return FormattableString.Invariant(
             $"{Count(dump.Blocks.Count, "block")} {Count(instructions, "guest instruction")} in {Count(bytes, "byte")} {Count(lifted, "IR op")}, <b>{kept}</b> after passes {Count(dump.Il.Count, "IL statement")} {Count(dump.Host.Count, "host instruction")} in {Count(dump.HostSize, "byte")}{(dump.Input.Executed is { } n ? $" {Count(n, "guest instruction")} executed" : "")}");
     }
+
+    private static string Pages(BlockDump dump) => dump.Input.Pages.Count == 0
+        ? ""
+        : (dump.Region.Mode.IsUser() ? " user code" : " supervisor code") + string.Concat(
+            dump.Input.Pages.Select(page => FormattableString.Invariant($" <b>{page.Linear:x}</b> at physical <b>{page.Physical:x}</b>")));
 
     private static string Count(long n, string what) => FormattableString.Invariant($"<b>{n}</b> {what}{(n == 1 ? "" : "s")}");
 

@@ -1,3 +1,4 @@
+using DynaTrans.IlBackend.Compilation;
 using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 
@@ -19,6 +20,9 @@ public sealed record DumpInput(Region Region, GuestCodeReader Code)
 
     /// <summary>Guest instructions executed in it, when it was run.</summary>
     public long? Executed { get; init; }
+
+    /// <summary>With paging, the pages that it was made from; else none.</summary>
+    public IReadOnlyList<CodePageUse> Pages { get; init; } = [];
 
     /// <summary>What accesses of instructions met before, where that decides what code they get (by RIP).</summary>
     public IReadOnlyDictionary<ulong, AccessHistory> Histories { get; init; } = new Dictionary<ulong, AccessHistory>();

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.Inspection.HostCode;
 
 namespace DynaTrans.Inspection.Text;
@@ -15,9 +16,11 @@ public static class DumpText
     {
         var instructions = dump.Blocks.Sum(block => block.Instructions.Count);
         to.WriteLine(Invariant(
-            $"{dump.Name}{(dump.Input.Symbol is { } symbol ? $" ({symbol})" : "")}: {Count(dump.Blocks.Count, "block")}, {Count(instructions, "guest instruction")}, {dump.Region.Mode.ToString().ToLowerInvariant()}, {Count(dump.Il.Count, "IL statement")}, {dump.HostSize} bytes of host code"));
+            $"{dump.Name}{(dump.Input.Symbol is { } symbol ? $" ({symbol})" : "")}: {Count(dump.Blocks.Count, "block")}, {Count(instructions, "guest instruction")}, {Mode(dump)}, {Count(dump.Il.Count, "IL statement")}, {dump.HostSize} bytes of host code"));
         if (dump.Input.Executed is { } executed)
             to.WriteLine(Invariant($"{executed} guest instructions executed"));
+        foreach (var page in dump.Input.Pages)
+            to.WriteLine(Invariant($"page 0x{page.Linear:x} at physical 0x{page.Physical:x}"));
         to.WriteLine("IR: !f writes the flags record, (!f) the record is dead and not written, [removed] the op is not executed");
         to.WriteLine();
         Row(to, "IR", "IL", dump.HostIsAligned ? "host" : "");
@@ -99,6 +102,14 @@ public static class DumpText
         }
 
         yield return rest;
+    }
+
+    // With paging the privilege level says which pages it may touch.
+    private static string Mode(BlockDump dump)
+    {
+        var mode = dump.Region.Mode;
+        var privilege = dump.Input.Pages.Count == 0 ? "" : mode.IsUser() ? ", ring 3" : (mode & GuestMode.Unprivileged) != 0 ? ", ring 1 or 2" : ", ring 0";
+        return mode.ToString().ToLowerInvariant() + privilege;
     }
 
     private static string Count(int n, string what) => Invariant($"{n} {what}{(n == 1 ? "" : "s")}");

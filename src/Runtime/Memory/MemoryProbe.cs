@@ -39,29 +39,26 @@ public static unsafe class MemoryProbe
     public static byte* ForWrite(CpuState* s, ulong linear, int length) => Find(s, linear, length, PagePermission.PlainWrite);
 
     /// <summary>
-    /// By the table of recent translations of a state that has one, for an access in one page. When it gives false, the page has not been accessed so
+    /// By the table of recent translations of a state that has one, for 1 to 4096 bytes in one page. When it gives false, the page has not been accessed so
     /// lately, or is no plain memory.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool ByLookaside(CpuState* s, ulong linear, int length, PagePermission bit, out byte* host)
     {
         host = null;
-        if (s->Execution.Mmu == 0 || length <= 0)
+        if (s->Execution.Mmu == 0)
             return false;
         var entry = (LookasideEntry*)s->Execution.Lookaside + ((linear >> PageShift) % TranslationLookaside.Count);
         var tag = (bit & (PagePermission.FastWrite | PagePermission.PlainWrite)) != 0 ? entry->WriteTag : entry->ReadTag;
-        if (((linear + (uint)length - 1) & ~(ulong)(AddressSpace.PageSize - 1)) != tag || linear < tag)
-            return false;
-        if ((s->Mode & (ushort)GuestMode.AlignmentChecked) != 0 && !Alignment.IsAligned(linear, length))
-            return false;
         host = (byte*)(entry->Addend + (nint)linear);
-        return true;
+        return ((linear + (uint)length - 1) & ~(ulong)(AddressSpace.PageSize - 1)) == tag;
     }
 
     // The last page of a mapping has no fast bit: each page is looked at.
     private static byte* Find(CpuState* s, ulong linear, int length, PagePermission bit)
     {
         if (s->Execution.Mmu != 0)
-            return ByLookaside(s, linear, length, bit, out var found) ? found : null;
+            return length is > 0 and <= AddressSpace.PageSize && ByLookaside(s, linear, length, bit, out var found) ? found : null;
         var last = linear + (uint)length - 1;
         if (length <= 0 || last < linear)
             return null;

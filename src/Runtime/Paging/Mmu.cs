@@ -29,6 +29,9 @@ public sealed unsafe class Mmu : IDisposable
     private readonly CpuState* _state;
     private readonly AddressSpace _ram;
     private readonly TranslationLookaside[] _tables = new TranslationLookaside[ViewCount];
+
+    // While alignment is checked every access is slow.
+    private readonly TranslationLookaside _nothing;
     private readonly bool[] _isUsed = new bool[ViewCount];
     private readonly CodeEntry[] _code = new CodeEntry[CodeEntries];
     private readonly PageFilter _codePages = new(), _globalCodePages = new(), _largePages = new();
@@ -47,6 +50,7 @@ public sealed unsafe class Mmu : IDisposable
         _ram = ram;
         for (var i = 0; i < ViewCount; i++)
             _tables[i] = new TranslationLookaside(ram);
+        _nothing = new TranslationLookaside(ram);
         _handle = GCHandle.Alloc(this, GCHandleType.Weak);
         state->Execution.Mmu = GCHandle.ToIntPtr(_handle);
         state->Execution.CodeGeneration = 1;
@@ -172,9 +176,13 @@ public sealed unsafe class Mmu : IDisposable
     public bool TryLoadPointers(ulong cr3) => PageWalker.TryLoadPointers(_state, _ram, _addressMask, cr3);
 
     /// <summary>
-    /// Chooses the table that executors read, after the privilege level, EFLAGS.AC or CR4.SMAP have changed.
+    /// Chooses the table that executors read, after the mode, EFLAGS.AC or CR4.SMAP have changed.
     /// </summary>
-    public void SelectView() => _state->Execution.Lookaside = _tables[(int)ViewOf(AccessIntent.None)].Address;
+    public void SelectView()
+    {
+        var isChecked = (CpuAccess.Mode(_state) & GuestMode.AlignmentChecked) != 0;
+        _state->Execution.Lookaside = (isChecked ? _nothing : _tables[(int)ViewOf(AccessIntent.None)]).Address;
+    }
 
     /// <summary>
     /// Chooses the table for accesses that the processor makes for itself, whatever the privilege level: descriptor tables, for example.
@@ -202,6 +210,7 @@ public sealed unsafe class Mmu : IDisposable
     {
         foreach (var table in _tables)
             table.Dispose();
+        _nothing.Dispose();
         _handle.Free();
     }
 
