@@ -4,11 +4,16 @@ using Iced.Intel;
 
 namespace DynaTrans.Frontend.Lifting;
 
-/// <summary>What CR0 and CR4 can forbid besides the x87, whose helpers see to that themselves (SDM Vol. 3, 2.5 and table 13-1).</summary>
+/// <summary>What CR0 and CR4 can forbid (SDM Vol. 3, 2.5 and table 13-1).</summary>
 public enum InstructionSet
 {
     /// <summary>None of these.</summary>
     Other,
+
+    /// <summary>
+    /// x87 and fxsave: #NM with CR0.EM or CR0.TS, before the operand's address is looked at. Not wait, which asks itself.
+    /// </summary>
+    X87,
 
     /// <summary>Instructions on MMX registers: #UD with CR0.EM, #NM with CR0.TS.</summary>
     Mmx,
@@ -31,9 +36,10 @@ internal static class InstructionSets
         }
 
         var set = Of(c.Insn);
-        if (set == InstructionSet.Other || (set == InstructionSet.Mmx && (c.Mode & GuestMode.NoFpu) == 0))
+        if (set == InstructionSet.Other || (set != InstructionSet.Sse && (c.Mode & GuestMode.NoFpu) == 0))
             return false;
-        c.CallVoid(HelperId.CheckUnavailable, c.Copy(4, Val.Const((int)set)));
+        if (set != InstructionSet.X87)
+            c.CallVoid(HelperId.CheckUnavailable, c.Copy(4, Val.Const((int)set)));
         c.Raise(ExceptionVector.DeviceNotAvailable);
         return true;
     }
@@ -57,7 +63,13 @@ internal static class InstructionSets
                 return InstructionSet.Sse;
             case Mnemonic.Emms:
                 return InstructionSet.Mmx;
+            case Mnemonic.Wait:
+                return InstructionSet.Other;
         }
+
+        foreach (var extension in insn.CpuidFeatures)
+            if (extension is CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387 or CpuidFeature.FXSR)
+                return InstructionSet.X87;
 
         var set = InstructionSet.Other;
         for (var i = 0; i < insn.OpCount; i++)
