@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.State;
 using Xunit.Abstractions;
@@ -77,9 +78,12 @@ public unsafe class HostileSystemTests(ITestOutputHelper output)
     private static List<string> Compare(CpuState* a, CpuState* b)
     {
         var differences = new List<string>();
+
+        // The upper halves of registers are undefined after 32-bit code (SDM Vol. 1, 3.4.1.1).
+        var mask = CpuAccess.Mode(a).Is64() ? ulong.MaxValue : uint.MaxValue;
         for (var slot = 0; slot < Slot.Temp0; slot++)
             if (slot is not (Slot.Void or Slot.FlagsOp or Slot.FlagsRes or Slot.FlagsSrc or Slot.FlagsAux or Slot.Eflags))
-                Add(Slot.Name((ushort)slot), a->Slots[slot], b->Slots[slot]);
+                Add(Slot.Name((ushort)slot), a->Slots[slot] & (slot < 16 ? mask : ulong.MaxValue), b->Slots[slot] & (slot < 16 ? mask : ulong.MaxValue));
         Add("eflags", CpuAccess.GetEflags(a), CpuAccess.GetEflags(b));
         Add("mode", a->Mode, b->Mode);
         Add("instructions", a->Execution.InstructionCount, b->Execution.InstructionCount);
