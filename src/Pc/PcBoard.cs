@@ -60,7 +60,8 @@ internal sealed class PcBoard
         Apic.InitRequested = events.Initialize;
         ConnectApicPage(bus);
         var ioApic = Add(new IoApic(Apic));
-        bus.Map(AcpiTables.IoApicAddress, IoApic.PageSize, ioApic);
+        if (options.Model.Has("apic"))
+            bus.Map(AcpiTables.IoApicAddress, IoApic.PageSize, ioApic);
         for (var i = 0; i < IsaInterrupts; i++)
         {
             // The timer's is at another input of the I/O APIC, where the cascade has none.
@@ -96,7 +97,7 @@ internal sealed class PcBoard
         ports.Map(FwCfg.SelectorPort, FwCfg.PortCount, configuration);
         Describe(configuration);
         if (options.HasAcpi)
-            Acpi = AddPowerManagement(pci, clock, configuration, events);
+            Acpi = AddPowerManagement(options, pci, clock, configuration, events);
         foreach (var device in options.Devices)
             AddExtra(device, events);
     }
@@ -196,13 +197,15 @@ internal sealed class PcBoard
         configuration.AddMemoryMap(_memory.Map().Select(range => (range.Start, range.Length, (uint)range.Kind)));
     }
 
-    private (Piix4PowerManagement Chip, AcpiTables Tables) AddPowerManagement(PciBus pci, VirtualClock clock, FwCfg configuration, BoardEvents events)
+    private (Piix4PowerManagement Chip, AcpiTables Tables) AddPowerManagement(
+        PcOptions options, PciBus pci, VirtualClock clock, FwCfg configuration, BoardEvents events)
     {
         var chip = Add(new Piix4PowerManagement(pci, clock, _ports, Interrupt(AcpiTables.SystemControlInterrupt), events.PowerOff));
         var command = Add(new SmiCommandPort(chip));
         _ports.Map(SmiCommandPort.CommandPort, SmiCommandPort.PortCount, command);
         var tables = new AcpiTables(new AcpiConfiguration
         {
+            HasApic = options.Model.Has("apic"),
             SerialPorts = _devices.OfType<Uart16550A>().Count(),
             PciMemoryStart = (uint)PhysicalMemory.HoleStart,
         });
