@@ -25,8 +25,10 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
     private readonly MachineQueue _queue;
     private readonly HostAlarm? _alarm;
     private readonly AutoResetEvent _awake = new(false);
+    private readonly Lock _wakeGate = new();
     private readonly bool _hasRom;
     private MachineEnd? _end;
+    private bool _isDisposed;
     private Action? _restart;
     private RealModeServices? _services;
 
@@ -136,6 +138,8 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
     public void Dispose()
     {
         _alarm?.Dispose();
+        lock (_wakeGate)
+            _isDisposed = true;
         _machine.Dispose();
         _awake.Dispose();
     }
@@ -217,10 +221,16 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
         _vcpu.RequestExit();
     }
 
+    // From any thread; one that reads from a console may outlive the machine.
     private void Wake()
     {
-        _vcpu.RequestExit();
-        _awake.Set();
+        lock (_wakeGate)
+        {
+            if (_isDisposed)
+                return;
+            _vcpu.RequestExit();
+            _awake.Set();
+        }
     }
 
     // A timer was armed by an access of the guest: the run must not go on beyond its deadline.

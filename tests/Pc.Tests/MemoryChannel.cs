@@ -18,6 +18,9 @@ internal sealed class MemoryChannel : Channel
 
     public override void Write(ReadOnlySpan<byte> bytes) => _output.Write(bytes);
 
+    /// <summary>Something comes from the far end.</summary>
+    public void Send(byte[] bytes) => _receive!(bytes);
+
     public override void Start(ByteReceiver receive)
     {
         _receive = receive;

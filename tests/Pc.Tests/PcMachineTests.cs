@@ -134,6 +134,14 @@ public sealed class PcMachineTests : IDisposable
     }
 
     [Fact]
+    public void InputAfterTheEndIsLost()
+    {
+        var channel = new MemoryChannel();
+        Run(Printing(), translated: false, channel);
+        channel.Send([1, 2, 3]);
+    }
+
+    [Fact]
     public void TwoMachinesRunAtTheSameTime()
     {
         var channels = new[] { new MemoryChannel(), new MemoryChannel() };
