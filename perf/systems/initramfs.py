@@ -9,6 +9,9 @@ import subprocess
 
 MULTIARCH = {"i386": "i386-linux-gnu", "amd64": "x86_64-linux-gnu"}
 
+# When the files were changed: gzip warns of zero.
+TIME = 1_000_000_000
+
 
 class Archive:
     """A cpio archive, format "newc" (the kernel's Documentation/driver-api/early-userspace/buffer-format.rst)."""
@@ -19,7 +22,7 @@ class Archive:
 
     def _entry(self, name, mode, data=b"", device=(0, 0)):
         encoded = name.encode() + b"\0"
-        fields = [len(self.names), mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(encoded), 0]
+        fields = [len(self.names), mode, 0, 0, 1, TIME, len(data), 0, 0, *device, len(encoded), 0]
         self.out.write(b"070701" + b"".join(b"%08X" % field for field in fields) + encoded)
         self._align(4)
         self.out.write(data)
