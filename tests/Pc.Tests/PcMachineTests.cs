@@ -193,6 +193,30 @@ public sealed class PcMachineTests : IDisposable
         Assert.Equal(Message, channel.Text);
     }
 
+    // With the gate closed by both of its owners the second mebibyte is the first: what is written at 100005h goes to 5.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void TheA20GateHidesTheSecondMebibyte(bool translated)
+    {
+        byte[] code =
+        [
+            0xB0, 0xD1, 0xE6, 0x64, 0xB0, 0xDD, 0xE6, 0x60,             // mov al, D1h; out 64h, al; mov al, DDh; out 60h, al
+            0x30, 0xC0, 0xE6, 0x92,                                     // xor al, al; out 92h, al
+            0xC6, 0x05, 0x05, 0x00, 0x10, 0x00, 0x41,                   // mov byte [100005h], 'A'
+            0xA0, 0x05, 0x00, 0x00, 0x00,                               // mov al, [5]
+            0x66, 0xBA, 0xF8, 0x03, 0xEE,                               // mov dx, 3F8h; out dx, al
+            0xB0, 0x02, 0xE6, 0x92,                                     // mov al, 2; out 92h, al
+            0xC6, 0x05, 0x05, 0x00, 0x10, 0x00, 0x42,                   // mov byte [100005h], 'B'
+            0xA0, 0x05, 0x00, 0x00, 0x00, 0xEE,                         // mov al, [5]; out dx, al
+            0xA0, 0x05, 0x00, 0x10, 0x00, 0xEE,                         // mov al, [100005h]; out dx, al
+            .. s_exit,
+        ];
+        var channel = new MemoryChannel();
+        Assert.Equal(EndCause.DebugExit, Run(Kernel(code), translated, channel).Cause);
+        Assert.Equal("AAB", channel.Text);
+    }
+
     [Fact]
     public void DebugConsoleAndPostCodes()
     {
