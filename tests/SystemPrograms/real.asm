@@ -388,13 +388,17 @@ cases:
     SHOW16 r_bx
     EOL
 
-;; SDM Vol. 3, 22.34 (A20M#): FFFF:0010 is address 100000 with A20 on, 0 with it off (port 92h)
+;; SDM Vol. 3, 22.34 (A20M#): FFFF:0010 is address 100000 with A20 on, 0 with it off
     CASE "a20"
     mov ax, 0xFFFF
     mov es, ax
     mov dword [es:0x510], 0x11111111        ; 100500
     mov dword [0x500], 0x22222222
     mov ebx, [es:0x510]
+    mov al, 0xD1                            ; neither gate is open: the keyboard controller's output port, and port 92h
+    out 0x64, al
+    mov al, 0xDD
+    out 0x60, al
     in al, 0x92
     and al, 0xFC
     out 0x92, al
