@@ -18,7 +18,7 @@ namespace DynaTrans.Runtime.Paging;
 /// </summary>
 public sealed unsafe class Mmu : IDisposable
 {
-    /// <summary>Physical address bits (MAXPHYADDR), as cpuid reports them.</summary>
+    /// <summary>Physical address bits that an entry of a page table can have; those above are reserved.</summary>
     public const int PhysicalBits = PageWalker.PhysicalBits;
 
     private const int ViewCount = 3;
