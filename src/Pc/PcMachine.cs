@@ -196,6 +196,9 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
         }
 
         entry.Apply(_vcpu.State);
+
+        // What was unpacked is larger than all the rest of the process.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
     }
 
     private void Reset(bool isWhole)

@@ -45,7 +45,10 @@ public enum GuestMode : ushort
     /// <summary>CR0.TS or CR0.EM is set: x87 instructions raise #NM, and MMX and SSE instructions #NM (TS) or #UD (<see cref="NoSse"/>).</summary>
     NoFpu = 1024,
 
-    /// <summary>CR4.OSFXSR is clear or CR0.EM set: SSE instructions raise #UD.</summary>
+    /// <summary>
+    /// CR4.OSFXSR is clear or CR0.EM set: SSE instructions raise #UD. No part of the key: it changes once in a boot, and code without such instructions
+    /// stays valid then.
+    /// </summary>
     NoSse = 2048,
 
     /// <summary>Ring 1 or 2: a supervisor to paging, but privileged instructions raise #GP.</summary>

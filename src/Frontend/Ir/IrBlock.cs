@@ -44,6 +44,9 @@ public sealed class IrBlock
     /// <summary>True when the block ends with a call: its return address is <see cref="Next"/>.</summary>
     public bool EndsWithCall { get; set; }
 
+    /// <summary>An instruction of it was lifted as #UD because of <see cref="GuestMode.NoSse"/>.</summary>
+    public bool LacksSse { get; set; }
+
     /// <summary>Empties the block.</summary>
     public void Clear()
     {
@@ -51,6 +54,7 @@ public sealed class IrBlock
         InstructionCount = 0;
         Taken = 0;
         EndsWithCall = false;
+        LacksSse = false;
     }
 
     /// <summary>Appends an op and returns a reference to it, valid until the next append.</summary>

@@ -74,6 +74,8 @@ public sealed unsafe class Lifter
             _context.Raise(ExceptionVector.InvalidOpcode);
         else if ((_context.Mode & (GuestMode.NoFpu | GuestMode.NoSse)) == 0 || !InstructionSets.IsUnavailable(_context))
             method(_context);
+        else if ((_context.Mode & GuestMode.NoSse) != 0)
+            _context.Block.LacksSse = true;
     }
 
     // An encoding that Iced rejects, or of which it found no end. False: the fetch of the byte after the available ones faults.

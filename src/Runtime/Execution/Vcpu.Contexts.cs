@@ -14,6 +14,9 @@ public sealed unsafe partial class Vcpu
     private readonly bool _usesRegions;
     private readonly (CodeContext Context, ushort Number)[] _contextNumbers = new (CodeContext, ushort)[NumberCacheSize];
 
+    // Whether SSE can be used now, and what the blocks in the cache go by.
+    private bool _usesSse = true, _usedSse = true;
+
     // Outside Run it does nothing, for Run begins with it.
     private static void FindContext(CpuState* s)
     {
@@ -31,12 +34,25 @@ public sealed unsafe partial class Vcpu
             line = (context, Cache.Contexts.NumberOf(context));
         State->Execution.CodeContext = line.Number;
         Mmu?.SelectView();
+        _usesSse = ((GuestMode)State->Mode & GuestMode.NoSse) == 0;
+        if (_usesSse != _usedSse)
+            Request(ExitRequests.Invalidation);
+    }
+
+    // Between blocks. Code in which SSE instructions are #UD is known; that in which they are not is not, but SSE is hardly ever turned off.
+    private void FollowSse()
+    {
+        _usedSse = _usesSse;
+        if (_usesSse)
+            Cache.DropBlocksWithoutSse();
+        else
+            FlushCache();
     }
 
     private CodeContext PresentContext()
     {
         var s = State;
-        var mode = (GuestMode)s->Mode;
+        var mode = (GuestMode)s->Mode & ~GuestMode.NoSse;
         return (mode & GuestMode.Flat) != 0
             ? new CodeContext(mode, AddressSpace: s->Execution.AddressSpaceGeneration, IsBudgeted: IsBudgeted)
             : new CodeContext(mode, s->Slots[Slot.CsBase], s->Cs.Limit, s->Execution.AddressSpaceGeneration, IsBudgeted);

@@ -245,6 +245,8 @@ public sealed unsafe partial class Vcpu : IDisposable
                 EnterCache();
             }
 
+            if (_usesSse != _usedSse)
+                FollowSse();
             if ((requests & ExitRequests.Trap) != 0)
             {
                 // The host's request comes after it.

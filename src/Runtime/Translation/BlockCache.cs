@@ -27,6 +27,9 @@ public sealed unsafe class BlockCache : IDisposable
     private readonly NativeArena _blocks = new(ChunkSize);
     private readonly CodePages _pages;
     private readonly List<Vcpu> _vcpus = [];
+
+    // Blocks with an instruction that raises #UD because SSE is turned off.
+    private readonly List<nint> _withoutSse = [];
     private bool _isDisposed;
     private bool _flushWanted;
 
@@ -166,6 +169,8 @@ public sealed unsafe class BlockCache : IDisposable
         block->LastPage = place.LastPage;
         block->Context = context;
         block->IsBudgeted = isBudgeted;
+        if (ir.LacksSse)
+            _withoutSse.Add((nint)block);
         _pages.Add(block);
         ref var bucket = ref _buckets[Hash(block->Start, context)];
         block->Chain = bucket;
@@ -190,7 +195,7 @@ public sealed unsafe class BlockCache : IDisposable
         block->LastPage = (linear + (ulong)block->ByteLength - 1) / AddressSpace.PageSize;
         block->OpCount = ir.Count;
         block->InstructionCount = (ushort)ir.InstructionCount;
-        block->Mode = (ushort)ir.Mode;
+        block->Mode = (ushort)(ir.Mode & ~GuestMode.NoSse);
         block->EndsWithCall = ir.EndsWithCall ? (byte)1 : (byte)0;
         block->Valid = 1;
         ir.Ops.CopyTo(new Span<IrOp>(Block.Ops(block), ir.Count));
@@ -249,6 +254,18 @@ public sealed unsafe class BlockCache : IDisposable
         Statistics.Invalidations += dropped;
         foreach (var vcpu in _vcpus)
             vcpu.Request(ExitRequests.Invalidation);
+    }
+
+    /// <summary>SSE has been turned on: drops the blocks in which it was off. The vCPU that calls is between blocks.</summary>
+    internal void DropBlocksWithoutSse()
+    {
+        lock (Memory.Lock)
+        {
+            foreach (var block in _withoutSse)
+                if (((Block*)block)->Valid != 0)
+                    Drop(((Block*)block)->Physical, 1);
+            _withoutSse.Clear();
+        }
     }
 
     /// <summary>Marks a page as holding translated code, before its bytes are read. Under the memory's lock.</summary>
@@ -325,6 +342,7 @@ public sealed unsafe class BlockCache : IDisposable
         _pages.Clear();
         new Span<nint>(_buckets, BucketCount).Clear();
         _blocks.Clear();
+        _withoutSse.Clear();
         Translator?.Flush();
         Contexts.ClearIfFull();
         foreach (var vcpu in _vcpus)
