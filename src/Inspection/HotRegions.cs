@@ -69,7 +69,7 @@ public sealed unsafe class HotRegions
         }
 
         var histories = region.Blocks.SelectMany(block => block.Addresses).Distinct().ToDictionary(rip => rip, translator.LinksOf(region.Context).History);
-        var options = translator.OptionsFor(memory, 1, compiled.Pages.Count != 0);
+        var options = translator.OptionsFor(memory, 1, compiled.Pages.Length != 0);
         lock (_regions)
             _regions[region.Blocks[0].Start] = new DumpInput(region, Read) { Histories = histories, Options = options, Pages = compiled.Pages };
     }

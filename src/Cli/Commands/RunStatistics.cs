@@ -7,6 +7,7 @@ using DynaTrans.IlBackend.Compilation;
 using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Memory;
 using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.Paging;
 using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.Cli.Commands;
@@ -27,6 +28,7 @@ internal sealed unsafe class RunStatistics
     private long[] _leaves = [];
     private long[] _ticks = [];
     private ulong _instructions;
+    private MmuStatistics? _paging;
     private long _blocks, _liftedInstructions, _invalidations, _flushes, _compared, _notCompared, _lookUps, _fills, _contexts;
 
     /// <summary>The counters of all translators of the run.</summary>
@@ -45,6 +47,8 @@ internal sealed unsafe class RunStatistics
         {
             _instructions += vcpu.State->Execution.InstructionCount;
             Add(ref _exits, vcpu.Exits);
+            if (vcpu.Mmu is { } mmu)
+                _paging = mmu.Statistics;
             if (vcpu.Times is not { } times)
                 return;
             times.Enter(VcpuActivity.Other);
@@ -98,6 +102,12 @@ internal sealed unsafe class RunStatistics
             Line("look-ups", $"{_lookUps} of blocks, {_fills} of entries of code; code contexts: {_contexts}");
             Line("invalidations", $"{_invalidations} blocks, {_flushes} flushes of the cache");
             Line("translations", $"{Translators.Regions} regions, of {Translators.Blocks} blocks, {Translators.Discarded} discarded, {Translators.Recompiled} recompiled for slow accesses");
+            if (_paging is { } paging)
+            {
+                Line("paging", $"{paging.FullFlushes} flushes, {paging.Flushes} of what is not global ({paging.SupervisorFlushes} with supervisor code), {paging.PageFlushes} of a page");
+                Line("code pages", $"{Translators.Compared} comparisons of a region, {Translators.Parked} gave way to other code");
+            }
+
             if (Translators.FirstFailure is { } failure)
                 Line("lost regions", $"{Translators.Failed}, interpreted instead; the first: {failure}");
             Line("compiling", $"{Seconds(Translators.CompileTicks):f3} s, by all threads");

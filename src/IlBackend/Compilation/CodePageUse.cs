@@ -13,7 +13,7 @@ public readonly record struct CodePageUse(ulong Linear, ulong Physical)
     private const ulong PageMask = ~(ulong)(AddressSpace.PageSize - 1);
 
     /// <summary>The pages of a region, each once. Its blocks are in the cache.</summary>
-    internal static unsafe IReadOnlyList<CodePageUse> Of(Region region)
+    internal static unsafe CodePageUse[] Of(Region region)
     {
         var pages = new HashSet<CodePageUse>();
         foreach (var block in region.Blocks)

@@ -47,7 +47,10 @@ public sealed unsafe class CompiledRegion
     public bool IsParked { get; set; }
 
     /// <summary>With paging, the pages that its blocks were made from, since it was published.</summary>
-    public IReadOnlyList<CodePageUse> Pages { get; set; } = [];
+    public CodePageUse[] Pages { get; set; } = [];
+
+    /// <summary>The cells (<see cref="Runtime.Translation.EntryCell"/>) that were given to it when it was published.</summary>
+    internal List<nint> Cells { get; } = [];
 
     /// <summary>Emits and compiles a region, on the calling thread.</summary>
     /// <param name="region">The region, analysed.</param>

@@ -168,6 +168,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
 
             if (RegionAt(cell) is not { } region)
                 return;
+            Statistics.CountCompared();
             if (HasItsPages(region, mmu))
                 SetGeneration(region, generation);
             else
@@ -177,18 +178,17 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
 
     private static bool HasItsPages(CompiledRegion region, Mmu mmu)
     {
-        var isSupervisor = !region.Region.Mode.IsUser();
         foreach (var page in region.Pages)
-            if (!mmu.IsCodeAt(page.Linear, page.Physical, isSupervisor))
+            if (!mmu.IsCodeAt(page.Linear, page.Physical))
                 return false;
         return true;
     }
 
-    private void SetGeneration(CompiledRegion region, uint generation)
+    private static void SetGeneration(CompiledRegion region, uint generation)
     {
-        foreach (var entry in region.Region.Entries)
-            if (_cells.Get(entry.Start, region.Region.Context) is var cell && cell->Region == region.Number)
-                cell->Generation = generation;
+        foreach (var cell in region.Cells)
+            if (((EntryCell*)cell)->Region == region.Number)
+                ((EntryCell*)cell)->Generation = generation;
     }
 
     // Takes the entries from a region that is not what lies at its addresses now. It may be again, in another address space.
@@ -496,6 +496,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     {
         var region = compiled.Region;
         var replaced = new HashSet<CompiledRegion>();
+        compiled.Cells.Clear();
         foreach (var entry in region.Entries)
         {
             var block = (Block*)entry.Source;
@@ -509,6 +510,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
             }
 
             cell->Local = EntryCell.Inside(compiled.Number, entry.Entry);
+            compiled.Cells.Add((nint)cell);
             cell->Source = block;
             cell->Generation = 0;
             Volatile.Write(ref cell->Target, EntryCell.Pack(compiled.Code, entry.Entry));

@@ -3,7 +3,7 @@ namespace DynaTrans.IlBackend.Compilation;
 /// <summary>Counters of translators. Thread-safe.</summary>
 public sealed class TranslatorStatistics
 {
-    private long _regions, _blocks, _discarded, _recompiled, _parked, _failed, _compileTicks;
+    private long _regions, _blocks, _discarded, _recompiled, _compared, _parked, _failed, _compileTicks;
     private string? _firstFailure;
 
     /// <summary>Regions compiled.</summary>
@@ -17,6 +17,9 @@ public sealed class TranslatorStatistics
 
     /// <summary>Regions dropped to be compiled again with slow paths for accesses.</summary>
     public long Recompiled => Interlocked.Read(ref _recompiled);
+
+    /// <summary>Times that the pages of a region were compared with those that it was made from, after translations of addresses had changed.</summary>
+    public long Compared => Interlocked.Read(ref _compared);
 
     /// <summary>Times that a region gave way to code of other pages at its addresses.</summary>
     public long Parked => Interlocked.Read(ref _parked);
@@ -37,6 +40,8 @@ public sealed class TranslatorStatistics
     }
 
     internal void CountDiscarded() => Interlocked.Increment(ref _discarded);
+
+    internal void CountCompared() => Interlocked.Increment(ref _compared);
 
     internal void CountParked() => Interlocked.Increment(ref _parked);
 

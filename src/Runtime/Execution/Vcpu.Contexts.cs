@@ -33,7 +33,12 @@ public sealed unsafe partial class Vcpu
         if (line.Number == CodeContexts.None || line.Context != context)
             line = (context, Cache.Contexts.NumberOf(context));
         State->Execution.CodeContext = line.Number;
-        Mmu?.SelectView();
+        if (Mmu != null)
+        {
+            Mmu.SelectView();
+            _jumps = CpuAccess.Mode(State).IsUser() ? _jumpCache : _jumpCache + JumpCacheSize;
+        }
+
         _usesSse = ((GuestMode)State->Mode & GuestMode.NoSse) == 0;
         if (_usesSse != _usedSse)
             Request(ExitRequests.Invalidation);

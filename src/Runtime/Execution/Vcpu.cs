@@ -46,6 +46,9 @@ public sealed unsafe partial class Vcpu : IDisposable
     private static byte* s_noPermissions;
 
     private readonly Block** _jumpCache;
+
+    // That of the present privilege: with paging supervisor code and user code have a half of it each, for most changes of translations concern one only.
+    private Block** _jumps;
     private readonly EntryCacheLine* _entryCache;
     private readonly Lifter _lifter = new();
     private readonly IrBlock _ir = new();
@@ -88,7 +91,8 @@ public sealed unsafe partial class Vcpu : IDisposable
         State->Fcw = 0x37F;
         State->Mxcsr = 0x1F80;
         State->Slots[Slot.Eflags] = Eflags.IF | 2;
-        _jumpCache = (Block**)NativeMemory.AllocZeroed(JumpCacheSize, (nuint)sizeof(Block*));
+        _jumpCache = (Block**)NativeMemory.AllocZeroed(2 * JumpCacheSize, (nuint)sizeof(Block*));
+        _jumps = _jumpCache;
         _entryCache = (EntryCacheLine*)NativeMemory.AllocZeroed(EntryCacheLine.Count, (nuint)sizeof(EntryCacheLine));
         State->Execution.EntryCache = (nint)_entryCache;
         ForgetBlocks();
@@ -183,7 +187,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     internal Block* FindCached(ulong rip)
     {
         var context = State->Execution.CodeContext;
-        var slot = &_jumpCache[(rip ^ (rip >> 12) ^ ((ulong)context * JumpCacheStep)) & (JumpCacheSize - 1)];
+        var slot = &_jumps[(rip ^ (rip >> 12) ^ ((ulong)context * JumpCacheStep)) & (JumpCacheSize - 1)];
         var block = *slot;
         if (block != null && block->Start == rip && block->Context == context && block->Valid != 0)
             return block;
@@ -204,7 +208,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// <summary>Forgets all that leads to blocks and code, for a flush of the cache.</summary>
     internal void ForgetBlocks()
     {
-        ForgetJumps();
+        ForgetJumps(true);
         ForgetContexts();
         _aloneCode.Clear();
 
@@ -213,7 +217,7 @@ public sealed unsafe partial class Vcpu : IDisposable
             _entryCache[i] = new EntryCacheLine { Tag = EmptyLine(i) };
     }
 
-    private void ForgetJumps() => new Span<nint>(_jumpCache, JumpCacheSize).Clear();
+    private void ForgetJumps(bool isSupervisorToo) => new Span<nint>(_jumpCache, isSupervisorToo ? 2 * JumpCacheSize : JumpCacheSize).Clear();
 
     /// <inheritdoc/>
     public void Dispose()

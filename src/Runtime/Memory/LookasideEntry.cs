@@ -17,4 +17,7 @@ public struct LookasideEntry
 
     /// <summary>What is added to a guest address to get the host's.</summary>
     public nint Addend;
+
+    /// <summary>Not 0: the page is global, so that a load of CR3 leaves it in the table.</summary>
+    public ulong IsGlobal;
 }

@@ -68,12 +68,22 @@ public sealed unsafe class TranslationLookaside : IDisposable
     /// <param name="page">Linear address of the page.</param>
     /// <param name="host">Where it is in the host.</param>
     /// <param name="isWritable">It may be written to without further ado.</param>
-    internal void Enter(ulong page, nint host, bool isWritable)
+    /// <param name="isGlobal"><see cref="EmptyNonGlobal"/> leaves it in.</param>
+    internal void Enter(ulong page, nint host, bool isWritable, bool isGlobal)
     {
         ref var entry = ref EntryOf(page);
         entry.Addend = host - (nint)page;
         entry.ReadTag = page;
         entry.WriteTag = isWritable ? page : LookasideEntry.NoPage;
+        entry.IsGlobal = isGlobal ? 1UL : 0;
+    }
+
+    /// <summary>Takes out all pages that are not global.</summary>
+    internal void EmptyNonGlobal()
+    {
+        for (var i = 0; i < Count; i++)
+            if (_entries[i].IsGlobal == 0)
+                (_entries[i].ReadTag, _entries[i].WriteTag) = (LookasideEntry.NoPage, LookasideEntry.NoPage);
     }
 
     /// <summary>Takes the page of an address out.</summary>

@@ -60,8 +60,8 @@ public sealed unsafe class Mmu : IDisposable
         SelectView();
     }
 
-    /// <summary>Called when the code at linear addresses may have changed: look-ups by address must be forgotten.</summary>
-    public Action? CodeMoved { get; set; }
+    /// <summary>Called when the code at linear addresses may have changed: look-ups by address must be forgotten, those of supervisor code only when the argument is true.</summary>
+    public Action<bool>? CodeMoved { get; set; }
 
     /// <summary>The physical address bits that reach memory: the A20 gate clears bit 20. A change forgets all translations.</summary>
     public ulong AddressMask
@@ -112,28 +112,21 @@ public sealed unsafe class Mmu : IDisposable
     /// <summary>Translates an address for the fetch of an instruction; false with the exception pending.</summary>
     public bool TryTranslateFetch(ulong linear, out ulong physical)
     {
-        if (TryFindCode(linear, out physical, out _, out var error))
+        if (TryFindCode(linear, out physical, out var error))
             return true;
         ForgetFaulting(linear);
         return PageFaults.Raise(_state, linear, error, AccessIntent.None);
     }
 
     /// <summary>Translates an address for the fetch of an instruction; false when that would fault.</summary>
-    public bool TryFindCode(ulong linear, out ulong physical) => TryFindCode(linear, out physical, out _, out _);
+    public bool TryFindCode(ulong linear, out ulong physical) => TryFindCode(linear, out physical, out _);
 
     /// <summary>
     /// True when code that was made from a page is what lies at its address now.
     /// </summary>
     /// <param name="linear">Linear address of the page.</param>
     /// <param name="physical">Guest-physical page that the code was made from.</param>
-    /// <param name="mustBeGlobal">The caller relies on <see cref="ExecutionState.GlobalCodeGeneration"/>.</param>
-    public bool IsCodeAt(ulong linear, ulong physical, bool mustBeGlobal)
-    {
-        if (!TryFindCode(linear, out var now, out var isGlobal, out _) || now != physical)
-            return false;
-        _hasUnglobal |= mustBeGlobal && !isGlobal;
-        return true;
-    }
+    public bool IsCodeAt(ulong linear, ulong physical) => TryFindCode(linear, out var now, out _) && now == physical;
 
     /// <summary>Forgets all translations (mov to CR0 or CR4 that changes paging, for example).</summary>
     public void FlushAll()
@@ -146,7 +139,8 @@ public sealed unsafe class Mmu : IDisposable
     public void FlushNonGlobal()
     {
         Statistics.Flushes++;
-        ClearTables();
+        Statistics.SupervisorFlushes += _hasUnglobal ? 1 : 0;
+        ClearTables(global: false);
         MoveCode(_hasUnglobal);
     }
 
@@ -266,10 +260,10 @@ public sealed unsafe class Mmu : IDisposable
         _isUsed[(int)view] = true;
         NoteSize(linear, found);
         var isWritable = found.IsWritable && (permission & PagePermission.PlainWrite) != 0;
-        _tables[(int)view].Enter(linear & PageMask, (nint)_ram.HostAt(found.Physical), isWritable);
+        _tables[(int)view].Enter(linear & PageMask, (nint)_ram.HostAt(found.Physical), isWritable, found.IsGlobal);
     }
 
-    private bool TryFindCode(ulong linear, out ulong physical, out bool isGlobal, out uint error)
+    private bool TryFindCode(ulong linear, out ulong physical, out uint error)
     {
         var isUser = CpuAccess.Mode(_state).IsUser();
         var tag = (linear & PageMask) | (isUser ? 1UL : 0);
@@ -279,17 +273,18 @@ public sealed unsafe class Mmu : IDisposable
             if (!TryFind(linear, PageAccess.Fetch, isUser ? PageView.User : PageView.SupervisorAnywhere, out var found, out error))
             {
                 physical = 0;
-                isGlobal = false;
                 return false;
             }
 
             entry = new CodeEntry(tag, found.Physical, found.IsGlobal);
             NoteSize(linear, found);
+
+            // Supervisor code goes by the global generation as long as all of it lies in global pages.
+            _hasUnglobal |= !isUser && !found.IsGlobal && IsPaging;
             (found.IsGlobal ? _globalCodePages : _codePages).Add(linear >> TranslationLookaside.PageBits);
         }
 
         physical = entry.Physical | (linear & ~PageMask);
-        isGlobal = entry.IsGlobal;
         error = 0;
         return true;
     }
@@ -312,12 +307,20 @@ public sealed unsafe class Mmu : IDisposable
         (_hasHuge, _hasUnglobal) = (false, false);
     }
 
-    private void ClearTables()
+    private void ClearTables(bool global = true)
     {
         for (var i = 0; i < ViewCount; i++)
-            if (_isUsed[i])
+        {
+            if (!_isUsed[i])
+                continue;
+            if (global)
                 _tables[i].Empty();
-        Array.Clear(_isUsed);
+            else
+                _tables[i].EmptyNonGlobal();
+        }
+
+        if (global)
+            Array.Clear(_isUsed);
     }
 
     // A page of 4 MiB is entered by both its halves.
@@ -333,7 +336,9 @@ public sealed unsafe class Mmu : IDisposable
 
     private void MoveCode(bool global)
     {
-        Array.Fill(_code, CodeEntry.Empty);
+        for (var i = 0; i < CodeEntries; i++)
+            if (global || !_code[i].IsGlobal)
+                _code[i] = CodeEntry.Empty;
         Advance(ref _state->Execution.CodeGeneration);
         _codePages.Clear();
         if (global)
@@ -342,7 +347,7 @@ public sealed unsafe class Mmu : IDisposable
             _globalCodePages.Clear();
         }
 
-        CodeMoved?.Invoke();
+        CodeMoved?.Invoke(global);
     }
 
     private static void Advance(ref uint generation)
@@ -366,6 +371,9 @@ public sealed class MmuStatistics
 
     /// <summary>Times that those of pages that are not global were.</summary>
     public long Flushes { get; set; }
+
+    /// <summary>Of these, the times that supervisor code had to be compared, too, because some of it lies in pages that are not global.</summary>
+    public long SupervisorFlushes { get; set; }
 
     /// <summary>Times that one page was.</summary>
     public long PageFlushes { get; set; }

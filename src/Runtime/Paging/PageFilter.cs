@@ -3,7 +3,8 @@ namespace DynaTrans.Runtime.Paging;
 /// <summary>A set of pages that may say yes for a page that is not in it, and never no for one that is.</summary>
 internal sealed class PageFilter
 {
-    private const int Bits = 12;
+    // Of a kernel's code there are some thousand pages: hardly another page is taken for one of them.
+    private const int Bits = 16;
 
     private readonly ulong[] _words = new ulong[(1 << Bits) / 64];
     private bool _isEmpty = true;
