@@ -8,7 +8,6 @@ public abstract class VirtualClock : IStatefulDevice
     // Armed timers by deadline, those with the same one in the order in which they were armed. There are about ten.
     private readonly List<DeviceTimer> _armed = [];
     private uint _run;
-    private bool _isRunning;
 
     /// <summary>Nanoseconds since the machine started; it never falls.</summary>
     public abstract long Now { get; }
@@ -21,6 +20,9 @@ public abstract class VirtualClock : IStatefulDevice
     /// on the host's side sets its alarm anew. A deadline that has moved away (a timer disarmed) is not told: the alarm finds nothing due.
     /// </summary>
     public event Action<long>? DeadlineChanged;
+
+    /// <summary>True within <see cref="RunDue"/>.</summary>
+    protected bool IsRunningTimers { get; private set; }
 
     /// <inheritdoc/>
     public string Name => "clock";
@@ -41,13 +43,15 @@ public abstract class VirtualClock : IStatefulDevice
     /// </summary>
     public void RunDue()
     {
-        if (_isRunning || NextDeadline > Now)
+        if (IsRunningTimers)
             return;
-        _isRunning = true;
+        IsRunningTimers = true;
         var before = NextDeadline;
         try
         {
             var now = Now;
+            if (before > now)
+                return;
             _run++;
             while (NextDue(now) is { } timer)
             {
@@ -58,7 +62,7 @@ public abstract class VirtualClock : IStatefulDevice
         }
         finally
         {
-            _isRunning = false;
+            IsRunningTimers = false;
         }
         if (NextDeadline != before)
             DeadlineChanged?.Invoke(NextDeadline);
@@ -101,7 +105,7 @@ public abstract class VirtualClock : IStatefulDevice
         var next = _armed.Count > 0 ? _armed[0].Deadline : long.MaxValue;
         var isEarlier = next < NextDeadline;
         NextDeadline = next;
-        if (isEarlier && !_isRunning)
+        if (isEarlier && !IsRunningTimers)
             DeadlineChanged?.Invoke(next);
     }
 

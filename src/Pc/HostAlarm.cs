@@ -23,7 +23,7 @@ internal sealed unsafe partial class HostAlarm : IDisposable
     private volatile bool _isOver;
 
     /// <summary>Starts the thread.</summary>
-    /// <param name="now">The machine's time, in nanoseconds; called on the thread.</param>
+    /// <param name="now">The time in which deadlines are given, in nanoseconds; called on the thread.</param>
     /// <param name="ring">Called on the thread at the deadline.</param>
     public HostAlarm(Func<long> now, Action ring)
     {
@@ -36,7 +36,7 @@ internal sealed unsafe partial class HostAlarm : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Sets the deadline, in nanoseconds of the machine's time, in place of an earlier one. From any thread.</summary>
+    /// <summary>Sets the deadline, in nanoseconds, in place of an earlier one; <see cref="long.MaxValue"/>: none. From any thread.</summary>
     public void Set(long deadline)
     {
         Volatile.Write(ref _deadline, deadline);

@@ -50,7 +50,9 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
             Memory = new PhysicalMemory(_machine.Memory, options.Memory);
             _vcpu = _machine.AddSystemVcpu();
             _queue = new MachineQueue(Wake);
-            _clock = options.CountsInstructions ? new InstructionClock(() => (long)_vcpu.State->Execution.InstructionCount) : new HostClock();
+            _clock = options.CountsInstructions
+                ? new InstructionClock(() => (long)_vcpu.State->Execution.InstructionCount)
+                : new HostClock { Overdue = _vcpu.RequestExit };
             _board = new PcBoard(
                 options, _clock, ports, bus, Memory, _queue, TimeOfTimeStamp,
                 new BoardEvents(
@@ -67,7 +69,7 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
             options.VcpuCreated?.Invoke(_vcpu);
             _clock.DeadlineChanged += DeadlineChanged;
             if (!options.CountsInstructions)
-                _alarm = new HostAlarm(() => _clock.Now, Wake);
+                _alarm = new HostAlarm(HostClock.SystemTime, Wake);
         }
         catch
         {
@@ -149,7 +151,7 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
     {
         _queue.RunAll();
         _clock.RunDue();
-        _alarm?.Set(_clock.NextDeadline);
+        SetAlarm(_clock.NextDeadline);
         _services?.Serve(vcpu.State);
         if (_restart is not { } restart)
             return;
@@ -239,7 +241,7 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
     // A timer was armed by an access of the guest: the run must not go on beyond its deadline.
     private void DeadlineChanged(long deadline)
     {
-        _alarm?.Set(deadline);
+        SetAlarm(deadline);
         if (_clock is not InstructionClock counter)
             return;
         var s = _vcpu.State;
@@ -249,6 +251,12 @@ public sealed unsafe class PcMachine : ISystemHost, ITimeStampSource, ILocalApic
             return;
         s->Execution.InstructionLimit = s->Execution.InstructionCount + budget;
         _vcpu.RequestExit();
+    }
+
+    private void SetAlarm(long deadline)
+    {
+        if (_clock is HostClock clock)
+            _alarm?.Set(clock.HostTimeOf(deadline));
     }
 
     // The counter ticks once a nanosecond, from what the guest has set it to.

@@ -1,5 +1,6 @@
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.IlBackend.Emission;
+using DynaTrans.Pc.Consoles;
 using DynaTrans.Pc.Tests.Boot;
 using DynaTrans.Runtime.Translation;
 
@@ -133,6 +134,27 @@ public sealed class PcMachineTests : IDisposable
         Assert.True(channel.Output.Length >= 20);
     }
 
+    // The machine stands still again and again while it counts ticks: each access to the debug port takes some milliseconds of the host's time.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void TicksAreNotLostWhileTheHostIsBusy(bool translated)
+    {
+        byte[] wait =
+        [
+            0x0F, 0x31, 0x89, 0xC3,                               // rdtsc; mov ebx, eax
+            0xE6, 0xE9, 0x0F, 0x31, 0x29, 0xD8,                   // next: out E9h, al; rdtsc; sub eax, ebx
+            0x3D, .. BitConverter.GetBytes(50_000_000), 0x72, 0xF3, // cmp eax, 50000000; jb next
+            0xFA,                                                 // cli
+        ];
+        var channel = new MemoryChannel();
+        var options = Ticking(wait) with { Devices = [new DebugConsoleDevice(0xE9, new SlowChannel())] };
+        Assert.Equal(EndCause.DebugExit, Run(options, translated, channel).Cause);
+
+        // One that comes while the one before it waits is lost, as on any PC: the host compiles, too.
+        Assert.True(channel.Output.Length >= 35);
+    }
+
     [Fact]
     public void InputAfterTheEndIsLost()
     {
@@ -151,6 +173,28 @@ public sealed class PcMachineTests : IDisposable
         Array.ForEach(threads, thread => thread.Join());
         Assert.All(ends, end => Assert.Equal(EndCause.DebugExit, end.Cause));
         Assert.All(channels, channel => Assert.Equal(Message, channel.Text));
+    }
+
+    // Each sees the same instruction counts and times as one that is alone: nothing is shared.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void MachinesAtTheSameTimeDoNotDisturbEachOther(bool translated)
+    {
+        (string, ulong) Count()
+        {
+            var channel = new MemoryChannel();
+            Run(Ticking() with { CountsInstructions = true }, translated, channel, out var instructions);
+            return (Convert.ToHexString(channel.Output), instructions);
+        }
+
+        var alone = Count();
+        Assert.Equal(40, alone.Item1.Length);
+        var runs = new (string, ulong)[4];
+        var threads = runs.Select((_, i) => new Thread(() => runs[i] = Count())).ToArray();
+        Array.ForEach(threads, thread => thread.Start());
+        Array.ForEach(threads, thread => thread.Join());
+        Assert.All(runs, run => Assert.Equal(alone, run));
     }
 
     [Fact]
@@ -245,7 +289,10 @@ public sealed class PcMachineTests : IDisposable
         return Kernel(code);
     }
 
-    private PcOptions Ticking()
+    // Waits for 20 ticks.
+    private PcOptions Ticking() => Ticking([0xF4, 0x83, 0xF9, 0x14, 0x72, 0xFA, 0xFA]); // wait: hlt; cmp ecx, 20; jb wait; cli
+
+    private PcOptions Ticking(byte[] wait)
     {
         // An interrupt descriptor table of one gate, for vector 20h, built in front of the code's end; counter 0 at 1 kHz.
         const uint Table = 0x30_0000;
@@ -260,14 +307,15 @@ public sealed class PcMachineTests : IDisposable
             0x0F, 0x01, 0x1D, .. BitConverter.GetBytes(Table - 8),                        // lidt [table - 8]
             0xB0, 0x11, 0xE6, 0x20, 0xB0, 0x20, 0xE6, 0x21, 0xB0, 0x04, 0xE6, 0x21, 0xB0, 0x01, 0xE6, 0x21, 0xB0, 0xFE, 0xE6, 0x21,
             0xB0, 0x34, 0xE6, 0x43, 0xB0, 0xA9, 0xE6, 0x40, 0xB0, 0x04, 0xE6, 0x40,
-            0x31, 0xC9,                                                                   // xor ecx, ecx
-            0xFB, 0xF4, 0x83, 0xF9, 0x14, 0x72, 0xFA, 0xFA,                                     // sti; wait: hlt; cmp ecx, 20; jb wait; cli
+            0x31, 0xC9, 0xFB,                                                             // xor ecx, ecx; sti
+            .. wait,
             .. s_exit,
         ];
         byte[] handler =
         [
-            0x41, 0x66, 0xBA, 0xF8, 0x03, 0x0F, 0x31,                                     // inc ecx; mov dx, 3F8h; rdtsc
-            0x66, 0xBA, 0xF8, 0x03, 0xEE, 0xB0, 0x20, 0xE6, 0x20, 0xCF,                   // mov dx, 3F8h; out dx, al; mov al, 20h; out 20h, al; iret
+            0x50, 0x52, 0x41, 0x0F, 0x31,                                                 // push eax; push edx; inc ecx; rdtsc
+            0x66, 0xBA, 0xF8, 0x03, 0xEE, 0xB0, 0x20, 0xE6, 0x20,                         // mov dx, 3F8h; out dx, al; mov al, 20h; out 20h, al
+            0x5A, 0x58, 0xCF,                                                             // pop edx; pop eax; iret
         ];
         var at = Code + (uint)setUp.Length;
         BitConverter.GetBytes((ushort)at).CopyTo(setUp, 5 + 10 + 7);
@@ -301,5 +349,11 @@ public sealed class PcMachineTests : IDisposable
         var path = Path.Join(_folder, name);
         File.WriteAllBytes(path, bytes);
         return path;
+    }
+
+    /// <summary>Takes its time.</summary>
+    private sealed class SlowChannel : Channel
+    {
+        public override void Write(ReadOnlySpan<byte> bytes) => Thread.Sleep(5);
     }
 }
