@@ -141,7 +141,7 @@ public sealed unsafe class Mmu : IDisposable
         Statistics.Flushes++;
         Statistics.SupervisorFlushes += _hasUnglobal ? 1 : 0;
         ClearTables(global: false);
-        MoveCode(_hasUnglobal);
+        MoveCode(false);
     }
 
     /// <summary>Forgets the translation of one page (invlpg).</summary>
@@ -336,6 +336,7 @@ public sealed unsafe class Mmu : IDisposable
 
     private void MoveCode(bool global)
     {
+        global |= _hasUnglobal;
         for (var i = 0; i < CodeEntries; i++)
             if (global || !_code[i].IsGlobal)
                 _code[i] = CodeEntry.Empty;
