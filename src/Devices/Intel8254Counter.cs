@@ -100,7 +100,9 @@ internal sealed class Intel8254Counter
             _hasLatchedStatus = false;
             return _latchedStatus;
         }
-        var value = _hasLatchedCount ? _latchedCount : Element(now);
+
+        // An access on a PC's bus takes longer than a pulse: software reads once to wait for the one that loads, here it has come.
+        var value = _hasLatchedCount ? _latchedCount : Element(Math.Max(now, _start));
         var high = Access == 2 || Access == 3 && _readsHigh;
         if (Access == 3)
             _readsHigh = !_readsHigh;

@@ -47,6 +47,17 @@ public sealed class Intel8254Tests
         return _pit.In(0x42);
     }
 
+    // Linux measures the time-stamp counter so, and takes one read for the time that the count needs to be loaded.
+    [Fact]
+    public void AReadWithoutALatchFindsTheCountLoaded()
+    {
+        _pit.SetGate(2, true);
+        Program(0, 0xFFFE);
+        Assert.Equal((0xFE, 0xFF), (_pit.In(0x42), _pit.In(0x42)));
+        Pulse(3);
+        Assert.Equal((0xFC, 0xFF), (_pit.In(0x42), _pit.In(0x42)));
+    }
+
     // OUT as digits, beginning with what it is now, a digit a pulse.
     private string Wave(int pulses)
     {
