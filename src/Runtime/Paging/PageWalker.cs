@@ -9,8 +9,8 @@ namespace DynaTrans.Runtime.Paging;
 /// </summary>
 internal static unsafe class PageWalker
 {
-    /// <summary>Physical address bits that an entry can have: what an address space of one window can have.</summary>
-    public const int PhysicalBits = AddressSpace.WindowSpanBits - 1;
+    /// <summary>Physical address bits that an entry can have: what the main window of an address space can have.</summary>
+    public const int PhysicalBits = AddressSpace.WindowSpanBits;
 
     private const ulong Present = 1, Writable = 2, User = 4, Accessed = 1 << 5, Dirty = 1 << 6, Large = 1 << 7, Global = 1 << 8, NoExecute = 1UL << 63;
     private const ulong PhysicalMask = ((1UL << PhysicalBits) - 1) & ~0xFFFUL;
