@@ -6,6 +6,7 @@ using DynaTrans.IlBackend.Compilation;
 using DynaTrans.IlBackend.Emission;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
+using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
@@ -133,6 +134,35 @@ public sealed unsafe class PagingTests
         Assert.Equal(ExitCause.SoftwareInterrupt, m.RunAt(Code + 0x1000 - split).Cause);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void SseIsTurnedOffAndOn(bool translated)
+    {
+        const ulong osFxsr = 0x200;
+        using var m = new Paged(translated);
+        m.Map(Code, 0x100000, Present);
+        var a = new Assembler(64);
+        var loop = a.CreateLabel();
+        a.mov(ecx, 100);
+        a.Label(ref loop);
+        a.mov(cr4, rsi);
+        a.inc(rax);
+        a.xorps(xmm0, xmm0);
+        a.dec(ecx);
+        a.jnz(loop);
+        a.hlt();
+        m.Write(0x100000, Assemble(a));
+        for (var i = 0; i < 5; i++)
+        {
+            m.Vcpu.State->Slots[Slot.Rsi] = 0x20 | osFxsr;
+            Assert.Equal((ExitCause.Halt, 100UL), m.RunAt(Code));
+            m.Vcpu.State->Slots[Slot.Rsi] = 0x20;
+            Assert.Equal((ExitCause.Exception, 1UL), m.RunAt(Code));
+            Assert.Equal(ExceptionVector.InvalidOpcode, m.Vcpu.State->Execution.ExceptionVector);
+        }
+    }
+
     private static byte[] Loop(int step)
     {
         var a = new Assembler(64);
@@ -171,7 +201,8 @@ public sealed unsafe class PagingTests
             s->System.Cr3 = Tables;
             s->System.Cr4 = 0x20;
             s->System.Efer = 0x500;
-            Runtime.Segmentation.CodeModes.Start(s, GuestMode.Code64 | GuestMode.Stack32 | GuestMode.Flat);
+            CodeModes.Start(s, GuestMode.Code64 | GuestMode.Stack32 | GuestMode.Flat);
+            CodeModes.Update(s);
             Vcpu.Mmu!.FlushAll();
             Put(Tables, (Tables + 0x1000) | Present | Writable);
             Put(Tables + 0x1000 + 8, (Tables + 0x2000) | Present | Writable);

@@ -92,8 +92,14 @@ public sealed unsafe class Machine : IDisposable
     /// <param name="translator">Makes host code of hot blocks; null interprets everything.</param>
     /// <param name="bus">The port bus, or null.</param>
     /// <param name="memoryBus">What answers at addresses that are no memory, or null.</param>
-    public static Machine CreateSystem(ITranslator? translator, IPortBus? bus, IMemoryBus? memoryBus) =>
-        new(new AddressSpace(Mmu.PhysicalBits, is32Bit: false), translator, isPaged: true) { Bus = bus, MemoryBus = memoryBus };
+    /// <param name="model">The model of its vCPU; null: <see cref="CpuModel.Max"/>.</param>
+    public static Machine CreateSystem(ITranslator? translator, IPortBus? bus, IMemoryBus? memoryBus, CpuModel? model = null) =>
+        new(new AddressSpace(Mmu.PhysicalBits, is32Bit: false), translator, isPaged: true)
+        {
+            Bus = bus,
+            MemoryBus = memoryBus,
+            Model = model ?? CpuModel.Max,
+        };
 
     /// <summary>
     /// Adds a vCPU with flat segments (in real mode, at 0) that any selector names; a host with descriptor tables gives them to its state.
