@@ -96,9 +96,9 @@ public static unsafe class CodeTransfers
             SegmentLoads.Set(s, Ss, stackSelector, stack);
         CodeModes.Update(s);
 
-        // Upper halves of general registers are undefined after 64-bit code; other code has them zero (see Slot).
+        // Upper halves of general registers are undefined after 64-bit code; other code has them zero (see Slot). R8 to R15, which it cannot reach, stay.
         if (is64 && !CpuAccess.Mode(s).Is64())
-            for (var i = Slot.Rax; i <= Slot.R15; i++)
+            for (var i = Slot.Rax; i <= Slot.Rdi; i++)
                 s->Slots[i] = (uint)s->Slots[i];
     }
 
