@@ -95,10 +95,14 @@ internal sealed unsafe class LockStep : IDisposable
 
         RollBack();
         Restore(_before);
+
+        // What the block itself has asked for (iret and popf that set TF, say) must not keep translated code from its turn.
+        var requests = Interlocked.Exchange(ref s->Execution.ExitRequest, 0);
         var actual = translated((nint)block);
+        Interlocked.Or(ref s->Execution.ExitRequest, requests);
 
         // Asked to leave meanwhile, it has done nothing: the block's turn comes again.
-        if (actual == ExitCause.Continue && s->Execution.InstructionCount == _before->Execution.InstructionCount && s->Execution.ExitRequest != 0)
+        if (actual == ExitCause.Continue && s->Execution.InstructionCount == _before->Execution.InstructionCount && s->Execution.ExitRequest != requests)
             return actual;
         StateComparison.Compare(_interpreted, expected, s, actual, _items);
         CompareMemory(memory);
