@@ -47,14 +47,10 @@ public unsafe class BackendBenchmarks
 
     /// <summary>Writing the IL.</summary>
     [Benchmark(OperationsPerInvoke = Snippets.MixedInstructions)]
-    public void EmitIl()
-    {
-        var emitter = RegionEmitter.Emit(new DynamicMethodSink("measured"), _region, _guest.Translator.LinksOf(_region.Context), _options);
-        foreach (var site in emitter.FaultSites)
-            System.Runtime.InteropServices.NativeMemory.Free((void*)site);
-    }
+    public void EmitIl() =>
+        RegionEmitter.Emit(new DynamicMethodSink("measured"), _region, _guest.Translator.HistoryOf(_region.Context), _options);
 
     /// <summary>Writing the IL and compiling it by RyuJIT.</summary>
     [Benchmark(OperationsPerInvoke = Snippets.MixedInstructions)]
-    public void Compile() => CompiledRegion.TryCompile(_region, _guest.Translator.LinksOf(_region.Context), _options, out _)!.Release();
+    public void Compile() => CompiledRegion.TryCompile(_region, _guest.Translator.HistoryOf(_region.Context), _options, out _)!.Release();
 }

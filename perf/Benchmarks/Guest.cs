@@ -61,7 +61,7 @@ internal sealed unsafe class Guest : IDisposable
     /// <summary>The blocks made so far.</summary>
     public BlockCache Cache => _machine.Cache;
 
-    /// <summary>Gives cells to regions that are compiled for the measurement only.</summary>
+    /// <summary>Gives histories to regions that are compiled for the measurement only.</summary>
     public Translator Translator => _translator!;
 
     /// <summary>The bytes of a snippet.</summary>

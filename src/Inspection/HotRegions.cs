@@ -68,8 +68,8 @@ public sealed unsafe class HotRegions
             return length;
         }
 
-        var histories = region.Blocks.SelectMany(block => block.Addresses).Distinct().ToDictionary(rip => rip, translator.LinksOf(region.Context).History);
-        var options = translator.OptionsFor(memory, 1, compiled.Pages.Length != 0);
+        var histories = region.Blocks.SelectMany(block => block.Addresses).Distinct().ToDictionary(rip => rip, translator.HistoryOf(region.Context).History);
+        var options = translator.OptionsFor(memory, compiled.Pages.Length != 0);
         lock (_regions)
             _regions[region.Blocks[0].Start] = new DumpInput(region, Read) { Histories = histories, Options = options, Pages = compiled.Pages };
     }

@@ -81,7 +81,7 @@ public sealed unsafe class LockStepTests
 
         public void Request(BlockCache cache, Block* block, Mmu? mmu) => inner.Request(cache, block, mmu);
 
-        public nint CompileAlone(BlockCache cache, Block* block)
+        public RegionLinks* CompileAlone(BlockCache cache, Block* block)
         {
             ref var first = ref Block.Ops(block)[0];
             first.Imm++;

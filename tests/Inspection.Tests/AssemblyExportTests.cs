@@ -55,8 +55,8 @@ public sealed unsafe class AssemblyExportTests(ITestOutputHelper output)
         var region = BlockDump.Lift(memory, Code, mode);
         var slow = region.Blocks[0].Addresses.Where(_ => slowPaths).ToDictionary(rip => rip, _ => AccessHistory.Slow);
         var loaded = LoadBack(BlockDump.Create([new DumpInput(region, memory.Read) { Histories = slow }]));
-        using var cells = new DetachedCells(slow);
-        var compiled = CompiledRegion.TryCompile(region, cells, default, out _)!;
+        var compiled = CompiledRegion.TryCompile(region, new KnownHistories(slow), default, out _)!;
+        compiled.Bind(target => (nint)DetachedLinks.Cell(target));
         var vcpu = machine.AddVcpu(mode);
         var s = vcpu.State;
         var random = new Random(Seed);
@@ -69,13 +69,13 @@ public sealed unsafe class AssemblyExportTests(ITestOutputHelper output)
             var interpreted = Snapshot(s, memory);
 
             Restore(start, s, memory);
-            Execute((delegate*<CpuState*, EntryCell*, nint, void>)compiled.Code, s);
+            Execute((delegate*<CpuState*, EntryCell*, nint, void>)compiled.Code, s, compiled.Links);
             var translated = Snapshot(s, memory);
             var left = s->Execution.ExitCauseValue is (int)ExitCause.Exception or (int)ExitCause.SlowAccess;
             faults += left ? 1 : 0;
 
             Restore(start, s, memory);
-            Execute((delegate*<CpuState*, EntryCell*, nint, void>)loaded, s);
+            Execute((delegate*<CpuState*, EntryCell*, nint, void>)loaded, s, null);
             var exported = Snapshot(s, memory);
 
             // Without slow paths the code leaves at an access that needs one, before it.
@@ -89,11 +89,11 @@ public sealed unsafe class AssemblyExportTests(ITestOutputHelper output)
         compiled.Release();
     }
 
-    private static void Execute(delegate*<CpuState*, EntryCell*, nint, void> code, CpuState* s)
+    private static void Execute(delegate*<CpuState*, EntryCell*, nint, void> code, CpuState* s, RegionLinks* links)
     {
         s->Execution.ExceptionVector = -1;
         s->Execution.ExitCauseValue = (int)ExitCause.Continue;
-        code(s, null, 0);
+        code(s, null, (nint)links);
         if (s->Execution.FaultSite != 0)
             FaultSite.Repair(s);
     }

@@ -137,7 +137,7 @@ internal static class DumpCommand
     {
         try
         {
-            var options = new EmitOptions(WindowPages: image.Memory.WindowSize / AddressSpace.PageSize, PermissionsOffset: image.Memory.PermissionsOffset, RegionNumber: 1);
+            var options = new EmitOptions(WindowPages: image.Memory.WindowSize / AddressSpace.PageSize, PermissionsOffset: image.Memory.PermissionsOffset, IsEntered: true);
             return new DumpInput(BlockDump.Lift(image.Memory, start, mode, start, end, maxBlocks), image.Memory.Read) { Options = options };
         }
         catch (ArgumentException e)

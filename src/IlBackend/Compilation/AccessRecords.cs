@@ -1,4 +1,3 @@
-using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Translation;
 
@@ -40,26 +39,26 @@ internal sealed unsafe class AccessRecords
     /// </summary>
     /// <param name="cache">The block cache. Its memory's lock is held.</param>
     /// <param name="region">The region.</param>
-    /// <param name="sites">Its fault sites.</param>
+    /// <param name="links">What its code refers to.</param>
     /// <param name="worst">The site where the code left too often.</param>
-    public void Worsen(BlockCache cache, Region region, IReadOnlyList<nint> sites, FaultSite* worst)
+    public void Worsen(BlockCache cache, Region region, RegionLinks* links, FaultSite* worst)
     {
         lock (_gate)
         {
             if (worst->IsBeforeLoop != 0)
                 _refusedLoops.Add((worst->Rip, region.Context));
             else
-                WorsenAccesses(cache, region, sites);
+                WorsenAccesses(cache, region, links);
         }
     }
 
-    private void WorsenAccesses(BlockCache cache, Region region, IReadOnlyList<nint> sites)
+    private void WorsenAccesses(BlockCache cache, Region region, RegionLinks* links)
     {
         var context = region.Context;
         var failed = new HashSet<ulong>();
-        foreach (var s in sites)
+        for (var i = 0; i < links->SiteCount; i++)
         {
-            var site = (FaultSite*)s;
+            var site = RegionLinks.Site(links, i);
             if (site->SlowExits == 0 || site->IsBeforeLoop != 0 || WindowLearning.Learn(cache, region, site->Rip))
                 continue;
             failed.Add(site->Rip);

@@ -1,5 +1,4 @@
 using DynaTrans.Runtime.Memory;
-using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Compilation;
@@ -12,15 +11,7 @@ internal sealed unsafe class CellTable
     private readonly Lock _gate = new();
     private readonly Dictionary<(ulong Rip, ushort Context), nint> _cells = [];
     private readonly NativeArena _memory = new(Chunk);
-    private readonly nint _stub;
     private bool _isGone;
-
-    /// <summary>Makes an empty table.</summary>
-    public CellTable()
-    {
-        delegate*<CpuState*, EntryCell*, nint, void> stub = &EntryCell.ReturnToDispatcher;
-        _stub = (nint)stub;
-    }
 
     /// <summary>The cell of an address, made if need be; null after <see cref="Dispose"/>.</summary>
     public EntryCell* Get(ulong rip, ushort context)
@@ -48,10 +39,10 @@ internal sealed unsafe class CellTable
     }
 
     /// <summary>Makes a cell lead back to the dispatcher.</summary>
-    public void Unlink(EntryCell* cell)
+    public static void Unlink(EntryCell* cell)
     {
         cell->Local = 0;
-        Volatile.Write(ref cell->Target, EntryCell.Pack(_stub, 0));
+        Volatile.Write(ref cell->Target, EntryCell.Pack(RegionLinks.Stub, 0));
     }
 
     /// <summary>Makes all cells lead back to the dispatcher. A region that is being compiled may make more meanwhile.</summary>

@@ -1,10 +1,9 @@
 using System.Reflection;
 using System.Reflection.Emit;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
+using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Compilation;
 
@@ -21,24 +20,26 @@ public sealed unsafe class CompiledRegion
         ?? throw new PlatformNotSupportedException("this .NET runtime does not give the method handle of a DynamicMethod");
 
     private readonly DynamicMethod _method;
-    private readonly IReadOnlyList<nint> _sites;
 
-    private CompiledRegion(Region region, DynamicMethod method, IReadOnlyList<nint> sites, nint code)
+    private CompiledRegion(Region region, DynamicMethod method, LinkList links, nint code)
     {
         Region = region;
         _method = method;
-        _sites = sites;
-        Code = code;
+        Targets = links.Targets;
+        Links = RegionLinks.New(code, links.Sites, links.Targets.Count);
     }
 
     /// <summary>What was compiled.</summary>
     public Region Region { get; }
 
-    /// <summary>The fault sites of the code (<see cref="Runtime.Translation.FaultSite"/>).</summary>
-    public IReadOnlyList<nint> FaultSites => _sites;
+    /// <summary>What the code refers to; owned by the region. Its cells are those of the first <see cref="Targets"/>, once they are bound.</summary>
+    public RegionLinks* Links { get; }
+
+    /// <summary>The guest addresses of the cells.</summary>
+    public IReadOnlyList<ulong> Targets { get; }
 
     /// <summary>Address of the host code.</summary>
-    public nint Code { get; }
+    public nint Code => Links->Code;
 
     /// <summary>Its number in <see cref="Runtime.Translation.EntryCell.Region"/>, from 1; 0 before it is published.</summary>
     public uint Number { get; set; }
@@ -54,39 +55,36 @@ public sealed unsafe class CompiledRegion
 
     /// <summary>Emits and compiles a region, on the calling thread.</summary>
     /// <param name="region">The region, analysed.</param>
-    /// <param name="cells">Gives the cells of jump targets.</param>
+    /// <param name="history">How earlier translations have fared.</param>
     /// <param name="options">What to include.</param>
     /// <param name="fullness">How large it is beside what RyuJIT optimises (<see cref="IlGeneratorSink.Fullness"/>).</param>
-    /// <returns>
-    /// Null when the region is too large (a region of one block is compiled all the same), or when <paramref name="cells"/> are gone.
-    /// </returns>
-    public static CompiledRegion? TryCompile(Region region, ICellSource cells, EmitOptions options, out double fullness)
+    /// <returns>Null when the region is too large (a region of one block is compiled all the same).</returns>
+    public static CompiledRegion? TryCompile(Region region, IAccessHistory history, EmitOptions options, out double fullness)
     {
         var head = region.Blocks[0];
         var sink = new DynamicMethodSink($"guest_{head.Start:x}");
-        var emitter = RegionEmitter.Emit(sink, region, cells, options);
+        var emitter = RegionEmitter.Emit(sink, region, history, options);
         fullness = sink.Fullness;
-        if ((fullness >= 1 && region.Blocks.Count > 1) || cells.IsGone)
-        {
-            FreeSites(emitter.FaultSites);
+        if (fullness >= 1 && region.Blocks.Count > 1)
             return null;
-        }
 
         var handle = MethodHandle(sink.Method);
         RuntimeHelpers.PrepareMethod(handle);
-        return new CompiledRegion(region, sink.Method, emitter.FaultSites, handle.GetFunctionPointer());
+        return new CompiledRegion(region, sink.Method, emitter.Links, handle.GetFunctionPointer());
     }
 
-    /// <summary>Frees the fault sites. No vCPU may be inside.</summary>
+    /// <summary>Says where the jumps out of the region lead. Before that the code must not be executed.</summary>
+    /// <param name="cell">Gives the address of a guest address's cell.</param>
+    public void Bind(Func<ulong, nint> cell)
+    {
+        for (var i = 0; i < Targets.Count; i++)
+            RegionLinks.Cells(Links)[i] = (EntryCell*)cell(Targets[i]);
+    }
+
+    /// <summary>Frees the links. No vCPU may be inside.</summary>
     public void Release()
     {
         GC.KeepAlive(_method);
-        FreeSites(_sites);
-    }
-
-    private static void FreeSites(IReadOnlyList<nint> sites)
-    {
-        foreach (var site in sites)
-            NativeMemory.Free((void*)site);
+        RegionLinks.Free(Links);
     }
 }

@@ -118,7 +118,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     }
 
     /// <inheritdoc/>
-    public nint CompileAlone(BlockCache cache, Block* block)
+    public RegionLinks* CompileAlone(BlockCache cache, Block* block)
     {
         Region region;
         lock (cache.Memory.Lock)
@@ -126,11 +126,11 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         var compiled = Compile(region, new EmitOptions(true, true, WindowPages(cache), PermissionsOffset: cache.Memory.PermissionsOffset, Access: _options.Access, Windows: (nint)cache.Memory.Windows, IsPaged: cache.IsPaged), out _)!;
         lock (cache.Memory.Lock)
             _dead.Add(compiled);
-        return compiled.Code;
+        return compiled.Links;
     }
 
-    /// <summary>What code of a code context refers to.</summary>
-    public ICellSource LinksOf(ushort context) => new Links(this, context);
+    /// <summary>How code of a code context has fared.</summary>
+    public IAccessHistory HistoryOf(ushort context) => new ContextHistory(_records, context);
 
     /// <inheritdoc/>
     public void NoteSlowAccess(BlockCache cache, FaultSite* site)
@@ -141,7 +141,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         {
             if (!_byNumber.TryGetValue(site->Region, out var region))
                 return;
-            _records.Worsen(cache, region.Region, region.FaultSites, site);
+            _records.Worsen(cache, region.Region, region.Links, site);
             Statistics.CountRecompiled();
             Kill(region);
 
@@ -201,7 +201,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
             var cell = _cells.Get(entry.Start, region.Region.Context);
             if (cell->Region != region.Number)
                 continue;
-            _cells.Unlink(cell);
+            CellTable.Unlink(cell);
             LoseEntry((Block*)entry.Source, 0);
         }
     }
@@ -319,7 +319,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         ulong address = 0;
         try
         {
-            (Region Region, bool Grow, uint Number, int Generation) next;
+            (Region Region, bool Grow, int Generation) next;
             lock (cache.Memory.Lock)
             {
                 if (!TryTake(out var block, out var grow))
@@ -329,13 +329,12 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
                 }
 
                 address = block->Start;
-                next = (RegionBuilder.Build(cache, block, this, grow || Contains(block), _maxWeight), grow, _lastNumber + 1, _generation);
+                next = (RegionBuilder.Build(cache, block, this, grow || Contains(block), _maxWeight), grow, _generation);
                 if (grow && !IsWorthGrowing(next.Region))
                     return true;
-                _lastNumber++;
             }
 
-            CompileAndPublish(cache, next.Region, next.Grow, next.Number, next.Generation);
+            CompileAndPublish(cache, next.Region, next.Grow, next.Generation);
         }
         catch (Exception e)
         {
@@ -364,9 +363,9 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     }
 
     // The generation tells a flush since the request: the cached blocks behind the region are then gone.
-    private void CompileAndPublish(BlockCache cache, Region region, bool grow, uint number, int generation)
+    private void CompileAndPublish(BlockCache cache, Region region, bool grow, int generation)
     {
-        var compiled = Compile(region, OptionsFor(cache, region, number), out var fullness);
+        var compiled = Compile(region, OptionsFor(cache, region), out var fullness);
         while (compiled == null)
         {
             var weight = (int)(region.Weight * RetryMargin / fullness);
@@ -380,7 +379,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
                     return;
             }
 
-            compiled = Compile(region, OptionsFor(cache, region, number), out fullness);
+            compiled = Compile(region, OptionsFor(cache, region), out fullness);
         }
 
         lock (cache.Memory.Lock)
@@ -402,7 +401,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
                 return;
             }
 
-            Publish(compiled, number);
+            Publish(compiled);
             Published?.Invoke(compiled);
         }
     }
@@ -427,19 +426,18 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         return added * 8 > region.Blocks.Count;
     }
 
-    private EmitOptions OptionsFor(BlockCache cache, Region region, uint number)
+    private EmitOptions OptionsFor(BlockCache cache, Region region)
     {
         var counter = _options.HeatCounter?.Invoke(region) ?? 0;
-        return OptionsFor(cache.Memory, number, cache.IsPaged) with { CountInstructions = _options.CountInstructions || counter != 0, HeatCounter = counter };
+        return OptionsFor(cache.Memory, cache.IsPaged) with { CountInstructions = _options.CountInstructions || counter != 0, HeatCounter = counter };
     }
 
     /// <summary>How a region is emitted that neither counts nor is alone.</summary>
     /// <param name="memory">Its address space.</param>
-    /// <param name="number">Its number.</param>
     /// <param name="isPaged">The address space is guest-physical.</param>
-    public EmitOptions OptionsFor(AddressSpace memory, uint number, bool isPaged) =>
+    public EmitOptions OptionsFor(AddressSpace memory, bool isPaged) =>
         new(
-            WindowPages: memory.WindowSize / AddressSpace.PageSize, PermissionsOffset: memory.PermissionsOffset, RegionNumber: number,
+            WindowPages: memory.WindowSize / AddressSpace.PageSize, PermissionsOffset: memory.PermissionsOffset, IsEntered: true,
             Access: _options.Access, Windows: (nint)memory.Windows, IsPaged: isPaged);
 
     // The head may be requested again later.
@@ -452,26 +450,28 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
 
     private static ulong WindowPages(BlockCache cache) => cache.Memory.WindowSize / AddressSpace.PageSize;
 
-    // Null when the region must be made smaller.
+    // Null when the region must be made smaller, or the translator is disposed: nothing that it makes can ever run.
     private CompiledRegion? Compile(Region region, EmitOptions options, out double fullness)
     {
+        fullness = 1;
+        if (_isDisposed)
+            return null;
         var start = Stopwatch.GetTimestamp();
-        var compiled = CompiledRegion.TryCompile(region, LinksOf(region.Context), options, out fullness);
+        var compiled = CompiledRegion.TryCompile(region, HistoryOf(region.Context), options, out fullness);
         if (compiled != null)
             Statistics.CountRegion(region.Blocks.Count);
         Statistics.AddCompileTicks(Stopwatch.GetTimestamp() - start);
         return compiled;
     }
 
-    private void Publish(CompiledRegion compiled, uint number)
+    private void Publish(CompiledRegion compiled)
     {
         var region = compiled.Region;
-        compiled.Number = number;
+        compiled.Number = ++_lastNumber;
         if (_cache!.IsPaged)
             compiled.Pages = CodePageUse.Of(region);
-        _byNumber[number] = compiled;
-        foreach (var site in compiled.FaultSites)
-            ((FaultSite*)site)->Region = number;
+        _byNumber[compiled.Number] = compiled;
+        Bind(compiled);
         foreach (var block in region.Blocks)
         {
             if (!_regionsOf.TryGetValue(block.Source, out var list))
@@ -489,6 +489,16 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
             if (inner.Entry < 0 && block->Code == 0 && block->CompileState != CompileState.Requested)
                 block->SetHeat(Math.Min(block->Heat, -InnerPatience * Math.Max(1, _options.Threshold)));
         }
+    }
+
+    // Tells the code of a region who it is and where its jumps lead.
+    private void Bind(CompiledRegion compiled)
+    {
+        var links = compiled.Links;
+        links->Number = compiled.Number;
+        for (var i = 0; i < links->SiteCount; i++)
+            RegionLinks.Site(links, i)->Region = compiled.Number;
+        compiled.Bind(target => (nint)_cells.Get(target, compiled.Region.Context));
     }
 
     // Lets the entries of a region lead to its code. Regions that have none left go, or wait for their pages to come back.
@@ -513,7 +523,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
             compiled.Cells.Add((nint)cell);
             cell->Source = block;
             cell->Generation = 0;
-            Volatile.Write(ref cell->Target, EntryCell.Pack(compiled.Code, entry.Entry));
+            Volatile.Write(ref cell->Target, EntryCell.Pack(compiled.Links, entry.Entry));
             block->Code = (nint)cell;
             block->CompileState = CompileState.Entry;
             block->SetHeat(int.MaxValue / 2);
@@ -542,7 +552,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
             var cell = _cells.Get(entry.Start, compiled.Region.Context);
             if (cell->Region != compiled.Number)
                 continue;
-            _cells.Unlink(cell);
+            CellTable.Unlink(cell);
             var block = (Block*)entry.Source;
             block->Code = 0;
             block->CompileState = CompileState.LostEntry;
@@ -554,14 +564,10 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
                 list.Remove(compiled);
     }
 
-    private sealed class Links(Translator translator, ushort context) : ICellSource
+    private sealed class ContextHistory(AccessRecords records, ushort context) : IAccessHistory
     {
-        public bool IsGone => translator._isDisposed;
+        public AccessHistory History(ulong rip) => records.HistoryOf(rip, context);
 
-        public EntryCell* Cell(ulong rip) => translator._cells.Get(rip, context);
-
-        public AccessHistory History(ulong rip) => translator._records.HistoryOf(rip, context);
-
-        public bool IsLoopRefused(ulong rip) => translator._records.IsLoopRefused(rip, context);
+        public bool IsLoopRefused(ulong rip) => records.IsLoopRefused(rip, context);
     }
 }

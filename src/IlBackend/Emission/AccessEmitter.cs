@@ -15,7 +15,7 @@ namespace DynaTrans.IlBackend.Emission;
 internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter values, HostAccess host, ExitEmitter exits, ColdPaths cold)
     : EmitterPart(context)
 {
-    private delegate void SlowPathEnd(in IrOp op, nint leave, int resume);
+    private delegate void SlowPathEnd(in IrOp op, int leave, int resume);
 
     /// <summary>True when the present instruction left the code so often that it gets by without leaving now.</summary>
     public bool IsSlow => Plan.History(Rip) == AccessHistory.Slow;
@@ -30,9 +30,7 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
         var slow = Il.DefineLabel();
         foreach (var check in Plan.LoopChecksOf(head))
             host.EmitLoopCheck(check, slow);
-        var site = (FaultSite*)exits.LeaveSlowly(slow);
-        site->IsBeforeLoop = 1;
-        site->NotExecuted = 0;
+        Context.Links.SetBeforeLoop(exits.LeaveSlowly(slow));
         Context.Insn = -1;
         Il.MarkLabel(Labels.KnownHead(head));
     }
@@ -54,7 +52,7 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
             _ => OpCodes.Ldind_I8,
         });
         FinishLoad(op, signed);
-        EndAccess(op, tested, slow, nameof(EmitSupport.Load), (in IrOp load, nint leave, int resume) =>
+        EndAccess(op, tested, slow, nameof(EmitSupport.Load), (in IrOp load, int leave, int resume) =>
         {
             StLoc(Locals.Value);
             exits.LeaveIfPending(leave);
@@ -96,7 +94,7 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
         else
             Il.EmitCall(EmitSupport.Method(op.Size == 4 ? nameof(EmitSupport.Load4) : nameof(EmitSupport.Load8)));
         values.EndVectorStore(op.Dst);
-        EndAccess(op, tested, slow, nameof(EmitSupport.LoadVector), (in IrOp load, nint leave, int resume) =>
+        EndAccess(op, tested, slow, nameof(EmitSupport.LoadVector), (in IrOp load, int leave, int resume) =>
         {
             var loaded = Il.DefineLabel();
             Il.EmitBranch(OpCodes.Brtrue, loaded);
@@ -187,7 +185,7 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
     }
 
     // The method has told whether it has stored.
-    private void FinishStore(in IrOp op, nint leave, int resume)
+    private void FinishStore(in IrOp op, int leave, int resume)
     {
         Il.EmitBranch(OpCodes.Brtrue, resume);
         exits.Leave(leave);

@@ -10,7 +10,7 @@ namespace DynaTrans.IlBackend.Emission;
 /// <summary>
 /// Ends of blocks: branches inside the region, jumps out of it, and targets that are known at run time only.
 /// </summary>
-internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter values, FlagsEmitter flags, ExitEmitter exits, ColdPaths cold)
+internal sealed class ControlEmitter(EmitContext context, ValueEmitter values, FlagsEmitter flags, ExitEmitter exits, ColdPaths cold)
     : EmitterPart(context)
 {
     private static readonly int LocalOffset = (int)Marshal.OffsetOf<EntryCell>(nameof(EntryCell.Local));
@@ -109,7 +109,7 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
             values.StoreWritten(values.Written);
             values.Written = 0;
             Il.Emit(OpCodes.Ldarg_0);
-            Il.EmitFaultSite(Context.Sites.New(target, flags.InState(flags.Form), 0));
+            PushSite(Context.Links.NewSite(target, flags.InState(flags.Form), 0));
             Il.EmitCall(FlagsEmitter.ApplyMethod);
             PickCell(target);
             exits.JumpToExit(ExitKind.Chain);
@@ -290,7 +290,7 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
         StLoc(Locals.Cell);
 
         // After a far transfer with paging the entry must look at the pages anew.
-        if (Options.RegionNumber != 0 && !(far && Options.IsPaged))
+        if (Options.IsLinked && !(far && Options.IsPaged))
             ReenterIfInside();
         exits.JumpToExit(ExitKind.Chain);
         Il.MarkLabel(miss);
@@ -312,7 +312,7 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
         LdLoc(Locals.Scratch);
         Ldc4(EntryCell.EntryBits);
         Il.Emit(OpCodes.Shr_Un);
-        Ldc((long)Options.RegionNumber);
+        Il.EmitRegionNumber(Locals.Links);
         Il.EmitBranch(OpCodes.Bne_Un, outside);
         LdLoc(Locals.Scratch);
         Ldc((1L << EntryCell.EntryBits) - 1);
@@ -325,8 +325,7 @@ internal sealed unsafe class ControlEmitter(EmitContext context, ValueEmitter va
 
     private void PickCell(ulong target)
     {
-        Il.EmitCell(Context.Cells.Cell(target));
-        Il.Emit(OpCodes.Conv_I);
+        Il.EmitCell(Locals.Links, Context.Links.Cell(target), target);
         StLoc(Locals.Cell);
     }
 }

@@ -6,9 +6,9 @@ namespace DynaTrans.IlBackend.Emission;
 /// <summary>What is the same for all parts of the emitter: what is emitted and where to, and the place that the emitter has come to.</summary>
 internal sealed class EmitContext
 {
-    public EmitContext(IlSink il, RegionPlan plan, ICellSource cells, EmitOptions options)
+    public EmitContext(IlSink il, RegionPlan plan, EmitOptions options)
     {
-        (Il, Plan, Cells, Options) = (il, plan, cells, options);
+        (Il, Plan, Options) = (il, plan, options);
         Locals = new RegionLocals(il, plan.Slots);
         Labels = new RegionLabels(il, plan);
         Block = plan.Region.Blocks[0];
@@ -18,15 +18,13 @@ internal sealed class EmitContext
 
     public RegionPlan Plan { get; }
 
-    public ICellSource Cells { get; }
-
     public EmitOptions Options { get; }
 
     public RegionLocals Locals { get; }
 
     public RegionLabels Labels { get; }
 
-    public FaultSites Sites { get; } = new();
+    public LinkList Links { get; } = new();
 
     /// <summary>The block that IL is written for.</summary>
     public RegionBlock Block { get; set; }

@@ -12,10 +12,7 @@ namespace DynaTrans.IlBackend.Emission;
 /// <param name="PermissionsOffset">
 /// <see cref="Runtime.Memory.AddressSpace.PermissionsOffset"/>, a constant in the code; 0 reads the table's address from the state.
 /// </param>
-/// <param name="RegionNumber">
-/// Number of the region in <see cref="Runtime.Translation.EntryCell.Local"/>, by which a jump finds that it leads back into the region; 0 for
-/// code that is not entered through cells: all its indirect jumps leave it.
-/// </param>
+/// <param name="IsEntered">The code is entered through cells: not a block by itself, not a listing.</param>
 /// <param name="Access">How it finds guest memory in the host.</param>
 /// <param name="Windows">
 /// <see cref="Runtime.Memory.AddressSpace.Windows"/>, whose entries become constants in the code; 0 reads them where the state says.
@@ -23,8 +20,8 @@ namespace DynaTrans.IlBackend.Emission;
 /// <param name="IsPaged">Linear addresses are translated by a paging unit: entries look whether the pages of the code are still the same.</param>
 public readonly record struct EmitOptions(
     bool CountInstructions = false, bool Alone = false, ulong WindowPages = 0, nint HeatCounter = 0, int PermissionsOffset = 0,
-    uint RegionNumber = 0, AccessForm Access = AccessForm.Window, nint Windows = 0, bool IsPaged = false)
+    bool IsEntered = false, AccessForm Access = AccessForm.Window, nint Windows = 0, bool IsPaged = false)
 {
-    /// <summary>The code is entered through cells, again and again: not a block by itself, not a listing.</summary>
-    public bool IsLinked => RegionNumber != 0 && !Alone;
+    /// <summary>The code is entered through cells, again and again, and jumps on through cells.</summary>
+    public bool IsLinked => IsEntered && !Alone;
 }

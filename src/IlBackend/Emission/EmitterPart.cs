@@ -58,6 +58,13 @@ internal abstract class EmitterPart(EmitContext context)
             Ldc4((int)value);
     }
 
+    /// <summary>Pushes the address of a fault site.</summary>
+    protected void PushSite(int site)
+    {
+        Il.EmitFaultSite(site, Context.Links.Sites[site]);
+        Il.EmitSiteAddress(Locals.Links);
+    }
+
     protected void FieldAddress(int offset) => Il.EmitStateAddress(offset);
 
     // Of a field of the execution part.

@@ -25,13 +25,18 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
     public void Emit()
     {
         Il.BeginGlue("entry");
+        Il.Emit(OpCodes.Ldarg_2);
+        Ldc((1L << EntryCell.AddressBits) - 1);
+        Il.Emit(OpCodes.And);
+        Il.Emit(OpCodes.Conv_I);
+        StLoc(Locals.Links);
         host.EmitEntry();
         values.LoadRegisters();
         values.LoadVectors();
         counts.Begin();
         CheckGeneration();
         CountEntry();
-        if (Options.RegionNumber == 0)
+        if (!Options.IsEntered)
             exits.CheckRequest(Region.Blocks[0]);
         else
             EmitEntrySwitch();
@@ -48,6 +53,8 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
         Il.Emit(OpCodes.Ldind_I8);
         StLoc(Locals.Value);
         Il.Emit(OpCodes.Ldarg_2);
+        Ldc4(EntryCell.AddressBits);
+        Il.Emit(OpCodes.Shr_Un);
         Il.Emit(OpCodes.Conv_I4);
         StLoc(Locals.Entry);
         Il.MarkLabel(Labels.EntrySwitch);
@@ -152,7 +159,7 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
     // With paging, code whose pages have not been compared since the last change of translations is not executed: the dispatcher compares them.
     private void CheckGeneration()
     {
-        if (Options.RegionNumber == 0 || !Options.IsPaged)
+        if (!Options.IsEntered || !Options.IsPaged)
             return;
         var stale = Il.DefineLabel();
         Il.Emit(OpCodes.Ldarg_1);
@@ -174,7 +181,7 @@ internal sealed class EntryEmitter(EmitContext context, ValueEmitter values, Fla
     // Counts entries from outside; one in so many leaves as a sample of what is entered most.
     private void CountEntry()
     {
-        if (Options.RegionNumber == 0)
+        if (!Options.IsEntered)
             return;
         var hot = Il.DefineLabel();
         var offset = FieldOffset(nameof(ExecutionState.EntriesToSample));

@@ -20,43 +20,41 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
     private readonly Dictionary<(ulong Rip, uint Written), int> _requestLabels = [];
 
     /// <summary>The fault site of the present instruction and flags.</summary>
-    public nint LeaveSite() =>
-        (nint)Context.Sites.New(Rip, flags.InState(flags.Form), counts.Counts ? Block.Addresses.Length - Insn : 0);
+    public int LeaveSite() =>
+        Context.Links.NewSite(Rip, flags.InState(flags.Form), counts.Counts ? Block.Addresses.Length - Insn : 0);
 
     /// <summary>As <see cref="LeaveSite"/>, for a trap: the present instruction has been executed.</summary>
-    public nint TrapSite()
+    public int TrapSite()
     {
         var completed = Insn + 1;
         var rip = completed < Block.Addresses.Length ? Block.Addresses[completed] : Block.Next;
-        return (nint)Context.Sites.New(rip, flags.InState(flags.Form), Options.CountInstructions ? Block.Addresses.Length - completed : 0);
+        return Context.Links.NewSite(rip, flags.InState(flags.Form), Options.CountInstructions ? Block.Addresses.Length - completed : 0);
     }
 
     /// <summary>Leaves at a site with an exception pending. The flags are in the form of the site's instruction.</summary>
-    public void Leave(nint site)
+    public void Leave(int site)
     {
         flags.StoreParts(flags.Form);
-        Il.EmitFaultSite((FaultSite*)site);
-        StLoc(Locals.Site);
+        PickSite(site);
         JumpToExit(ExitKind.Fault);
     }
 
     /// <summary>From the label on: leaves to the interpreter at the present instruction, which has not done anything. Returns the site.</summary>
-    public nint LeaveSlowly(int slow)
+    public int LeaveSlowly(int slow)
     {
         var site = LeaveSite();
         cold.Here(() =>
         {
             Il.MarkLabel(slow);
             flags.StoreParts(flags.Form);
-            Il.EmitFaultSite((FaultSite*)site);
-            StLoc(Locals.Site);
+            PickSite(site);
             JumpToExit(ExitKind.SlowAccess);
         });
         return site;
     }
 
     /// <summary>Leaves at a site if an exception is pending.</summary>
-    public void LeaveIfPending(nint site)
+    public void LeaveIfPending(int site)
     {
         var none = Il.DefineLabel();
         LoadField(nameof(ExecutionState.ExceptionVector), OpCodes.Ldind_I4);
@@ -122,8 +120,7 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
 
         flags.StoreParts(flags.Form);
         FieldAddress(FieldOffset(nameof(ExecutionState.FaultSite)));
-        Il.EmitFaultSite(Context.Sites.New(rip, flags.InState(flags.Form), 0));
-        Il.Emit(OpCodes.Conv_I);
+        PushSite(Context.Links.NewSite(rip, flags.InState(flags.Form), 0));
         Il.Emit(OpCodes.Stind_I);
     }
 
@@ -230,9 +227,15 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
     {
         FieldAddress(FieldOffset(nameof(ExecutionState.FaultSite)));
         LdLoc(Locals.Site);
-        Il.Emit(OpCodes.Conv_I);
+        Il.EmitSiteAddress(Locals.Links);
         Il.Emit(OpCodes.Stind_I);
         SetCause(cause);
+    }
+
+    private void PickSite(int site)
+    {
+        Il.EmitFaultSite(site, Context.Links.Sites[site]);
+        StLoc(Locals.Site);
     }
 
     private void JumpThroughCell()
@@ -243,13 +246,12 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
         Il.Emit(OpCodes.Ldind_I8);
         StLoc(Locals.Value);
         LdLoc(Locals.Value);
-        Ldc4(EntryCell.AddressBits);
-        Il.Emit(OpCodes.Shr_Un);
         Il.Emit(OpCodes.Conv_I);
         LdLoc(Locals.Value);
         Ldc((1L << EntryCell.AddressBits) - 1);
         Il.Emit(OpCodes.And);
         Il.Emit(OpCodes.Conv_I);
+        Il.Emit(OpCodes.Ldind_I);
         Il.EmitTailJump();
     }
 }

@@ -152,9 +152,9 @@ internal sealed unsafe class FlagsEmitter(EmitContext context, ValueEmitter valu
             form = form.WithPart(part, FlagsOperand.In((ushort)(Slot.Part0 + part)));
         }
 
-        var site = Context.Sites.New(0, form, 0);
+        var site = Context.Links.NewSite(0, form, 0);
         Il.Emit(OpCodes.Ldarg_0);
-        Il.EmitFaultSite(site);
+        PushSite(site);
         Il.EmitCall(ApplyMethod);
     }
 

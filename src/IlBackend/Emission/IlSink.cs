@@ -55,11 +55,41 @@ public abstract unsafe class IlSink
         Emit(OpCodes.Add);
     }
 
-    /// <summary>Pushes the address of an entry cell as int64. Where the code outlives the process, the cell is named instead.</summary>
-    public virtual void EmitCell(EntryCell* cell) => Emit(OpCodes.Ldc_I8, (long)cell);
+    /// <summary>Pushes the address of an entry cell. An exported assembly has a field for it instead.</summary>
+    /// <param name="links">The local with the address of the region's links.</param>
+    /// <param name="index">Index of the cell in them.</param>
+    /// <param name="target">Its guest address.</param>
+    public virtual void EmitCell(int links, int index, ulong target)
+    {
+        EmitLocal(OpCodes.Ldloc, links);
+        Emit(OpCodes.Ldc_I4, RegionLinks.CellsOffset + (index * sizeof(EntryCell*)));
+        Emit(OpCodes.Add);
+        Emit(OpCodes.Ldind_I);
+    }
 
-    /// <summary>Pushes the address of a fault site as int64. Where the code outlives the process, the site is named instead.</summary>
-    public virtual void EmitFaultSite(FaultSite* site) => Emit(OpCodes.Ldc_I8, (long)site);
+    /// <summary>Pushes, as int64, what stands for a fault site. An exported assembly has a field for it instead.</summary>
+    /// <param name="index">Index of the site.</param>
+    /// <param name="site">What it says.</param>
+    public virtual void EmitFaultSite(int index, in FaultSite site) => Emit(OpCodes.Ldc_I8, (long)RegionLinks.OffsetOfSite(index));
+
+    /// <summary>Makes the address of a fault site of what <see cref="EmitFaultSite"/> has pushed.</summary>
+    /// <param name="links">The local with the address of the region's links.</param>
+    public virtual void EmitSiteAddress(int links)
+    {
+        Emit(OpCodes.Conv_I);
+        EmitLocal(OpCodes.Ldloc, links);
+        Emit(OpCodes.Add);
+    }
+
+    /// <summary>Pushes the number of the region as int64. An exported assembly has none.</summary>
+    /// <param name="links">The local with the address of the region's links.</param>
+    public virtual void EmitRegionNumber(int links)
+    {
+        EmitLocal(OpCodes.Ldloc, links);
+        Emit(OpCodes.Ldc_I4, (int)System.Runtime.InteropServices.Marshal.OffsetOf<RegionLinks>(nameof(RegionLinks.Number)));
+        Emit(OpCodes.Add);
+        Emit(OpCodes.Ldind_I8);
+    }
 
     /// <summary>ldobj or stobj.</summary>
     public abstract void EmitType(OpCode opcode, Type type);

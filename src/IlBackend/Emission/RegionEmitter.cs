@@ -48,25 +48,24 @@ public sealed class RegionEmitter
         _entries = new EntryEmitter(context, _values, _flags, host, _counts, _exits, _cold);
     }
 
-    /// <summary>Fault sites of the method, unmanaged, owned by the caller: free them when the code is gone.</summary>
-    public IReadOnlyList<nint> FaultSites => _context.Sites.All;
+    /// <summary>What the method refers to by its links.</summary>
+    public LinkList Links => _context.Links;
 
     /// <summary>Plans and emits a region.</summary>
     /// <param name="il">Receives the IL.</param>
     /// <param name="region">The region, analysed.</param>
-    /// <param name="cells">Gives the cells of jump targets.</param>
+    /// <param name="history">How earlier translations have fared.</param>
     /// <param name="options">What to include.</param>
-    public static RegionEmitter Emit(IlSink il, Region region, ICellSource cells, EmitOptions options) =>
-        Emit(il, RegionPlan.Make(region, cells, options.Alone, options.IsLinked, options.Access == AccessForm.Window), cells, options);
+    public static RegionEmitter Emit(IlSink il, Region region, IAccessHistory history, EmitOptions options) =>
+        Emit(il, RegionPlan.Make(region, history, options.Alone, options.IsLinked, options.Access == AccessForm.Window), options);
 
     /// <summary>Emits a region.</summary>
     /// <param name="il">Receives the IL.</param>
     /// <param name="plan">What was found out about the region.</param>
-    /// <param name="cells">Gives the cells of jump targets.</param>
     /// <param name="options">What to include.</param>
-    public static RegionEmitter Emit(IlSink il, RegionPlan plan, ICellSource cells, EmitOptions options)
+    public static RegionEmitter Emit(IlSink il, RegionPlan plan, EmitOptions options)
     {
-        var emitter = new RegionEmitter(new EmitContext(il, plan, cells, options));
+        var emitter = new RegionEmitter(new EmitContext(il, plan, options));
         emitter.Run();
         return emitter;
     }

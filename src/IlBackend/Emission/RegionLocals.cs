@@ -26,6 +26,7 @@ internal sealed class RegionLocals
         Scratch = il.DeclareLocal(typeof(long), "scratch");
         Window = il.DeclareLocal(typeof(nint), "window");
         Memory = il.DeclareLocal(typeof(nint), "memory");
+        Links = il.DeclareLocal(typeof(nint), "links");
         Site = il.DeclareLocal(typeof(long), "site");
         Count = il.DeclareLocal(typeof(long), "count");
         Cell = il.DeclareLocal(typeof(nint), "next");
@@ -51,7 +52,10 @@ internal sealed class RegionLocals
     /// <summary>Host address of guest address 0, from the entry on.</summary>
     public int Memory { get; }
 
-    /// <summary>The fault site, on an exit.</summary>
+    /// <summary>Address of the region's links, from the entry on.</summary>
+    public int Links { get; }
+
+    /// <summary>What stands for the fault site, on an exit.</summary>
     public int Site { get; }
 
     /// <summary>Instructions executed since the entry; under a budget those that are left of it.</summary>

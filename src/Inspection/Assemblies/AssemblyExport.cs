@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 using DynaTrans.IlBackend.Emission;
 using DynaTrans.Inspection.Text;
@@ -15,7 +14,7 @@ namespace DynaTrans.Inspection.Assemblies;
 /// guest from the state's RIP until it leaves the region; it then returns with RIP where the guest goes on. After a fault the state's
 /// FaultSite is set: <see cref="FaultSite.Repair"/> makes the state exact, as for any translation.
 /// </summary>
-public static unsafe class AssemblyExport
+public static class AssemblyExport
 {
     /// <summary>The namespace of the classes.</summary>
     public const string Namespace = "Guest";
@@ -41,12 +40,9 @@ public static unsafe class AssemblyExport
         var links = new AssemblyLinks(module, Namespace);
         foreach (var dump in dumps)
         {
-            using var cells = new DetachedCells(dump.Input.Histories);
             var sink = new CecilSink(module, dump.Name, links);
-            var emitter = RegionEmitter.Emit(sink, dump.Region, cells, dump.Input.Options with { WindowPages = 0 });
+            RegionEmitter.Emit(sink, dump.Region, new KnownHistories(dump.Input.Histories), dump.Input.Options with { WindowPages = 0 });
             sink.Finish();
-            foreach (var site in emitter.FaultSites)
-                NativeMemory.Free((void*)site);
             sink.Method.CustomAttributes.Add(GuestCode(module, dump));
             translations.Methods.Add(sink.Method);
         }

@@ -36,28 +36,28 @@ internal sealed unsafe class AssemblyLinks
     }
 
     /// <summary>The field of a cell.</summary>
-    public FieldDefinition Cell(EntryCell* cell)
+    public FieldDefinition Cell(ulong target)
     {
-        if (_cells.TryGetValue(cell->Rip, out var field))
+        if (_cells.TryGetValue(target, out var field))
             return field;
-        _cells[cell->Rip] = field = Add($"cell_{cell->Rip:x}");
-        _il.Emit(OpCodes.Ldc_I8, (long)cell->Rip);
+        _cells[target] = field = Add($"cell_{target:x}");
+        _il.Emit(OpCodes.Ldc_I8, (long)target);
         _il.Emit(OpCodes.Call, _module.ImportReference(typeof(DetachedLinks).GetMethod(nameof(DetachedLinks.Cell))));
         _il.Emit(OpCodes.Stsfld, field);
         return field;
     }
 
     /// <summary>The field of a fault site; sites with equal contents share one.</summary>
-    public FieldDefinition Site(FaultSite* site)
+    public FieldDefinition Site(in FaultSite site)
     {
-        var key = (site->Rip, site->Flags, site->NotExecuted);
+        var key = (site.Rip, site.Flags, site.NotExecuted);
         if (_sites.TryGetValue(key, out var field))
             return field;
-        var number = _sitesAt[site->Rip] = _sitesAt.GetValueOrDefault(site->Rip) + 1;
-        _sites[key] = field = Add(number == 1 ? $"site_{site->Rip:x}" : $"site_{site->Rip:x}_{number}");
-        _il.Emit(OpCodes.Ldc_I8, (long)site->Rip);
-        _il.Emit(OpCodes.Ldstr, DetachedLinks.Pack(site->Flags));
-        _il.Emit(OpCodes.Ldc_I4, site->NotExecuted);
+        var number = _sitesAt[site.Rip] = _sitesAt.GetValueOrDefault(site.Rip) + 1;
+        _sites[key] = field = Add(number == 1 ? $"site_{site.Rip:x}" : $"site_{site.Rip:x}_{number}");
+        _il.Emit(OpCodes.Ldc_I8, (long)site.Rip);
+        _il.Emit(OpCodes.Ldstr, DetachedLinks.Pack(site.Flags));
+        _il.Emit(OpCodes.Ldc_I4, site.NotExecuted);
         _il.Emit(OpCodes.Call, _module.ImportReference(typeof(DetachedLinks).GetMethod(nameof(DetachedLinks.Site))));
         _il.Emit(OpCodes.Stsfld, field);
         return field;

@@ -129,10 +129,20 @@ internal sealed unsafe class CecilSink : IlSink
     }
 
     /// <inheritdoc/>
-    public override void EmitCell(EntryCell* cell) => Append(Instruction.Create(OpCodes.Ldsfld, _links.Cell(cell)));
+    public override void EmitCell(int links, int index, ulong target)
+    {
+        Append(Instruction.Create(OpCodes.Ldsfld, _links.Cell(target)));
+        Append(Instruction.Create(OpCodes.Conv_I));
+    }
 
     /// <inheritdoc/>
-    public override void EmitFaultSite(FaultSite* site) => Append(Instruction.Create(OpCodes.Ldsfld, _links.Site(site)));
+    public override void EmitFaultSite(int index, in FaultSite site) => Append(Instruction.Create(OpCodes.Ldsfld, _links.Site(site)));
+
+    /// <inheritdoc/>
+    public override void EmitSiteAddress(int links) => Append(Instruction.Create(OpCodes.Conv_I));
+
+    /// <inheritdoc/>
+    public override void EmitRegionNumber(int links) => Append(Instruction.Create(OpCodes.Ldc_I8, 1L));
 
     /// <inheritdoc/>
     public override void EmitType(OpCode opcode, Type type) => Append(Instruction.Create(Of(opcode), _module.ImportReference(type)));

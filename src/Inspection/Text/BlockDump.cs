@@ -140,12 +140,11 @@ public sealed unsafe class BlockDump
             foreach (var input in inputs)
             {
                 var region = input.Region;
-                var cells = new DetachedCells(input.Histories);
                 var sink = new RecordingSink();
-                Free(RegionEmitter.Emit(sink, region, cells, input.Options));
+                RegionEmitter.Emit(sink, region, new KnownHistories(input.Histories), input.Options);
                 var name = $"guest_{region.Blocks[0].Start:x}";
                 dumps.Add(new BlockDump(name, input, [.. region.Blocks.Select(block => DumpGuest(input.Code, block, region.Mode))], sink));
-                compiled.Add(Compile(name, input, sink, cells));
+                compiled.Add(Compile(name, input, sink));
             }
 
             var methods = session?.Stop();
@@ -154,11 +153,7 @@ public sealed unsafe class BlockDump
         }
 
         foreach (var one in compiled)
-        {
             GC.KeepAlive(one.Method);
-            Free(one.Emitter);
-            one.Cells.Dispose();
-        }
 
         return dumps;
     }
@@ -171,23 +166,22 @@ public sealed unsafe class BlockDump
         (HostIsAligned, HostSize, IsWithinLimits) = (aligned, method.Size, compiled.IsWithinLimits);
     }
 
-    private static Compiled Compile(string name, DumpInput input, RecordingSink recorded, DetachedCells cells)
+    private static Compiled Compile(string name, DumpInput input, RecordingSink recorded)
     {
         var (region, options) = (input.Region, input.Options);
         var sink = new DynamicMethodSink(name);
-        var emitter = RegionEmitter.Emit(sink, region, cells, options);
+        var histories = new KnownHistories(input.Histories);
+        RegionEmitter.Emit(sink, region, histories, options);
         var handle = CompiledRegion.MethodHandle(sink.Method);
         RuntimeHelpers.PrepareMethod(handle);
         var twin = new TwinMethod(name);
-        Free(RegionEmitter.Emit(twin, region, cells, options));
+        RegionEmitter.Emit(twin, region, histories, options);
         var twinHandle = twin.Compile();
 
-        var names = cells.Names.ToDictionary();
-        foreach (var site in emitter.FaultSites)
-            names[(ulong)site] = $"site_{((FaultSite*)site)->Rip:x}";
+        var names = new Dictionary<ulong, string>();
         foreach (var method in recorded.Called.Distinct())
             HostListing.AddNames(names, method);
-        return new Compiled(sink.Method, emitter, (ulong)handle.Value, twinHandle, (ulong)handle.GetFunctionPointer(), twin.Places, names, cells, sink.Fullness < 1);
+        return new Compiled(sink.Method, (ulong)handle.Value, twinHandle, (ulong)handle.GetFunctionPointer(), twin.Places, names, sink.Fullness < 1);
     }
 
     private static DumpedBlock DumpGuest(GuestCodeReader code, RegionBlock block, GuestMode mode)
@@ -249,13 +243,7 @@ public sealed unsafe class BlockDump
             return new Lifter().Lift(block, code, available, rip, mode, count) ? block : null;
     }
 
-    private static void Free(RegionEmitter emitter)
-    {
-        foreach (var site in emitter.FaultSites)
-            NativeMemory.Free((void*)site);
-    }
-
     private sealed record Compiled(
-        DynamicMethod Method, RegionEmitter Emitter, ulong Handle, ulong TwinHandle, ulong Code, IReadOnlyList<IlPlace> Places,
-        IReadOnlyDictionary<ulong, string> Names, DetachedCells Cells, bool IsWithinLimits);
+        DynamicMethod Method, ulong Handle, ulong TwinHandle, ulong Code, IReadOnlyList<IlPlace> Places,
+        IReadOnlyDictionary<ulong, string> Names, bool IsWithinLimits);
 }

@@ -91,10 +91,10 @@ public sealed unsafe class RecordingSink : IlSink
     }
 
     /// <inheritdoc/>
-    public override void EmitCell(EntryCell* cell) => Add(OpCodes.Ldc_I8, $"cell_{cell->Rip:x}");
+    public override void EmitCell(int links, int index, ulong target) => Add(OpCodes.Ldc_I8, $"cell_{target:x}");
 
     /// <inheritdoc/>
-    public override void EmitFaultSite(FaultSite* site) => Add(OpCodes.Ldc_I8, $"site_{site->Rip:x}");
+    public override void EmitFaultSite(int index, in FaultSite site) => Add(OpCodes.Ldc_I8, $"site_{site.Rip:x}");
 
     /// <inheritdoc/>
     public override void EmitType(OpCode opcode, Type type) => Add(opcode, type.IsGenericType ? "V128" : type.Name);

@@ -391,14 +391,14 @@ public sealed unsafe partial class Vcpu : IDisposable
         return FinishTranslated();
     }
 
-    private void CallAlone(nint code)
+    private void CallAlone(RegionLinks* links)
     {
         var s = State;
         Lookaside?.Refresh();
         s->Execution.ExitCauseValue = (int)ExitCause.Continue;
         Times?.Enter(VcpuActivity.Translated);
         HostMxcsr.Enter(s);
-        ((delegate*<CpuState*, EntryCell*, nint, void>)code)(s, null, 0);
+        ((delegate*<CpuState*, EntryCell*, nint, void>)links->Code)(s, null, (nint)links);
         HostMxcsr.Leave(s);
         Times?.Enter(VcpuActivity.Dispatching);
     }
@@ -407,15 +407,15 @@ public sealed unsafe partial class Vcpu : IDisposable
         ++_aloneCompilations <= MaxAloneCompilations && Cache.Statistics.Invalidations - _invalidationsBefore <= MaxRewrites;
 
     // Code of a cached block is kept until the next flush; blocks outside the cache are compiled each time.
-    private nint AloneCode(ITranslator translator, Block* block)
+    private RegionLinks* AloneCode(ITranslator translator, Block* block)
     {
-        if (_aloneCode.TryGetValue((nint)block, out var code))
-            return code;
+        if (_aloneCode.TryGetValue((nint)block, out var known))
+            return (RegionLinks*)known;
         Times?.Enter(VcpuActivity.CompileWait);
-        code = translator.CompileAlone(Cache, block);
+        var code = translator.CompileAlone(Cache, block);
         Times?.Enter(VcpuActivity.Dispatching);
         if ((nint)block != Marshal.UnsafeAddrOfPinnedArrayElement(_aloneBuffer, 0))
-            _aloneCode[(nint)block] = code;
+            _aloneCode[(nint)block] = (nint)code;
         return code;
     }
 

@@ -11,10 +11,9 @@ public static unsafe class DetachedLinks
     /// <summary>A cell for a guest address; code that jumps through it returns.</summary>
     public static long Cell(ulong rip)
     {
-        delegate*<State.CpuState*, EntryCell*, nint, void> stub = &EntryCell.ReturnToDispatcher;
-        var cell = (EntryCell*)NativeMemory.Alloc((nuint)sizeof(EntryCell));
+        var cell = (EntryCell*)NativeMemory.AllocZeroed((nuint)sizeof(EntryCell));
         cell->Rip = rip;
-        cell->Target = EntryCell.Pack((nint)stub, 0);
+        cell->Target = EntryCell.Pack(RegionLinks.Stub, 0);
         return (long)cell;
     }
 

@@ -4,16 +4,19 @@ using DynaTrans.Runtime.State;
 namespace DynaTrans.Runtime.Translation;
 
 /// <summary>
-/// One per guest address and code context that translated code may go to: the only thing a direct jump between translations refers to. It holds the code's
-/// address and the number of the entry in it, in one word, so that a vCPU always reads a pair that belongs together; linking, unlinking and
+/// One per guest address and code context that translated code may go to: the only thing a direct jump between translations refers to. It holds the
+/// region's links and the number of the entry in its code, in one word, so that a vCPU always reads a pair that belongs together; linking, unlinking and
 /// replacing are one store. Cells live as long as their block cache.
 /// </summary>
 public unsafe struct EntryCell
 {
-    /// <summary>Bits of <see cref="Target"/> that are the code's address.</summary>
+    /// <summary>Bits of <see cref="Target"/> that are an address.</summary>
     public const int AddressBits = 48;
 
-    /// <summary>Code address in bits 47:0 (never 0: the stub that returns to the dispatcher), entry number above.</summary>
+    /// <summary>
+    /// Address of the <see cref="RegionLinks"/> of the code in bits 47:0 (never 0: <see cref="RegionLinks.Stub"/> returns to the dispatcher), entry
+    /// number above. The code gets the word as its third argument.
+    /// </summary>
     public ulong Target;
 
     /// <summary>The guest address (RIP).</summary>
@@ -51,23 +54,23 @@ public unsafe struct EntryCell
     }
 
     /// <summary>Packs a target.</summary>
-    public static ulong Pack(nint code, int entry)
+    public static ulong Pack(RegionLinks* links, int entry)
     {
-        Debug.Assert(code != 0 && (ulong)code >> AddressBits == 0 && entry is >= 0 and < 1 << (64 - AddressBits), $"code 0x{code:x}, entry {entry}");
-        return (ulong)code | ((ulong)(uint)entry << AddressBits);
+        Debug.Assert(links != null && (ulong)links >> AddressBits == 0 && entry is >= 0 and < 1 << (64 - AddressBits), $"links 0x{(nint)links:x}, entry {entry}");
+        return (ulong)links | ((ulong)(uint)entry << AddressBits);
     }
 
     /// <summary>Runs code from a cell until it returns to the dispatcher.</summary>
     public static void Enter(CpuState* state, EntryCell* cell)
     {
         var target = Volatile.Read(ref cell->Target);
-        var code = (delegate*<CpuState*, EntryCell*, nint, void>)(target & ((1UL << AddressBits) - 1));
-        Debug.Assert(code != null, "a cell leads to code or to the stub");
-        code(state, cell, (nint)(target >> AddressBits));
+        var links = (RegionLinks*)(target & ((1UL << AddressBits) - 1));
+        Debug.Assert(links != null, "a cell leads to code or to the stub");
+        ((delegate*<CpuState*, EntryCell*, nint, void>)links->Code)(state, cell, (nint)target);
     }
 
     /// <summary>What a cell without code leads to: back to the dispatcher with RIP at the cell's address.</summary>
-    public static void ReturnToDispatcher(CpuState* state, EntryCell* cell, nint entry) =>
+    public static void ReturnToDispatcher(CpuState* state, EntryCell* cell, nint target) =>
         state->Slots[Frontend.Ir.Slot.Rip] = cell->Rip;
 }
 

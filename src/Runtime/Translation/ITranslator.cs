@@ -27,10 +27,10 @@ public unsafe interface ITranslator : IDisposable
     void Request(BlockCache cache, Block* block, Mmu? mmu);
 
     /// <summary>
-    /// Compiles one block alone, now, and returns the address of its code without publishing it (lock-step verification, exact instruction
+    /// Compiles one block alone, now, and returns the links of its code without publishing it (lock-step verification, exact instruction
     /// budgets). The code returns to the dispatcher at the end of the block; it lives until the next flush.
     /// </summary>
-    nint CompileAlone(BlockCache cache, Block* block);
+    RegionLinks* CompileAlone(BlockCache cache, Block* block);
 
     /// <summary>
     /// Translated code left at a site because an access needed the slow path. Where that is frequent the code is recompiled with a slow
