@@ -30,8 +30,8 @@ public sealed record LinuxOptions
     /// <summary>Directory where the interpreter, libraries and absolute paths are looked up first, or null.</summary>
     public string? Root { get; init; }
 
-    /// <summary>Makes the translator of each address space; null: everything is interpreted.</summary>
-    public Func<ITranslator?>? TranslatorFactory { get; init; }
+    /// <summary>Makes the translator of each address space, of a program or of a copy of it by fork; null: everything is interpreted.</summary>
+    public Func<GuestProgram, ITranslator?>? TranslatorFactory { get; init; }
 
     /// <summary>Where system calls are logged, or null.</summary>
     public TextWriter? Strace { get; init; }

@@ -11,12 +11,13 @@ internal static class Layers
     {
         ["Frontend"] = ([], ["Iced"]),
         ["Runtime"] = (["Frontend"], ["Iced"]),
-        ["IlBackend"] = (["Frontend", "Runtime"], []),
+        ["IlBackend"] = (["Frontend", "Runtime"], ["System.IO.Hashing"]),
+        ["Caching"] = (["Frontend", "Runtime", "IlBackend"], ["System.IO.Hashing"]),
         ["Devices"] = (["Runtime"], []),
         ["Linux"] = (["Frontend", "Runtime"], []),
         ["Pc"] = (["Frontend", "Runtime", "Devices"], ["SharpCompress", "K4os.Compression.LZ4", "ZstdSharp.Port"]),
         ["Inspection"] = (["Frontend", "Runtime", "IlBackend"], ["ICSharpCode.Decompiler", "Mono.Cecil"]),
-        ["Cli"] = (["Frontend", "Runtime", "IlBackend", "Inspection", "Linux", "Devices", "Pc"], ["System.CommandLine", "Spectre.Console"]),
+        ["Cli"] = (["Frontend", "Runtime", "IlBackend", "Inspection", "Caching", "Linux", "Devices", "Pc"], ["System.CommandLine", "Spectre.Console"]),
     };
 
     /// <summary>The folders of a project (subfolders count as part of them): the other folders of the project that each may use.</summary>
@@ -59,7 +60,8 @@ internal static class Layers
         {
             ["Regions"] = [],
             ["Emission"] = ["Regions"],
-            ["Compilation"] = ["Regions", "Emission"],
+            ["Precompiled"] = ["Regions", "Emission", "Compilation"],
+            ["Compilation"] = ["Regions", "Emission", "Precompiled"],
         },
     };
 

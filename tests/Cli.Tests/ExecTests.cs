@@ -311,7 +311,7 @@ public sealed class ExecTests
 
     private static List<JsonElement> Run(string engine, string input, out int errors)
     {
-        using var session = new ExecSession(Engines.Factory(engine));
+        using var session = new ExecSession(() => Engines.Make(engine));
         using var output = new MemoryStream();
         session.Run(new MemoryStream(Encoding.UTF8.GetBytes(input)), output);
         errors = session.Errors;

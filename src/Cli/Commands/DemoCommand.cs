@@ -30,7 +30,7 @@ internal static class DemoCommand
         {
             Program = demo.Path,
             Arguments = [Rounds],
-            TranslatorFactory = Engines.Factory(Engines.Auto),
+            TranslatorFactory = static _ => Engines.Make(Engines.Auto),
             VcpuCreated = hot.Watch,
         });
         if (status != 0)

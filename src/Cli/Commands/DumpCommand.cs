@@ -156,7 +156,7 @@ internal static class DumpCommand
             Argument0 = name,
             Arguments = result.GetValue(Arguments) ?? [],
             Root = result.GetValue(Root),
-            TranslatorFactory = Engines.Factory(Engines.Auto, heatCounter: hot.CounterOf),
+            TranslatorFactory = _ => Engines.Make(Engines.Auto, heatCounter: hot.CounterOf),
             VcpuCreated = hot.Watch,
         };
         JitSession.Connect();

@@ -50,13 +50,13 @@ internal static class Engines
         return option;
     }
 
-    /// <summary>Makes the translators of an engine, one for each address space.</summary>
-    /// <param name="engine">One of <see cref="All"/>.</param>
+    /// <summary>Makes the translator of an engine for an address space; null when it has none.</summary>
+    /// <param name="engine">One of <see cref="All"/> or <see cref="Bare"/>.</param>
     /// <param name="countInstructions">Translated code counts instructions.</param>
-    /// <param name="statistics">Where all of them count; null: each for itself.</param>
+    /// <param name="statistics">Where it counts; null: for itself.</param>
     /// <param name="heatCounter">See <see cref="TranslatorOptions"/>.</param>
-    public static Func<Translator?> Factory(
-        string engine, bool countInstructions = false, TranslatorStatistics? statistics = null, Func<Region, nint>? heatCounter = null) => () =>
+    public static Translator? Make(
+        string engine, bool countInstructions = false, TranslatorStatistics? statistics = null, Func<Region, nint>? heatCounter = null)
     {
         var options = new TranslatorOptions(CountInstructions: countInstructions, HeatCounter: heatCounter, Statistics: statistics);
         return engine switch
@@ -67,5 +67,5 @@ internal static class Engines
             Lookaside => new Translator(options with { Threshold = RegionThreshold, Background = false, Access = AccessForm.Lookaside }),
             _ => null,
         };
-    };
+    }
 }

@@ -19,7 +19,7 @@ internal static class ExecCommand
 
     private static int Run(string engine)
     {
-        using var session = new ExecSession(Engines.Factory(engine), engine is Engines.Regions or Engines.Lookaside);
+        using var session = new ExecSession(() => Engines.Make(engine), engine is Engines.Regions or Engines.Lookaside);
         using var input = Console.OpenStandardInput();
         using var output = Console.OpenStandardOutput();
         session.Run(input, output);

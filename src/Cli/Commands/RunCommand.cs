@@ -39,8 +39,8 @@ internal static class RunCommand
             MemoryMeter = settings.Stats ? statistics.Memory : null,
             Strace = settings.Strace ? Console.Error : null,
             TranslatorFactory = settings.Verify
-                ? Verifying(statistics)
-                : Engines.Factory(settings.Engine ?? Engines.Auto, settings.Stats, statistics.Translators),
+                ? _ => Verifying(statistics)
+                : _ => Engines.Make(settings.Engine ?? Engines.Auto, settings.Stats, statistics.Translators),
             VcpuCreated = settings.Verify ? vcpu => vcpu.DifferenceFound = StopAtDifference : settings.Stats ? RunStatistics.Watch : null,
             VcpuEnding = statistics.Add,
             MemoryEnding = statistics.Add,
@@ -66,6 +66,6 @@ internal static class RunCommand
 
     private static int NoProgram() => CommandLine.Fail(ExitStatus.Usage, "run: a program is missing");
 
-    private static Func<Translator> Verifying(RunStatistics statistics) => () => new Translator(new TranslatorOptions(
+    private static Translator Verifying(RunStatistics statistics) => new(new TranslatorOptions(
         Background: false, CountInstructions: true, MaxDeadRegions: int.MaxValue, Verify: true, Statistics: statistics.Translators));
 }

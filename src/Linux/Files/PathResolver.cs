@@ -140,6 +140,9 @@ public static class PathResolver
         using var held = start;
         if (!MustWalk(start, confined ? "." : path))
         {
+            if ((flags & (OpenFlags.Create | OpenFlags.Truncate | OpenFlags.TemporaryFile)) != 0 && HiddenDirectory.IsInUse
+                && HiddenDirectory.IsReachedBy(start.File?.HostFd ?? AtWorkingDirectory, path, flags & OpenFlags.NoFollow, resolve))
+                return -Errno.EACCES;
             var found = HostLookup(who, start, path, flags, mode, resolve, caller, !confined);
             if (found is { } fd)
             {
@@ -239,7 +242,15 @@ public static class PathResolver
 
     private static long? Judge(long fd)
     {
-        if (fd < 0 || !HostFiles.IsProc((int)fd))
+        if (fd < 0)
+            return fd;
+        if (HiddenDirectory.Contains((int)fd))
+        {
+            HostCalls.Close((int)fd);
+            return -Errno.EACCES;
+        }
+
+        if (!HostFiles.IsProc((int)fd))
             return fd;
         HostCalls.Close((int)fd);
         return null;

@@ -253,6 +253,12 @@ internal sealed class PathWalk(Asker who, bool follow, ulong resolve)
             return 0;
         }
 
+        if (HiddenDirectory.Contains((int)fd))
+        {
+            HostCalls.Close((int)fd);
+            return -Errno.EACCES;
+        }
+
         if (HostFiles.IsProc((int)fd))
             return EnterProc((int)fd);
         if (HostFiles.Status((int)fd, out var status) == 0 && HostFiles.IsLink(status) && (_rest.Count > 0 || follow))

@@ -54,7 +54,7 @@ public sealed class ProgramImage : IDisposable
             if (read <= 0)
                 throw new LoadException(read == 0 ? "empty file" : Errno.Message((int)-read), read == 0 ? Errno.ENOEXEC : (int)-read);
             var elf = ElfFile.Read(file, head.AsSpan(0, (int)read));
-            memory = new ProcessMemory(elf.Is32, null);
+            memory = new ProcessMemory(elf.Is32, null) { Program = new GuestProgram(fd, elf.Is32, AddressLayout.Compact) };
             var bias = ElfMapper.Map(memory, elf, elf.Is32 ? ProgramLayout.ProgramBase32 : ProgramLayout.ProgramBase64, false, file.Path);
             return new ProgramImage(memory, elf, bias, ElfSymbols.Read(elf, head));
         }

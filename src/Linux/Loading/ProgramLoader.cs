@@ -77,14 +77,14 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
         IReadOnlyList<string> environment)
     {
         var elf = ElfFile.Read(file, head);
-        var memory = CreateMemory(elf.Is32);
+        var wanted = kernel.Layout ?? (!elf.Is32 && SanitizerRuntime.IsUsedBy(elf) ? AddressLayout.Native : AddressLayout.Compact);
+        var memory = CreateMemory(new GuestProgram(file.HostFd, elf.Is32, wanted));
         OpenFile? interpreterFile = null;
         try
         {
             memory.AddressLimit = process.Limits[ResourceLimits.AddressSpace].Soft;
             memory.DataLimit = process.Limits[ResourceLimits.Data].Soft;
             var old = elf.Is32 && elf.NeedsExecutableStack;
-            var wanted = kernel.Layout ?? (!elf.Is32 && SanitizerRuntime.IsUsedBy(elf) ? AddressLayout.Native : AddressLayout.Compact);
             var stackLimit = process.Limits[ResourceLimits.Stack].Soft;
             var layout = ProgramLayout.Of(memory, wanted, stackLimit);
             memory.MapEnd = layout.MapEnd;
@@ -129,9 +129,10 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
         }
     }
 
-    private ProcessMemory CreateMemory(bool is32)
+    private ProcessMemory CreateMemory(GuestProgram program)
     {
-        var translator = kernel.TranslatorFactory();
+        var is32 = program.Is32;
+        var translator = kernel.TranslatorFactory(program);
         try
         {
             try
@@ -154,6 +155,7 @@ internal sealed class ProgramLoader(LinuxKernel kernel)
             var memory = new ProcessMemory(is32, translator, kernel.WindowBits)
             {
                 Commit = kernel.Commit, Objects = kernel.Objects, Ending = kernel.MemoryEnding, Meter = kernel.Meter,
+                Program = program,
             };
             kernel.Meter?.Add(memory);
             return memory;

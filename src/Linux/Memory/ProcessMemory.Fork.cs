@@ -20,6 +20,7 @@ public sealed unsafe partial class ProcessMemory
             {
                 child = new ProcessMemory(Space.Is32Bit, translator, BitOperations.Log2(Space.WindowSize))
                 {
+                    Program = Program,
                     Commit = Commit,
                     Objects = Objects,
                     Ending = Ending,

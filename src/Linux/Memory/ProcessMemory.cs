@@ -1,3 +1,4 @@
+using DynaTrans.Linux.Loading;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.Translation;
@@ -37,6 +38,9 @@ public sealed partial class ProcessMemory
 
     /// <summary>The local descriptor table.</summary>
     public LocalDescriptors LocalDescriptors { get; } = new();
+
+    /// <summary>The program that it was made for.</summary>
+    public required GuestProgram Program { get; init; }
 
     /// <summary>Checked access for system calls.</summary>
     public UserMemory User => new(Space);

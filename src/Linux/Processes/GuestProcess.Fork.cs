@@ -92,7 +92,7 @@ public sealed unsafe partial class GuestProcess
         if (Kernel.Processes.Count >= MaxProcesses || !MayStartThread())
             return -Errno.EAGAIN;
         var shares = (flags & CloneFlags.Memory) != 0;
-        var memory = shares ? Memory : Memory.Fork(Kernel.TranslatorFactory());
+        var memory = shares ? Memory : Memory.Fork(Kernel.TranslatorFactory(Memory.Program));
         if (memory == null)
             return -Errno.ENOMEM;
         if (shares)

@@ -1,5 +1,6 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Linux.Host;
+using DynaTrans.Linux.Loading;
 using DynaTrans.Linux.Memory;
 using DynaTrans.Linux.Signals;
 using DynaTrans.Linux.Syscalls;
@@ -25,9 +26,9 @@ public sealed class LinuxKernel
     /// <summary>Makes a kernel without processes.</summary>
     /// <param name="translatorFactory">Makes the translator of one address space; null interprets everything.</param>
     /// <param name="memoryLimit">See <see cref="LinuxOptions.MemoryLimit"/>.</param>
-    public LinuxKernel(Func<ITranslator?>? translatorFactory, long? memoryLimit = null)
+    public LinuxKernel(Func<GuestProgram, ITranslator?>? translatorFactory, long? memoryLimit = null)
     {
-        TranslatorFactory = translatorFactory ?? (static () => null);
+        TranslatorFactory = translatorFactory ?? (static _ => null);
         HostProcessId = (int)HostCalls.Call(HostSys.Getpid);
         ForegroundGroup = (int)HostCalls.Call(HostSys.Getpgrp);
         HostSession = (int)HostCalls.Call(HostSys.Getsid);
@@ -82,7 +83,7 @@ public sealed class LinuxKernel
     internal bool WasToldToEnd { get; set; }
 
     /// <summary>Makes the translator of an address space.</summary>
-    public Func<ITranslator?> TranslatorFactory { get; }
+    public Func<GuestProgram, ITranslator?> TranslatorFactory { get; }
 
     /// <summary>Sends the signals about files that have an owner.</summary>
     internal Files.OwnerSignals OwnerSignals => field ??= new Files.OwnerSignals(this);

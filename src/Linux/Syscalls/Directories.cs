@@ -12,6 +12,7 @@ internal static unsafe class Directories
     private const int RemoveDirectory = 0x200;
     private const int SymlinkFollow = 0x400;
     private const int MaxEntries = 1 << 20;
+    private const int RenameExchange = 2;
 
     /// <summary>getcwd(buffer, size): the length with the terminating zero.</summary>
     public static long Getcwd(in SyscallContext c)
@@ -215,8 +216,20 @@ internal static unsafe class Directories
             return -Errno.EXDEV;
         if (from.Node != null)
             return CannotRemove(c, from, false);
+        if (HiddenDirectory.IsInUse && (IsAboveHidden(from) || ((flags & RenameExchange) != 0 && IsAboveHidden(to))))
+            return -Errno.EBUSY;
         fixed (byte* a = HostCalls.Path(from.Name), b = HostCalls.Path(to.Name))
             return HostCalls.Call(HostSys.Renameat2, from.HostFd, (nint)a, to.HostFd, (nint)b, flags);
+    }
+
+    private static bool IsAboveHidden(in PathTarget place)
+    {
+        var fd = HostCalls.OpenAt(place.HostFd, place.Name, OpenFlags.PathOnly | OpenFlags.NoFollow | OpenFlags.CloseOnExec);
+        if (fd < 0)
+            return false;
+        var isAbove = HiddenDirectory.IsAbove((int)fd) || HiddenDirectory.Contains((int)fd);
+        HostCalls.Close((int)fd);
+        return isAbove;
     }
 
     private static long Link(in SyscallContext c, int oldDirectory, ulong oldAddress, int newDirectory, ulong newAddress, int flags)

@@ -76,7 +76,7 @@ internal static class TestPrograms
         {
             Program = file, Arguments = arguments, Environment = ["HOME=/"], Error = messages, ForwardSignals = false,
             Layout = layout,
-            TranslatorFactory = options == null ? null : () => new Translator(options),
+            TranslatorFactory = options == null ? null : _ => new Translator(options),
         });
         return (status, messages.ToString());
     }

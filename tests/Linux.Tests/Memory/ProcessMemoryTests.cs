@@ -1,3 +1,4 @@
+using DynaTrans.Linux.Loading;
 using DynaTrans.Linux.Memory;
 using DynaTrans.Runtime.Memory;
 
@@ -106,7 +107,7 @@ public sealed class ProcessMemoryTests
 
     private sealed class Owner : IDisposable
     {
-        public ProcessMemory Memory { get; } = new(is32Bit: true, null);
+        public ProcessMemory Memory { get; } = new(is32Bit: true, null) { Program = new GuestProgram(-1, is32: true, AddressLayout.Compact) };
 
         public void Dispose() => Memory.RemoveUser();
     }

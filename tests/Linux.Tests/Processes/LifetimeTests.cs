@@ -55,7 +55,7 @@ public sealed partial class LifetimeTests
                 Environment = [],
                 Error = new StringWriter(),
                 ForwardSignals = false,
-                TranslatorFactory = () =>
+                TranslatorFactory = _ =>
                 {
                     var translator = new Translator(new TranslatorOptions(Threshold: 20));
                     lock (translators)

@@ -1,5 +1,6 @@
 using System.Text;
 using DynaTrans.Linux.Files;
+using DynaTrans.Linux.Loading;
 using DynaTrans.Linux.Memory;
 using DynaTrans.Linux.Processes;
 using DynaTrans.Linux.Syscalls;
@@ -23,7 +24,7 @@ internal sealed class TestGuest : IDisposable
         _ownsDirectory = directory == null;
         Directory = directory ?? System.IO.Directory.CreateTempSubdirectory("guest").FullName;
         Kernel = kernel ?? new LinuxKernel(null) { Root = root };
-        var memory = new ProcessMemory(is32, null);
+        var memory = new ProcessMemory(is32, null) { Program = new GuestProgram(-1, is32, AddressLayout.Compact) };
         memory.Space.Map(Scratch, Size, PagePermission.Read | PagePermission.Write);
         var fd = Host.HostCalls.OpenAt(-100, Directory, OpenFlags.PathOnly | OpenFlags.Directory);
         var id = Interlocked.Increment(ref s_next);
