@@ -195,7 +195,7 @@ public sealed unsafe class RegionBuilder
     {
         if (!_cache.IsPaged)
             return _cache.Find(rip, _context);
-        for (var block = _cache.Find(rip, _context); block != null; block = BlockCache.FindNext(block))
+        for (var block = _cache.Find(rip, _context); block != null; block = _cache.FindNext(block))
         {
             if (!HasPage(block->Linear, block->FirstPage) || (block->LastPage != block->FirstPage && !HasPage(block->Linear + AddressSpace.PageSize, block->LastPage)))
                 continue;

@@ -17,6 +17,9 @@ public enum CompileState : byte
 
     /// <summary>It was an entry of code that is gone.</summary>
     LostEntry,
+
+    /// <summary>To make code of it failed by an error of the translator: it is not tried again.</summary>
+    Failed,
 }
 
 /// <summary>
@@ -51,9 +54,6 @@ public unsafe struct Block
 
     /// <summary>The block last found at <see cref="Next"/>.</summary>
     public Block* NextLink;
-
-    /// <summary>Next block in the same bucket of the lookup table.</summary>
-    public Block* Chain;
 
     /// <summary>The <see cref="EntryCell"/> of translated code for this address, or 0.</summary>
     public nint Code;

@@ -14,16 +14,10 @@ namespace DynaTrans.Runtime.Translation;
 /// </summary>
 public sealed unsafe class BlockCache : IDisposable
 {
-    private const int BucketCount = 1 << 16;
-    private const int BucketBytes = BucketCount * sizeof(long);
-
-    // Code segments with the same offsets keep apart in the table.
-    private const ulong ContextFactor = 20261;
-
     // Always fits a block (MaxInstructions bounds its ops) and a set of targets.
     private const int ChunkSize = 1 << 20;
 
-    private readonly Block** _buckets;
+    private readonly BlockTable _table = new();
     private readonly NativeArena _blocks = new(ChunkSize);
     private readonly CodePages _pages;
     private readonly List<Vcpu> _vcpus = [];
@@ -40,7 +34,6 @@ public sealed unsafe class BlockCache : IDisposable
     {
         Memory = memory;
         Translator = translator;
-        _buckets = (Block**)HostMemory.Reserve(BucketBytes);
         _pages = new CodePages(memory);
         memory.CodeChanged = Invalidate;
         memory.PermissionsChanged = NotifyOthers;
@@ -81,6 +74,12 @@ public sealed unsafe class BlockCache : IDisposable
     /// <summary>vCPUs that find <see cref="FlushWanted"/> set wait on it. Never taken while the memory's lock is held.</summary>
     internal object FlushGate { get; } = new();
 
+    /// <summary>
+    /// Held by a thread that is no vCPU while it reads blocks without the memory's lock: they are not given back then. The memory's lock is not
+    /// taken under it.
+    /// </summary>
+    public Lock BuildGate { get; } = new();
+
     /// <summary>Held while a block is executed in lock-step: threads take turns.</summary>
     internal Lock VerifyGate { get; } = new();
 
@@ -88,28 +87,16 @@ public sealed unsafe class BlockCache : IDisposable
     internal IReadOnlyList<Vcpu> Vcpus => _vcpus;
 
     /// <summary>The valid block at a RIP in a code context, or null.</summary>
-    public Block* Find(ulong rip, ushort context)
-    {
-        for (var block = _buckets[Hash(rip, context)]; block != null; block = block->Chain)
-            if (block->Start == rip && block->Context == context && block->Valid != 0)
-                return block;
-        return null;
-    }
+    public Block* Find(ulong rip, ushort context) => _table.Find(rip, context);
 
     /// <summary>Another valid block at the same RIP in the same code context, made from other pages; null when there is none further.</summary>
-    public static Block* FindNext(Block* block)
-    {
-        for (var next = block->Chain; next != null; next = next->Chain)
-            if (next->Start == block->Start && next->Context == block->Context && next->Valid != 0)
-                return next;
-        return null;
-    }
+    public Block* FindNext(Block* block) => _table.FindNext(block);
 
     /// <summary>The valid block at a RIP in a code context that was made from certain bytes, or null.</summary>
     internal Block* Find(ulong rip, ushort context, in CodePlace place)
     {
-        for (var block = _buckets[Hash(rip, context)]; block != null; block = block->Chain)
-            if (block->Start == rip && block->Context == context && block->Physical == place.Physical && block->LastPage == place.LastPage && block->Valid != 0)
+        for (var block = _table.Find(rip, context); block != null; block = _table.FindNext(block))
+            if (block->Physical == place.Physical && block->LastPage == place.LastPage)
                 return block;
         return null;
     }
@@ -119,19 +106,17 @@ public sealed unsafe class BlockCache : IDisposable
     /// </summary>
     internal Block* Find(ulong rip, ushort context, ulong physical, Mmu mmu)
     {
-        var isFirst = true;
-        for (var block = _buckets[Hash(rip, context)]; block != null; block = block->Chain)
+        var first = _table.Find(rip, context);
+        for (var block = first; block != null; block = _table.FindNext(block))
         {
-            if (block->Start != rip || block->Context != context || block->Valid == 0)
+            if (block->Physical != physical || (block->LastPage != block->FirstPage && !IsNextPage(block, mmu)))
                 continue;
-            if (block->Physical == physical && (block->LastPage == block->FirstPage || IsNextPage(block, mmu)))
-            {
-                if (!isFirst)
-                    MoveToFront(block);
-                return block;
-            }
 
-            isFirst = false;
+            // What was executed last at an address is what regions are built of.
+            if (block != first)
+                lock (Memory.Lock)
+                    _table.MoveToFront(block);
+            return block;
         }
 
         return null;
@@ -142,18 +127,6 @@ public sealed unsafe class BlockCache : IDisposable
     {
         var next = (block->Linear | (AddressSpace.PageSize - 1)) + 1;
         return mmu.TryFindCode(((GuestMode)block->Mode).Is64() ? next : (uint)next, out var page) && page / AddressSpace.PageSize == block->LastPage;
-    }
-
-    // What was executed last at an address is what regions are built of.
-    private void MoveToFront(Block* block)
-    {
-        lock (Memory.Lock)
-        {
-            Unlink(block);
-            ref var bucket = ref _buckets[Hash(block->Start, block->Context)];
-            block->Chain = bucket;
-            bucket = block;
-        }
     }
 
     /// <summary>
@@ -172,10 +145,7 @@ public sealed unsafe class BlockCache : IDisposable
         if (ir.LacksSse)
             _withoutSse.Add((nint)block);
         _pages.Add(block);
-        ref var bucket = ref _buckets[Hash(block->Start, context)];
-        block->Chain = bucket;
-        Thread.MemoryBarrier();
-        bucket = block;
+        _table.Add(block);
         Statistics.Blocks++;
         Statistics.LiftedInstructions += block->InstructionCount;
         return block;
@@ -246,7 +216,6 @@ public sealed unsafe class BlockCache : IDisposable
         {
             var b = (Block*)block;
             b->Valid = 0;
-            Unlink(b);
             Translator?.Invalidate(b);
         });
         if (dropped == 0)
@@ -340,10 +309,14 @@ public sealed unsafe class BlockCache : IDisposable
     {
         Debug.Assert(Memory.Lock.IsHeldByCurrentThread && _vcpus.TrueForAll(vcpu => vcpu.IsOutside), "nobody is inside a block that goes");
         _pages.Clear();
-        new Span<nint>(_buckets, BucketCount).Clear();
-        _blocks.Clear();
+        lock (BuildGate)
+        {
+            _table.Clear();
+            _blocks.Clear();
+            Translator?.Flush();
+        }
+
         _withoutSse.Clear();
-        Translator?.Flush();
         Contexts.ClearIfFull();
         foreach (var vcpu in _vcpus)
             vcpu.ForgetBlocks();
@@ -362,9 +335,12 @@ public sealed unsafe class BlockCache : IDisposable
             Memory.RecallPermissions = null;
             Memory.KnowsPermissions = null;
             _pages.Clear();
-            _blocks.Clear();
-            HostMemory.Release((byte*)_buckets, BucketBytes);
-            Translator?.Dispose();
+            lock (BuildGate)
+            {
+                _blocks.Clear();
+                _table.Dispose();
+                Translator?.Dispose();
+            }
         }
     }
 
@@ -406,18 +382,7 @@ public sealed unsafe class BlockCache : IDisposable
             return _vcpus.TrueForAll(vcpu => vcpu.IsOutside);
     }
 
-    private static int Hash(ulong rip, ushort context) => (int)((rip ^ (rip >> 16) ^ ((ulong)context * ContextFactor)) & (BucketCount - 1));
-
     private nint Allocate(int size) => _blocks.Allocate(size);
-
-    private void Unlink(Block* block)
-    {
-        var link = &_buckets[Hash(block->Start, block->Context)];
-        while (*link != null && *link != block)
-            link = &(*link)->Chain;
-        if (*link == block)
-            *link = block->Chain;
-    }
 }
 
 /// <summary>Counters for <c>--stats</c>. Approximate under several guest threads.</summary>

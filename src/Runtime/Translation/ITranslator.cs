@@ -18,7 +18,7 @@ public unsafe interface ITranslator : IDisposable
     bool UsesLookaside => false;
 
     /// <summary>
-    /// Asks for code of a hot block (and what is hot with it). May return at once and publish <see cref="Block.Code"/> later from another
+    /// Asks for code of a hot block (and what is hot with it), again every so many entries while there is none. May return at once and publish <see cref="Block.Code"/> later from another
     /// thread (<see cref="Block.Code"/> is then the block's <see cref="EntryCell"/>). Called by a vCPU at a block boundary, without locks.
     /// </summary>
     /// <param name="cache">The cache.</param>
