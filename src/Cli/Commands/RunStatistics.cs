@@ -27,7 +27,7 @@ internal sealed unsafe class RunStatistics
     private long[] _exits = [];
     private long[] _leaves = [];
     private long[] _ticks = [];
-    private ulong _instructions;
+    private ulong _instructions, _interpreted;
     private MmuStatistics? _paging;
     private long _blocks, _liftedInstructions, _invalidations, _flushes, _compared, _notCompared, _lookUps, _fills, _contexts;
 
@@ -51,7 +51,8 @@ internal sealed unsafe class RunStatistics
                 _paging = mmu.Statistics;
             if (vcpu.Times is not { } times)
                 return;
-            times.Enter(VcpuActivity.Other);
+            times.End();
+            _interpreted += times.Interpreted;
             Add(ref _ticks, times.Ticks);
             Add(ref _leaves, times.Leaves);
         }
@@ -96,7 +97,7 @@ internal sealed unsafe class RunStatistics
             var seconds = Stopwatch.GetElapsedTime(_start).TotalSeconds;
             Line("time", $"{seconds:f3} s");
             DescribeTimes(Line);
-            Line("instructions", $"{_instructions}");
+            Line("instructions", $"{_instructions}, {_interpreted} of them interpreted");
             Line("speed", $"{_instructions / seconds / 1e6:f1} MIPS");
             Line("blocks", $"{_blocks} lifted, of {_liftedInstructions} instructions");
             Line("look-ups", $"{_lookUps} of blocks, {_fills} of entries of code; code contexts: {_contexts}");

@@ -36,7 +36,7 @@ public sealed unsafe partial class Vcpu
         if (Mmu != null)
         {
             Mmu.SelectView();
-            _jumps = CpuAccess.Mode(State).IsUser() ? _jumpCache : _jumpCache + JumpCacheSize;
+            _jumps = CpuAccess.Mode(State).IsUser() ? _jumpCache : _jumpCache + _jumpCacheSize;
         }
 
         _usesSse = ((GuestMode)State->Mode & GuestMode.NoSse) == 0;

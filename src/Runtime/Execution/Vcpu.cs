@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
@@ -22,7 +23,9 @@ namespace DynaTrans.Runtime.Execution;
 /// </summary>
 public sealed unsafe partial class Vcpu : IDisposable
 {
-    private const int JumpCacheSize = 4096;
+    // Entries of the jump cache for each privilege; a power of two. With paging it is emptied whenever translations change.
+    private const int JumpCacheSize = 1 << 14;
+    private const int PagedJumpCacheSize = 1 << 12;
 
     // Code segments with the same offsets keep apart in the jump cache.
     private const ulong JumpCacheStep = 1223;
@@ -46,6 +49,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     private static byte* s_noPermissions;
 
     private readonly Block** _jumpCache;
+    private readonly int _jumpCacheSize;
 
     // That of the present privilege: with paging supervisor code and user code have a half of it each, for most changes of translations concern one only.
     private Block** _jumps;
@@ -91,11 +95,13 @@ public sealed unsafe partial class Vcpu : IDisposable
         State->Fcw = 0x37F;
         State->Mxcsr = 0x1F80;
         State->Slots[Slot.Eflags] = Eflags.IF | 2;
-        _jumpCache = (Block**)NativeMemory.AllocZeroed(2 * JumpCacheSize, (nuint)sizeof(Block*));
+        _jumpCacheSize = isPaged ? PagedJumpCacheSize : JumpCacheSize;
+        _jumpCache = (Block**)NativeMemory.AllocZeroed(2 * (nuint)_jumpCacheSize, (nuint)sizeof(Block*));
         _jumps = _jumpCache;
         _entryCache = (EntryCacheLine*)NativeMemory.AllocZeroed(EntryCacheLine.Count, (nuint)sizeof(EntryCacheLine));
         State->Execution.EntryCache = (nint)_entryCache;
-        ForgetBlocks();
+        MarkFirstLine();
+        ForgetContexts();
         if (isPaged)
         {
             UseNoWindow();
@@ -149,6 +155,9 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// <summary>When not null, where the time of the vCPU's thread goes is entered here: <c>--stats</c>.</summary>
     public ActivityTimes? Times { get; set; }
 
+    private uint PresentCodeGeneration =>
+        CpuAccess.Mode(State).IsUser() ? State->Execution.CodeGeneration : State->Execution.GlobalCodeGeneration;
+
     /// <summary>True when EFLAGS.AC makes data accesses check their alignment: CR0.AM at ring 3.</summary>
     public bool ChecksAlignment { get; set; }
 
@@ -187,12 +196,16 @@ public sealed unsafe partial class Vcpu : IDisposable
     internal Block* FindCached(ulong rip)
     {
         var context = State->Execution.CodeContext;
-        var slot = &_jumps[(rip ^ (rip >> 12) ^ ((ulong)context * JumpCacheStep)) & (JumpCacheSize - 1)];
+        var slot = &_jumps[(rip ^ (rip >> 12) ^ (context * JumpCacheStep)) & (uint)(_jumpCacheSize - 1)];
         var block = *slot;
-        if (block != null && block->Start == rip && block->Context == context && block->Valid != 0)
-            return block;
+        return block != null && block->Start == rip && block->Context == context && block->Valid != 0 ? block : FindMissed(rip, context, slot);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private Block* FindMissed(ulong rip, ushort context, Block** slot)
+    {
         Cache.Statistics.JumpCacheMisses++;
-        block = Mmu == null ? Cache.Find(rip, context) : FindTranslated(rip, context);
+        var block = Mmu == null ? Cache.Find(rip, context) : FindTranslated(rip, context);
         if (block != null)
             *slot = block;
         return block;
@@ -211,13 +224,14 @@ public sealed unsafe partial class Vcpu : IDisposable
         ForgetJumps(true);
         ForgetContexts();
         _aloneCode.Clear();
-
-        // An empty line holds an address of another line, so it never matches.
-        for (var i = 0; i < EntryCacheLine.Count; i++)
-            _entryCache[i] = new EntryCacheLine { Tag = EmptyLine(i) };
+        new Span<EntryCacheLine>(_entryCache, EntryCacheLine.Count).Clear();
+        MarkFirstLine();
     }
 
-    private void ForgetJumps(bool isSupervisorToo) => new Span<nint>(_jumpCache, isSupervisorToo ? 2 * JumpCacheSize : JumpCacheSize).Clear();
+    // An empty line has tag 0, which is that of address 0 in context 0: of the line that this address has it is that of another one.
+    private void MarkFirstLine() => _entryCache[EntryCacheLine.IndexOf(0, 0)].Tag = 1;
+
+    private void ForgetJumps(bool isSupervisorToo) => new Span<nint>(_jumpCache, isSupervisorToo ? 2 * _jumpCacheSize : _jumpCacheSize).Clear();
 
     /// <inheritdoc/>
     public void Dispose()
@@ -232,9 +246,6 @@ public sealed unsafe partial class Vcpu : IDisposable
         _handle.Free();
         _memoryHandle.Free();
     }
-
-    // The tag of an address, in context 0, that belongs to another line.
-    private static ulong EmptyLine(int index) => (ulong)index ^ 1;
 
     // One iteration of the dispatcher.
     private ExitCause Step()
@@ -295,12 +306,12 @@ public sealed unsafe partial class Vcpu : IDisposable
                 block->SetHeat(0);
             }
             else if (!_isFinishing && TryCompile(translator, block) is var code && code != null)
-                return RunTranslated(block->Start, code);
+                return RunExecutors(block, code);
         }
         else if (block->Heat >= HeatThreshold)
             block->SetHeat(0);
 
-        return Interpret(block);
+        return RunExecutors(block, null);
     }
 
     // The cell of the block's code; null when there is none yet. A block that is not worth it is interpreted for another while before the
@@ -337,25 +348,9 @@ public sealed unsafe partial class Vcpu : IDisposable
     // Code whose pages may have become others is compared with them before it is entered again.
     private nint CurrentCode(Block* block, EntryCell* cell)
     {
-        ref var execution = ref State->Execution;
-        var generation = CpuAccess.Mode(State).IsUser() ? execution.CodeGeneration : execution.GlobalCodeGeneration;
-        if (cell->Generation != generation || cell->Source != block)
-            Cache.Translator!.Revalidate(Cache, block, Mmu!, generation);
+        if (!IsCurrent(block, cell))
+            Cache.Translator!.Revalidate(Cache, block, Mmu!, PresentCodeGeneration);
         return Volatile.Read(ref block->Code);
-    }
-
-    private ExitCause RunTranslated(ulong start, EntryCell* cell)
-    {
-        var s = State;
-        FillEntryCache(start, cell);
-        Lookaside?.Refresh();
-        s->Execution.ExitCauseValue = (int)ExitCause.Continue;
-        Times?.Enter(VcpuActivity.Translated);
-        HostMxcsr.Enter(s);
-        EntryCell.Enter(s, cell);
-        HostMxcsr.Leave(s);
-        Times?.Enter(VcpuActivity.Dispatching);
-        return FinishTranslated();
     }
 
     private void FillEntryCache(ulong start, EntryCell* cell)
@@ -383,7 +378,7 @@ public sealed unsafe partial class Vcpu : IDisposable
 
         if (!_aloneCode.ContainsKey((nint)block) && !IsWorthCompiling())
         {
-            var cause = RunInterpreter(block, alone: true);
+            var cause = InterpretAlone(block);
             return cause == ExitCause.SingleStep ? RunAlone(1) : cause;
         }
 
@@ -492,20 +487,16 @@ public sealed unsafe partial class Vcpu : IDisposable
         if (block == null)
             return ExitCause.Exception;
         block->Heat = Math.Min(block->Heat, HeatThreshold - 2);
-        return Interpret(block);
+        return RunExecutors(block, null);
     }
 
-    private ExitCause Interpret(Block* block)
+    private ExitCause FinishInterpreted(ExitCause cause) => cause switch
     {
-        var cause = RunInterpreter(block, alone: false);
-        return cause switch
-        {
-            ExitCause.Requested => ExitCause.Continue,
-            ExitCause.SingleStep => RunAlone(1),
-            ExitCause.Budget => RunAlone((int)(State->Execution.InstructionLimit - State->Execution.InstructionCount)),
-            _ => cause,
-        };
-    }
+        ExitCause.Requested => ExitCause.Continue,
+        ExitCause.SingleStep => RunAlone(1),
+        ExitCause.Budget => RunAlone((int)(State->Execution.InstructionLimit - State->Execution.InstructionCount)),
+        _ => cause,
+    };
 
     // One block: no heat, for it is not to be compiled.
     private ExitCause InterpretAligned(Block* block)
@@ -513,15 +504,15 @@ public sealed unsafe partial class Vcpu : IDisposable
         var left = State->Execution.InstructionLimit - State->Execution.InstructionCount;
         if (left < block->InstructionCount)
             return RunAlone((int)left);
-        var cause = RunInterpreter(block, alone: true);
+        var cause = InterpretAlone(block);
         return cause == ExitCause.SingleStep ? RunAlone(1) : cause;
     }
 
-    private ExitCause RunInterpreter(Block* block, bool alone)
+    private ExitCause InterpretAlone(Block* block)
     {
         Times?.Enter(VcpuActivity.Interpreting);
         HostMxcsr.Enter(State);
-        var cause = Interpreter.Run(this, block, alone);
+        var cause = Interpreter.Run(this, block, alone: true);
         HostMxcsr.Leave(State);
         Times?.Enter(VcpuActivity.Dispatching);
         return cause;
@@ -570,7 +561,7 @@ public sealed unsafe partial class Vcpu : IDisposable
             return ExitCause.Exception;
         if (count == 1)
             return RunLifted(block);
-        var cause = RunInterpreter(block, alone: true);
+        var cause = InterpretAlone(block);
         return cause == ExitCause.SingleStep ? RunAlone(1) : cause;
     }
 
@@ -578,7 +569,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     {
         IsStepping = true;
         State->Execution.StepsRepetitions = stepsRepetitions ? 1 : 0;
-        var cause = RunInterpreter(block, alone: true);
+        var cause = InterpretAlone(block);
         State->Execution.StepsRepetitions = 0;
         IsStepping = false;
         return cause;
