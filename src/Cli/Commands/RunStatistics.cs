@@ -102,7 +102,7 @@ internal sealed unsafe class RunStatistics
             Line("blocks", $"{_blocks} lifted, of {_liftedInstructions} instructions");
             Line("look-ups", $"{_lookUps} of blocks, {_fills} of entries of code; code contexts: {_contexts}");
             Line("invalidations", $"{_invalidations} blocks, {_flushes} flushes of the cache");
-            Line("translations", $"{Translators.Regions} regions, of {Translators.Blocks} blocks, {Translators.Discarded} discarded, {Translators.Recompiled} recompiled for slow accesses");
+            Line("translations", $"{Translators.Regions} regions, of {Translators.Blocks} blocks ({Translators.Copies} copied, {Translators.Repeats} again), {Translators.Discarded} discarded, {Translators.Recompiled} recompiled for slow accesses");
             if (_paging is { } paging)
             {
                 Line("paging", $"{paging.FullFlushes} flushes, {paging.Flushes} of what is not global ({paging.SupervisorFlushes} with supervisor code), {paging.PageFlushes} of a page");

@@ -4,16 +4,13 @@ using System.Runtime.CompilerServices;
 namespace DynaTrans.IlBackend.Compilation;
 
 /// <summary>
-/// The threads that compile for all translators of the host process: one, and more while several translators wait and the host has
-/// processors for them. A translator is served by one thread at a time, one region a turn; the next turn has who was served least, so that
+/// The threads that compile for all translators of the host process: one, and more while there is more to do and the host has
+/// processors for them. They work on one region a turn; the next turn has the translator that was served least, so that
 /// an address space that asks for thousands of regions does not hold up the others. The threads end when they had nothing to do for long.
 /// </summary>
 internal sealed class CompileThreads
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
-
-    // At least one processor is left to the guests.
-    private static readonly int s_maxThreads = Math.Clamp(Environment.ProcessorCount - 1, 1, 8);
 
     private readonly object _gate = new();
     private readonly PriorityQueue<Translator, long> _waiting = new();
@@ -22,10 +19,13 @@ internal sealed class CompileThreads
     private long _clock;
     private int _threads, _busy;
 
-    /// <summary>The threads of the host process.</summary>
-    public static CompileThreads Shared { get; } = new();
+    /// <summary>The threads of the host process. At least one processor is left to the guests.</summary>
+    public static CompileThreads Shared { get; } = new() { MaxThreads = Math.Clamp(Environment.ProcessorCount - 1, 1, 8) };
 
-    /// <summary>Enters a translator with requests that is neither waiting nor being served. May be called under a memory's lock.</summary>
+    /// <summary>Threads that there may be at a time.</summary>
+    public required int MaxThreads { get; init; }
+
+    /// <summary>Enters a translator with requests for a turn; it may have several, up to the number of threads. May be called under a memory's lock.</summary>
     public void Add(Translator translator)
     {
         lock (_gate)
@@ -33,7 +33,7 @@ internal sealed class CompileThreads
             translator.Served = Math.Max(translator.Served, _clock);
             _waiting.Enqueue(translator, translator.Served);
             Monitor.Pulse(_gate);
-            if (_threads - _busy < _waiting.Count && _threads < s_maxThreads)
+            if (_threads - _busy < _waiting.Count && _threads < MaxThreads)
                 StartThread();
         }
     }
@@ -73,10 +73,10 @@ internal sealed class CompileThreads
 
         var start = Stopwatch.GetTimestamp();
         var more = translator.Serve();
-        translator.Served += Stopwatch.GetTimestamp() - start;
         lock (_gate)
         {
             _busy--;
+            translator.Served += Stopwatch.GetTimestamp() - start;
             if (more)
                 _waiting.Enqueue(translator, translator.Served);
         }

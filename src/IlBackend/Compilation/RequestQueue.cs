@@ -1,97 +1,69 @@
+using System.Numerics;
 using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Compilation;
 
-/// <summary>What a translator has been requested to compile, the most useful first. All under the memory's lock.</summary>
+/// <summary>
+/// What a translator has been requested to compile, the most useful first. All under the memory's lock, and in constant time however many wait: requests
+/// lie in buckets by heat. Heat goes on rising while a block waits; whoever notices enters the request again, in a higher bucket, and the first that is taken counts.
+/// </summary>
 internal sealed unsafe class RequestQueue
 {
-    // Heat goes on rising while a block waits, so requests cannot be kept sorted. To look at all of them for each that is taken would cost
-    // more than compiling once thousands wait: then so many are chosen at a time.
-    private const int Share = 32, MaxChosen = 64;
+    // Two buckets for each doubling of the heat, from this on.
+    private const int FirstLog2 = 4, BucketsOfKind = 32;
 
-    private readonly List<Request> _waiting = [];
+    // What is to grow has code already; what has none, and is interpreted meanwhile, comes first.
+    private readonly List<nint>?[] _buckets = new List<nint>?[2 * BucketsOfKind];
 
-    // The last is the next.
-    private readonly List<Request> _chosen = [];
+    // Which buckets hold something.
+    private ulong _filled;
 
-    /// <summary>True when nothing is requested.</summary>
-    public bool IsEmpty => _waiting.Count == 0 && _chosen.Count == 0;
+    /// <summary>Number of requests, with those that were entered again.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>The bucket of a block with so many entries: requests of one bucket are as good as each other.</summary>
+    public static int BucketOf(int hotness)
+    {
+        var log2 = BitOperations.Log2((uint)Math.Max(1, hotness));
+        var half = (hotness >> Math.Max(0, log2 - 1)) & 1;
+        return Math.Clamp(((log2 - FirstLog2) * 2) + half, 0, BucketsOfKind - 1);
+    }
 
     /// <summary>Enters a request.</summary>
     /// <param name="block">The block.</param>
     /// <param name="grow">It has code, which is to be recompiled with more around it.</param>
-    public void Add(Block* block, bool grow) => _waiting.Add(new Request((nint)block, grow));
+    public void Add(Block* block, bool grow)
+    {
+        var bucket = BucketOf(block->Hotness) + (grow ? 0 : BucketsOfKind);
+        (_buckets[bucket] ??= []).Add((nint)block);
+        _filled |= 1UL << bucket;
+        Count++;
+    }
 
-    /// <summary>Takes out what is to be compiled next. False when nothing is requested.</summary>
+    /// <summary>Takes out what is to be compiled next: of what is equally hot the latest, for that is what the guest is doing. False when nothing is requested.</summary>
     public bool TryTake(out Block* block, out bool grow)
     {
-        if (_chosen.Count == 0)
-            Choose(Math.Clamp(_waiting.Count / Share, 1, MaxChosen));
-        if (_chosen.Count == 0)
-        {
-            block = null;
-            grow = false;
+        block = null;
+        grow = false;
+        if (_filled == 0)
             return false;
-        }
-
-        var next = _chosen[^1];
-        _chosen.RemoveAt(_chosen.Count - 1);
-        block = (Block*)next.Block;
-        grow = next.Grow;
+        var bucket = BitOperations.Log2(_filled);
+        var requests = _buckets[bucket]!;
+        block = (Block*)requests[^1];
+        grow = bucket < BucketsOfKind;
+        requests.RemoveAt(requests.Count - 1);
+        if (requests.Count == 0)
+            _filled &= ~(1UL << bucket);
+        Count--;
         return true;
     }
 
     /// <summary>Forgets all requests.</summary>
     public void Clear()
     {
-        _waiting.Clear();
-        _chosen.Clear();
+        foreach (var bucket in _buckets)
+            bucket?.Clear();
+        _filled = 0;
+        Count = 0;
     }
-
-    // What has no code at all, and is interpreted meanwhile, comes first; then the hottest.
-    private static long Urgency(Request request) =>
-        (request.Grow || ((Block*)request.Block)->Code != 0 ? 0 : 1L << 40) + ((Block*)request.Block)->Hotness;
-
-    private void Choose(int count)
-    {
-        if (count == 1)
-        {
-            ChooseOne();
-            return;
-        }
-
-        // The least urgent of the chosen on top; of equals those that came first are kept.
-        var best = new PriorityQueue<int, (long Urgency, int Order)>(count + 1);
-        for (var i = 0; i < _waiting.Count; i++)
-        {
-            best.Enqueue(i, (Urgency(_waiting[i]), -i));
-            if (best.Count > count)
-                best.Dequeue();
-        }
-
-        var taken = new List<int>(count);
-        while (best.TryDequeue(out var index, out _))
-        {
-            _chosen.Add(_waiting[index]);
-            taken.Add(index);
-        }
-
-        taken.Sort();
-        for (var i = taken.Count - 1; i >= 0; i--)
-            _waiting.RemoveAt(taken[i]);
-    }
-
-    private void ChooseOne()
-    {
-        if (_waiting.Count == 0)
-            return;
-        var best = 0;
-        for (var i = 1; i < _waiting.Count; i++)
-            if (Urgency(_waiting[i]) > Urgency(_waiting[best]))
-                best = i;
-        _chosen.Add(_waiting[best]);
-        _waiting.RemoveAt(best);
-    }
-
-    private readonly record struct Request(nint Block, bool Grow);
 }

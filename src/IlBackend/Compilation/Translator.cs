@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.IlBackend.Emission;
@@ -35,19 +36,31 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     // Times that a region is recompiled because its entries are hot.
     private const int MaxGrowth = 8;
 
+    // Entries of a block between two requests, about.
+    private const int EntriesToAskAgain = 200;
+
     private readonly TranslatorOptions _options;
     private readonly int _maxWeight;
     private readonly AccessRecords _records = new();
     private readonly CellTable _cells = new();
-    private readonly Dictionary<uint, CompiledRegion> _byNumber = [];
-    private readonly Dictionary<nint, List<CompiledRegion>> _regionsOf = [];
+
+    // Changed under the memory's lock; a region is built without it.
+    private readonly ConcurrentDictionary<uint, CompiledRegion> _byNumber = [];
+    private readonly ConcurrentDictionary<nint, List<CompiledRegion>> _regionsOf = [];
+
     private readonly List<CompiledRegion> _dead = [];
     private readonly RequestQueue _requests = new();
+    private readonly RegionsUnderWay _underWay = new();
     private readonly Dictionary<(uint Region, ulong Rip), int> _samples = [];
     private BlockCache? _cache;
     private uint _lastNumber;
     private int _generation;
-    private bool _isScheduled;
+
+    // Turns that the translator waits for or has at the compile threads.
+    private int _turns;
+
+    // Those of them that have a request.
+    private int _serving;
     private volatile bool _isDisposed;
 
     /// <summary>Makes a translator; it serves one block cache.</summary>
@@ -73,6 +86,9 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     /// <summary>Called after a region was compiled and published, under the memory's lock: for dumps.</summary>
     public Action<CompiledRegion>? Published { get; set; }
 
+    /// <summary>Who compiles.</summary>
+    internal CompileThreads Threads { get; init; } = CompileThreads.Shared;
+
     /// <summary>Stopwatch ticks that <see cref="CompileThreads"/> have spent on this translator, or what stands for them; owned by them.</summary>
     internal long Served { get; set; }
 
@@ -81,10 +97,16 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     {
         lock (cache.Memory.Lock)
         {
-            if (block->Valid == 0 || _isDisposed)
+            if (block->Valid == 0 || block->CompileState == CompileState.Failed || _isDisposed)
                 return;
             _cache = cache;
-            if (mmu != null && TryRestore(block, mmu))
+            if (block->CompileState == CompileState.Requested)
+            {
+                AskAgain(block);
+                return;
+            }
+
+            if (block->Code != 0 || (mmu != null && TryRestore(block, mmu)))
                 return;
             block->CompileState = CompileState.Requested;
             Ask(block, false);
@@ -233,7 +255,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     /// <inheritdoc/>
     public void Invalidate(Block* block)
     {
-        if (!_regionsOf.Remove((nint)block, out var regions))
+        if (!_regionsOf.TryRemove((nint)block, out var regions))
             return;
         foreach (var region in regions)
             Kill(region);
@@ -260,12 +282,16 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         _dead.Clear();
         _regionsOf.Clear();
         _requests.Clear();
+        _underWay.Forget();
         _samples.Clear();
         _lastNumber = 0;
     }
 
     /// <inheritdoc/>
-    public int WeightOf(Block* block) => RegionAt((EntryCell*)block->Code) is { } region ? region.Region.Weight : 0;
+    public int WeightOf(Block* block) => RegionAt((EntryCell*)Volatile.Read(ref block->Code)) is { } region ? region.Region.Weight : 0;
+
+    /// <inheritdoc/>
+    public int WeightUnderWay(Block* block) => _underWay.RegionOf(block)?.Weight ?? 0;
 
     /// <inheritdoc/>
     public bool Contains(Block* block) => _regionsOf.TryGetValue((nint)block, out var regions) && regions.Count > 0;
@@ -301,45 +327,68 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     private void Ask(Block* block, bool grow)
     {
         _requests.Add(block, grow);
-        if (!_options.Background)
-        {
+        if (_options.Background)
+            TakeTurns();
+        else
             Serve();
-        }
-        else if (!_isScheduled)
+    }
+
+    // The block has become hotter while it waits: its request may have to come before others.
+    private void AskAgain(Block* block)
+    {
+        if (_options.Background && RequestQueue.BucketOf(block->Hotness) != RequestQueue.BucketOf(block->Hotness - EntriesToAskAgain))
+            _requests.Add(block, false);
+    }
+
+    // As many as there are requests for, and threads.
+    private void TakeTurns()
+    {
+        while (_turns < Threads.MaxThreads && _turns - Volatile.Read(ref _serving) < _requests.Count)
         {
-            _isScheduled = true;
-            CompileThreads.Shared.Add(this);
+            _turns++;
+            Threads.Add(this);
         }
     }
 
-    /// <summary>Compiles what is most urgent. False when nothing more is requested; the next request then schedules the translator again.</summary>
+    /// <summary>
+    /// Compiles what is most urgent; several threads may at a time. False when nothing more is requested; the next request then schedules the
+    /// translator again.
+    /// </summary>
     internal bool Serve()
     {
         var cache = _cache!;
-        ulong address = 0;
-        try
+        Block* block;
+        bool grow;
+        int generation;
+        ulong address;
+        lock (cache.Memory.Lock)
         {
-            (Region Region, bool Grow, int Generation) next;
-            lock (cache.Memory.Lock)
+            if (!TryTake(out block, out grow))
             {
-                if (!TryTake(out var block, out var grow))
-                {
-                    _isScheduled = false;
-                    return false;
-                }
-
-                address = block->Start;
-                next = (RegionBuilder.Build(cache, block, this, grow || Contains(block), _maxWeight), grow, _generation);
-                if (grow && !IsWorthGrowing(next.Region))
-                    return true;
+                if (_options.Background)
+                    _turns--;
+                return false;
             }
 
-            CompileAndPublish(cache, next.Region, next.Grow, next.Generation);
+            address = block->Start;
+            generation = _generation;
+            Interlocked.Increment(ref _serving);
+        }
+
+        try
+        {
+            CompileAndPublish(cache, block, grow, generation);
         }
         catch (Exception e)
         {
-            // The head stays requested, and is never requested again.
             Statistics.CountFailure(address, e);
+            lock (cache.Memory.Lock)
+                if (generation == _generation)
+                    block->CompileState = CompileState.Failed;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _serving);
         }
 
         return true;
@@ -350,59 +399,95 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     {
         while (_requests.TryTake(out block, out grow))
         {
-            if (block->Valid == 0)
+            if (block->Valid == 0 || (grow && _underWay.RegionOf(block) != null))
                 continue;
-            if (grow || block->Code == 0)
+            if (grow)
                 return true;
 
-            // A region that came meanwhile has an entry here.
-            block->CompileState = CompileState.Entry;
+            // A region that came meanwhile may have an entry here, or it was taken by the same request in a higher bucket.
+            if (block->Code != 0)
+                block->CompileState = CompileState.Entry;
+            else if (_underWay.RegionOf(block) != null)
+                _underWay.Wait(block);
+            else if (block->CompileState == CompileState.Requested)
+                return true;
         }
 
         return false;
     }
 
-    // The generation tells a flush since the request: the cached blocks behind the region are then gone.
-    private void CompileAndPublish(BlockCache cache, Region region, bool grow, int generation)
+    // Null when the region is not to be compiled: it would not be worth it, or the blocks have gone with a flush.
+    private Region? TryBuild(BlockCache cache, Block* head, bool grow, int maxWeight, int generation)
     {
-        var compiled = Compile(region, OptionsFor(cache, region), out var fullness);
-        while (compiled == null)
+        Region region;
+        lock (cache.BuildGate)
         {
-            var weight = (int)(region.Weight * RetryMargin / fullness);
-            lock (cache.Memory.Lock)
-            {
-                var head = (Block*)region.Blocks[0].Source;
-                if (generation != _generation || head->Valid == 0)
-                    return;
-                region = RegionBuilder.Build(cache, head, this, grow || Contains(head), weight);
-                if (grow && !IsWorthGrowing(region))
-                    return;
-            }
-
-            compiled = Compile(region, OptionsFor(cache, region), out fullness);
+            if (generation != Volatile.Read(ref _generation) || head->Valid == 0)
+                return null;
+            region = RegionBuilder.Collect(cache, head, this, grow || Contains(head), maxWeight);
+            _underWay.Add(region);
         }
 
+        region.Analyse();
+        return region;
+    }
+
+    // The generation tells a flush since the request: the cached blocks behind the region are then gone.
+    private void CompileAndPublish(BlockCache cache, Block* head, bool grow, int generation)
+    {
+        var maxWeight = _maxWeight;
+        while (TryBuild(cache, head, grow, maxWeight, generation) is { } region)
+        {
+            double fullness;
+            try
+            {
+                if (grow && !IsWorthGrowing(cache, region, generation))
+                    return;
+                var compiled = Compile(region, OptionsFor(cache, region), out fullness);
+                if (compiled != null)
+                {
+                    lock (cache.Memory.Lock)
+                        PublishIfValid(compiled, generation);
+                    return;
+                }
+            }
+            finally
+            {
+                Finish(cache, region);
+            }
+
+            maxWeight = (int)(region.Weight * RetryMargin / fullness);
+        }
+    }
+
+    private bool IsWorthGrowing(BlockCache cache, Region region, int generation)
+    {
+        lock (cache.Memory.Lock)
+            return generation == _generation && IsWorthGrowing(region);
+    }
+
+    private void PublishIfValid(CompiledRegion compiled, int generation)
+    {
+        var isGone = generation != _generation;
+        if (isGone || compiled.Region.Blocks.Any(static block => ((Block*)block.Source)->Valid == 0))
+        {
+            compiled.Release();
+            Statistics.CountDiscarded();
+            if (!isGone)
+                ForgiveHead(compiled.Region);
+            return;
+        }
+
+        Publish(compiled);
+        Published?.Invoke(compiled);
+    }
+
+    private void Finish(BlockCache cache, Region region)
+    {
         lock (cache.Memory.Lock)
         {
-            if (generation != _generation)
-            {
-                compiled.Release();
-                Statistics.CountDiscarded();
-                return;
-            }
-
-            foreach (var block in region.Blocks)
-            {
-                if (((Block*)block.Source)->Valid != 0)
-                    continue;
-                compiled.Release();
-                Statistics.CountDiscarded();
-                ForgiveHead(region);
-                return;
-            }
-
-            Publish(compiled);
-            Published?.Invoke(compiled);
+            _underWay.Remove(region);
+            _underWay.Release(_requests);
         }
     }
 
@@ -472,12 +557,19 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
             compiled.Pages = CodePageUse.Of(region);
         _byNumber[compiled.Number] = compiled;
         Bind(compiled);
+        int copies = 0, repeats = 0;
         foreach (var block in region.Blocks)
         {
             if (!_regionsOf.TryGetValue(block.Source, out var list))
                 _regionsOf[block.Source] = list = [];
+            if (block.Copied)
+                copies++;
+            else if (list.Count > 0)
+                repeats++;
             list.Add(compiled);
         }
+
+        Statistics.CountPublished(copies, repeats);
 
         LinkEntries(compiled);
 
@@ -544,7 +636,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
 
     private void Kill(CompiledRegion compiled)
     {
-        if (!_byNumber.Remove(compiled.Number))
+        if (!_byNumber.TryRemove(compiled.Number, out _))
             return;
         _dead.Add(compiled);
         foreach (var entry in compiled.Region.Entries)

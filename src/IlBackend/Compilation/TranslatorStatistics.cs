@@ -3,7 +3,7 @@ namespace DynaTrans.IlBackend.Compilation;
 /// <summary>Counters of translators. Thread-safe.</summary>
 public sealed class TranslatorStatistics
 {
-    private long _regions, _blocks, _discarded, _recompiled, _compared, _parked, _failed, _compileTicks;
+    private long _regions, _blocks, _copies, _repeats, _discarded, _recompiled, _compared, _parked, _failed, _compileTicks;
     private string? _firstFailure;
 
     /// <summary>Regions compiled.</summary>
@@ -11,6 +11,12 @@ public sealed class TranslatorStatistics
 
     /// <summary>Blocks in them.</summary>
     public long Blocks => Interlocked.Read(ref _blocks);
+
+    /// <summary>Of these, those that are copies, within their callers, of functions with code of their own.</summary>
+    public long Copies => Interlocked.Read(ref _copies);
+
+    /// <summary>Of the others, those that were in a region already.</summary>
+    public long Repeats => Interlocked.Read(ref _repeats);
 
     /// <summary>Regions compiled in vain because their bytes changed meanwhile, or their address space ended.</summary>
     public long Discarded => Interlocked.Read(ref _discarded);
@@ -37,6 +43,12 @@ public sealed class TranslatorStatistics
     {
         Interlocked.Increment(ref _regions);
         Interlocked.Add(ref _blocks, blocks);
+    }
+
+    internal void CountPublished(int copies, int repeats)
+    {
+        Interlocked.Add(ref _copies, copies);
+        Interlocked.Add(ref _repeats, repeats);
     }
 
     internal void CountDiscarded() => Interlocked.Increment(ref _discarded);

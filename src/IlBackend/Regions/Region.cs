@@ -49,7 +49,7 @@ public sealed record RegionBlock(
         return windows.ContainsAnyExcept((ushort)0) ? windows.ToArray() : [];
     }
 
-    /// <summary>Copies a cached block. Under the memory's lock.</summary>
+    /// <summary>Copies a cached block. Under the memory's lock, or <see cref="BlockCache.BuildGate"/>.</summary>
     public static unsafe RegionBlock CopyOf(Block* block)
     {
         var addresses = new ulong[block->InstructionCount];

@@ -60,13 +60,29 @@ public sealed unsafe class RegionBuilder
         _minHotness = Math.Max(2, Math.Min(head->Hotness, 100_000) / ColdFactor);
     }
 
-    /// <summary>Builds a region. Under the memory's lock.</summary>
+    /// <summary>Builds a region and analyses it. Under the memory's lock.</summary>
     /// <param name="cache">The cache with the blocks.</param>
     /// <param name="head">Where it begins; hot.</param>
     /// <param name="map">What is compiled already.</param>
     /// <param name="grow">Take in what is compiled already as far as it fits.</param>
     /// <param name="maxWeight">Size limit.</param>
     public static Region Build(BlockCache cache, Block* head, IRegionMap map, bool grow, int maxWeight = MaxWeight)
+    {
+        var region = Collect(cache, head, map, grow, maxWeight);
+        region.Analyse();
+        return region;
+    }
+
+    /// <summary>
+    /// Builds a region that is still to be analysed. Under <see cref="BlockCache.BuildGate"/> or the memory's lock: what else goes on in the cache
+    /// meanwhile has an effect on what is chosen, and whether it is still valid is known when it is published.
+    /// </summary>
+    /// <param name="cache">The cache with the blocks.</param>
+    /// <param name="head">Where it begins; hot.</param>
+    /// <param name="map">What is compiled already; asked without a lock.</param>
+    /// <param name="grow">Take in what is compiled already as far as it fits.</param>
+    /// <param name="maxWeight">Size limit.</param>
+    public static Region Collect(BlockCache cache, Block* head, IRegionMap map, bool grow, int maxWeight)
     {
         var builder = new RegionBuilder(cache, head, map, grow, maxWeight);
         builder.Collect(head);
@@ -178,9 +194,10 @@ public sealed unsafe class RegionBuilder
         var next = FindBlock(rip);
         if (next == null)
             return;
-        if (next->Code != 0 && (byCall || !copied))
+        var isCompiled = next->Code != 0;
+        if ((byCall || !copied) && (isCompiled || _map.WeightUnderWay(next) != 0))
         {
-            _compiled.Add(((nint)next, byCall, _map.WeightOf(next)));
+            _compiled.Add(((nint)next, byCall, isCompiled ? _map.WeightOf(next) : _map.WeightUnderWay(next)));
             return;
         }
 
@@ -221,9 +238,7 @@ public sealed unsafe class RegionBuilder
         var blocks = _blocks.GetRange(1, _blocks.Count - 1);
         blocks.Sort((a, b) => a.Start.CompareTo(b.Start));
         blocks.Insert(0, _blocks[0]);
-        var region = new Region(_mode, blocks) { Context = _context, IsBudgeted = _isBudgeted, Weight = _weight };
-        region.Analyse();
-        return region;
+        return new Region(_mode, blocks) { Context = _context, IsBudgeted = _isBudgeted, Weight = _weight };
     }
 }
 
@@ -232,6 +247,9 @@ public unsafe interface IRegionMap
 {
     /// <summary>Weight of the region that a block with code is an entry of; 0 when there is none.</summary>
     int WeightOf(Block* block);
+
+    /// <summary>Weight of the region that a block is in and that is being compiled at the moment; 0 when there is none.</summary>
+    int WeightUnderWay(Block* block);
 
     /// <summary>True when a block is part of a compiled region.</summary>
     bool Contains(Block* block);

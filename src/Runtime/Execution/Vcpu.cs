@@ -331,7 +331,7 @@ public sealed unsafe partial class Vcpu : IDisposable
 
         if (code != 0 || block->Heat < HeatThreshold)
             return (EntryCell*)code;
-        if (block->CompileState is CompileState.None or CompileState.LostEntry)
+        if (block->CompileState != CompileState.Entry)
         {
             Times?.Enter(VcpuActivity.CompileWait);
             block->X87Stack = State->X87.Stack;
