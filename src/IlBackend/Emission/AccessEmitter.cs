@@ -145,8 +145,6 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
     // looks at its result and goes back or leaves.
     private void EndAccess(in IrOp op, bool tested, int slow, string method, SlowPathEnd end)
     {
-        var resume = Il.DefineLabel();
-        Il.MarkLabel(resume);
         if (!tested)
             return;
         if (!host.CallsSlowPath && !IsSlow)
@@ -155,6 +153,8 @@ internal sealed unsafe class AccessEmitter(EmitContext context, ValueEmitter val
             return;
         }
 
+        var resume = Il.DefineLabel();
+        Il.MarkLabel(resume);
         var (copy, leave) = (op, exits.LeaveSite());
         cold.Here(() =>
         {
