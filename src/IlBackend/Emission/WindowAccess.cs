@@ -57,7 +57,7 @@ internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses
         }
 
         // The checked bytes do not wrap around: from the address of the check on it is plain addition.
-        var fromCheck = planned && AddressKey.TryOf(op, out var key) && check.Key == key;
+        var fromCheck = planned && !IsShort(check.Key!) && AddressKey.TryOf(op, out var key) && check.Key == key;
         _direct = check.Form != CheckForm.Own && !fromCheck;
         if (fromCheck)
             _fromChecked = op.Disp - check.Lo;
@@ -98,7 +98,14 @@ internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses
     private void EmitShared(AccessCheck check, int slow)
     {
         var key = check.Key!;
-        addresses.PushLinear(new IrOp { A = key.A, B = key.B, Scale = key.Scale, Seg = key.Seg, Form = key.Form, Disp = (int)check.Lo });
+        var address = new IrOp { A = key.A, B = key.B, Scale = key.Scale, Seg = key.Seg, Form = key.Form, Disp = (int)check.Lo };
+        if (check.Form == CheckForm.FastBit && IsShort(key))
+        {
+            EmitShortCheck(check, address, slow);
+            return;
+        }
+
+        addresses.PushLinear(address);
         StLoc(Locals.Ea);
         if (check.Form == CheckForm.FastBit)
             EmitFastBitCheck(check.Write ? PagePermission.FastWrite : PagePermission.FastRead, check.Window, slow);
@@ -106,39 +113,81 @@ internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses
             EmitTwoPageCheck((int)(check.Hi - check.Lo), check.Write ? PagePermission.PlainWrite : PagePermission.Read, check.Window, slow);
     }
 
+    // A register and a displacement, or a constant, in flat 64-bit code: an address operand of the host, which is cheaper written twice
+    // than held in a local.
+    private static bool IsShort(AddressKey key) => key is { Form: AddressForm.Flat64, B: Slot.Zero };
+
+    private void EmitShortCheck(AccessCheck check, in IrOp address, int slow)
+    {
+        var bit = check.Write ? PagePermission.FastWrite : PagePermission.FastRead;
+        if (check.Window != 0)
+        {
+            addresses.PushLinear(address);
+            EmitWindowCheck(check.Window, slow);
+            PushWindowField(check.Window, nameof(WindowEntry.Permissions));
+            addresses.PushLinear(address);
+            Ldc4(12);
+            Il.Emit(OpCodes.Shr_Un);
+            Il.Emit(OpCodes.Conv_I);
+            Il.Emit(OpCodes.Add);
+            Il.Emit(OpCodes.Ldind_U1);
+            EndTest(bit, slow);
+            return;
+        }
+
+        if (address.A == Slot.Zero && (ulong)address.Disp / AddressSpace.PageSize < Options.WindowPages)
+        {
+            BeginPermission();
+            Ldc((long)address.Disp / AddressSpace.PageSize);
+            EndPermission();
+            EndTest(bit, slow);
+            return;
+        }
+
+        addresses.PushLinear(address);
+        EmitMainWindowCheck(bit, slow);
+    }
+
     private void EmitFastBitCheck(PagePermission bit, ushort window, int slow)
     {
         if (window != 0)
         {
+            LdLoc(Locals.Ea);
             EmitWindowCheck(window, slow);
             PushPermission(0, window);
             EndTest(bit, slow);
             return;
         }
 
-        if (!Plan.Is64)
-        {
-            BeginPermission();
-            LdLoc(Locals.Ea);
-            Ldc4(12);
-            Il.Emit(OpCodes.Shr_Un);
-        }
-        else
+        if (Plan.Is64)
         {
             LdLoc(Locals.Ea);
-            Ldc4(12);
-            Il.Emit(OpCodes.Shr_Un);
-            StLoc(Locals.Page);
-            LdLoc(Locals.Page);
-            if (Options.WindowPages != 0)
-                Ldc((long)Options.WindowPages);
-            else
-                LoadField(nameof(ExecutionState.WindowPages), OpCodes.Ldind_I8);
-            Il.EmitBranch(OpCodes.Bge_Un, slow);
-            BeginPermission();
-            LdLoc(Locals.Page);
+            EmitMainWindowCheck(bit, slow);
+            return;
         }
 
+        BeginPermission();
+        LdLoc(Locals.Ea);
+        Ldc4(12);
+        Il.Emit(OpCodes.Shr_Un);
+        EndPermission();
+        EndTest(bit, slow);
+    }
+
+    // Tests the address on the stack, of 64 bits.
+    private void EmitMainWindowCheck(PagePermission bit, int slow)
+    {
+        Ldc4(12);
+        Il.Emit(OpCodes.Shr_Un);
+        StLoc(Locals.Page);
+        LdLoc(Locals.Page);
+        if (Options.WindowPages != 0)
+            Ldc((long)Options.WindowPages);
+        else
+            LoadField(nameof(ExecutionState.WindowPages), OpCodes.Ldind_I8);
+        Il.EmitBranch(OpCodes.Bge_Un, slow);
+        BeginPermission();
+        LdLoc(Locals.Page);
         EndPermission();
         EndTest(bit, slow);
     }
@@ -147,7 +196,10 @@ internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses
     private void EmitTwoPageCheck(int size, PagePermission bit, ushort window, int slow)
     {
         if (window != 0)
+        {
+            LdLoc(Locals.Ea);
             EmitWindowCheck(window, slow);
+        }
         else if (Plan.Is64)
         {
             LdLoc(Locals.Ea);
@@ -174,10 +226,9 @@ internal sealed class WindowAccess(EmitContext context, AddressEmitter addresses
         Il.EmitBranch(OpCodes.Brfalse, slow);
     }
 
-    // Tests that the address is in a window beyond the main one. Of several it is looked up which.
+    // Tests that the address on the stack is in a window beyond the main one. Of several it is looked up which.
     private void EmitWindowCheck(ushort window, int slow)
     {
-        LdLoc(Locals.Ea);
         Ldc4(AddressSpace.WindowSpanBits);
         Il.Emit(OpCodes.Shr_Un);
         if (window != CachedBlock.SeveralWindows)
