@@ -118,8 +118,9 @@ internal sealed class ControlEmitter(EmitContext context, ValueEmitter values, F
 
     private int ExitLabel(ulong target)
     {
-        if (!_exitLabels.TryGetValue((target, values.Written), out var label))
-            _exitLabels[(target, values.Written)] = label = Il.DefineLabel();
+        var written = Plan.Written.ExitSet(values.Written);
+        if (!_exitLabels.TryGetValue((target, written), out var label))
+            _exitLabels[(target, written)] = label = Il.DefineLabel();
         return label;
     }
 
@@ -189,8 +190,9 @@ internal sealed class ControlEmitter(EmitContext context, ValueEmitter values, F
 
     private int LookupLabel(bool far = false)
     {
-        if (!_lookupLabels.TryGetValue((values.Written, far), out var label))
-            _lookupLabels[(values.Written, far)] = label = Il.DefineLabel();
+        var written = Plan.Written.ExitSet(values.Written);
+        if (!_lookupLabels.TryGetValue((written, far), out var label))
+            _lookupLabels[(written, far)] = label = Il.DefineLabel();
         return label;
     }
 

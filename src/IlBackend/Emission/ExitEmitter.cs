@@ -39,6 +39,14 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
         JumpToExit(ExitKind.Fault);
     }
 
+    /// <summary>As <see cref="Leave"/>, after a helper that has changed registers in the state: those must not be stored.</summary>
+    public void LeaveFromHelper(int site)
+    {
+        flags.StoreParts(flags.Form);
+        PickSite(site);
+        Il.EmitBranch(OpCodes.Br, LabelOf(ExitKind.Fault, values.Written));
+    }
+
     /// <summary>From the label on: leaves to the interpreter at the present instruction, which has not done anything. Returns the site.</summary>
     public int LeaveSlowly(int slow)
     {
@@ -94,8 +102,9 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
     {
         if (flags.Form.IsMemory)
         {
-            if (!_requestLabels.TryGetValue((rip, values.Written), out var known))
-                _requestLabels[(rip, values.Written)] = known = Il.DefineLabel();
+            var written = StoredBy(ExitKind.Return);
+            if (!_requestLabels.TryGetValue((rip, written), out var known))
+                _requestLabels[(rip, written)] = known = Il.DefineLabel();
             return known;
         }
 
@@ -148,17 +157,23 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
         Il.Emit(OpCodes.Stind_I4);
     }
 
-    /// <summary>The label of an exit for the registers written up to this point.</summary>
-    private int LabelOf(ExitKind kind)
+    // The label of an exit that stores a set of registers.
+    private int LabelOf(ExitKind kind, uint set)
     {
-        var key = ((ulong)kind << 32) | values.Written;
+        var key = ((ulong)kind << 32) | set;
         if (!_waysOut.TryGetValue(key, out var label))
             _waysOut[key] = label = Il.DefineLabel();
         return label;
     }
 
-    /// <summary>Goes out, with the registers stored that have been written up to here.</summary>
-    public void JumpToExit(ExitKind kind) => Il.EmitBranch(OpCodes.Br, LabelOf(kind));
+    /// <summary>Goes out, with the registers stored that have been written up to here. All locals of registers are right here.</summary>
+    public void JumpToExit(ExitKind kind) => Il.EmitBranch(OpCodes.Br, LabelOf(kind, StoredBy(kind)));
+
+    private uint StoredBy(ExitKind kind)
+    {
+        var isRare = kind is ExitKind.SlowAccess or ExitKind.Fault;
+        return isRare && values.Written != 0 ? Plan.Written.All : Plan.Written.ExitSet(values.Written);
+    }
 
     /// <summary>Emits all exits, after all that branches to them.</summary>
     public void EmitWaysOut()
@@ -184,16 +199,14 @@ internal sealed unsafe class ExitEmitter(EmitContext context, ValueEmitter value
                 sets.Add(0);
             for (var i = 0; i < sets.Count; i++)
             {
-                values.Written = sets[i];
-                Il.MarkLabel(LabelOf(kind));
+                Il.MarkLabel(LabelOf(kind, sets[i]));
                 if (sets[i] == 0)
                     break;
                 var smaller = sets.FindIndex(i + 1, set => (set & ~sets[i]) == 0);
                 values.StoreWritten(sets[i] & ~sets[smaller]);
                 if (smaller == i + 1)
                     continue;
-                values.Written = sets[smaller];
-                JumpToExit(kind);
+                Il.EmitBranch(OpCodes.Br, LabelOf(kind, sets[smaller]));
             }
 
             counts.Store();

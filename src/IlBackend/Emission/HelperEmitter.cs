@@ -58,7 +58,7 @@ internal sealed class HelperEmitter(EmitContext context, ValueEmitter values, X8
             cold.Here(() =>
             {
                 Il.MarkLabel(fail);
-                exits.Leave(leave);
+                exits.LeaveFromHelper(leave);
             });
         }
 

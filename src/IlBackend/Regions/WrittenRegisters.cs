@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Numerics;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Runtime.Helpers;
 
@@ -16,9 +17,13 @@ public sealed class WrittenRegisters
     /// <summary>The vector registers.</summary>
     public const uint Vectors = 0xFFFF0000;
 
+    // Registers that an exit stores without need, at most, to share the code of another.
+    private const int MaxSpareStores = 3;
+
     private readonly Region _region;
     private readonly uint[] _in;
     private readonly HashSet<RegionBlock> _dispatchTargets = [];
+    private readonly List<uint> _exitSets = [];
 
     /// <summary>Analyses a region.</summary>
     /// <param name="region">The region.</param>
@@ -36,13 +41,32 @@ public sealed class WrittenRegisters
             foreach (var block in region.Blocks)
                 changed |= Propagate(block);
         }
+
+        ChooseExitSets();
     }
+
+    /// <summary>All registers that the region writes: what rare exits store.</summary>
+    public uint All { get; private set; }
 
     /// <summary>The set where the indirect jumps that go through the jump table meet.</summary>
     public uint AtDispatch { get; private set; }
 
     /// <summary>The set at the beginning of a block.</summary>
     public uint At(RegionBlock block) => _in[block.Order] | (_dispatchTargets.Contains(block) ? AtDispatch : 0);
+
+    /// <summary>
+    /// What an exit stores where a set of registers may have been written: that set, or one with a few registers more that other exits store. To
+    /// store a register that was not written is harmless, and each set of its own is code of its own.
+    /// </summary>
+    public uint ExitSet(uint written)
+    {
+        if (written == 0)
+            return 0;
+        for (var i = _exitSets.Count - 1; i >= 0; i--)
+            if ((written & ~_exitSets[i]) == 0)
+                return _exitSets[i];
+        return All;
+    }
 
     /// <summary>Asserts, in debug builds, that no edge brings a register to a block that does not count it as written.</summary>
     [Conditional("DEBUG")]
@@ -70,6 +94,31 @@ public sealed class WrittenRegisters
         var effects = HelperTable.Effects((HelperId)call.Sub);
         return ((effects & (HelperEffects.ReadsState | HelperEffects.WritesState)) != 0 ? General : 0)
             | ((effects & HelperEffects.Vectors) != 0 ? Vectors : 0);
+    }
+
+    // The sets at the ends of blocks, the largest first; one that another is hardly larger than is left out.
+    private void ChooseExitSets()
+    {
+        All = AtDispatch;
+        var ends = new List<uint> { AtDispatch };
+        foreach (var block in _region.Blocks)
+        {
+            var set = At(block);
+            foreach (ref readonly var op in block.Ops.AsSpan())
+            {
+                set = After(op, set);
+                All |= set;
+            }
+
+            if (!ends.Contains(set))
+                ends.Add(set);
+        }
+
+        _exitSets.Add(All);
+        ends.Sort((a, b) => BitOperations.PopCount(b).CompareTo(BitOperations.PopCount(a)) is var order and not 0 ? order : a.CompareTo(b));
+        foreach (var set in ends)
+            if (!_exitSets.Exists(larger => (set & ~larger) == 0 && BitOperations.PopCount(larger & ~set) <= MaxSpareStores))
+                _exitSets.Add(set);
     }
 
     private bool Propagate(RegionBlock block)
