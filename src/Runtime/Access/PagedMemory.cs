@@ -145,7 +145,7 @@ internal static unsafe class PagedMemory
     private static void ReadBus(CpuState* s, ulong physical, byte* destination, int size)
     {
         var mxcsr = HostMxcsr.Suspend();
-        var bus = Vcpu.Of(s).MemoryBus;
+        var bus = ReachBus(s);
         for (var done = 0; done < size;)
         {
             var width = WidthAt(physical + (uint)done, size - done, size);
@@ -161,7 +161,7 @@ internal static unsafe class PagedMemory
     private static void WriteBus(CpuState* s, ulong physical, byte* source, int size)
     {
         var mxcsr = HostMxcsr.Suspend();
-        var bus = Vcpu.Of(s).MemoryBus;
+        var bus = ReachBus(s);
         for (var done = 0; done < size;)
         {
             var width = WidthAt(physical + (uint)done, size - done, size);
@@ -170,6 +170,13 @@ internal static unsafe class PagedMemory
         }
 
         HostMxcsr.Resume(mxcsr);
+    }
+
+    private static IMemoryBus? ReachBus(CpuState* s)
+    {
+        var vcpu = Vcpu.Of(s);
+        vcpu.HasReachedBus = true;
+        return vcpu.MemoryBus;
     }
 
     // An operand as wide as a register goes as a whole, others in the widest pieces that are aligned.

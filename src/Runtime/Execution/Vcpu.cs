@@ -152,6 +152,9 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// <summary>What answers at guest-physical addresses that are no memory (see <see cref="Machine"/>), or null.</summary>
     internal IMemoryBus? MemoryBus { get; init; }
 
+    /// <summary>An access has gone to <see cref="MemoryBus"/>; lock-step verification clears it.</summary>
+    internal bool HasReachedBus { get; set; }
+
     /// <summary>When not null, where the time of the vCPU's thread goes is entered here: <c>--stats</c>.</summary>
     public ActivityTimes? Times { get; set; }
 
@@ -188,7 +191,13 @@ public sealed unsafe partial class Vcpu : IDisposable
     public static Vcpu Of(CpuState* s) => (Vcpu)GCHandle.FromIntPtr(s->Execution.VcpuHandle).Target!;
 
     /// <summary>Makes <see cref="Run(ulong)"/> return <see cref="ExitCause.Requested"/> soon; pending until it has.</summary>
-    public void RequestExit() => Request(ExitRequests.Host);
+    public void RequestExit()
+    {
+        if (_lockStep == null)
+            Request(ExitRequests.Host);
+        else
+            _lockStep.RequestExit();
+    }
 
     internal void Request(ExitRequests bit) => Interlocked.Or(ref State->Execution.ExitRequest, (int)bit);
 
@@ -294,7 +303,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         var translator = Cache.Translator;
         if (aligned)
             return InterpretAligned(block);
-        if (_lockStep != null && s->Execution.InstructionLimit == ulong.MaxValue)
+        if (_lockStep != null && block->InstructionCount <= s->Execution.InstructionLimit - s->Execution.InstructionCount)
             return RunLockStep(translator!, block);
         if (translator != null)
         {
