@@ -1,4 +1,8 @@
+using System.Diagnostics;
+using System.Net;
 using System.Net.Sockets;
+using System.Text;
+using DynaTrans.Cli.Tests.Tools;
 
 namespace DynaTrans.Cli.Tests;
 
@@ -6,7 +10,9 @@ namespace DynaTrans.Cli.Tests;
 public sealed class BootTests : IDisposable
 {
     private const string Message = "Hello, serial line";
-    private const int Reset = 4, Halted = 8, Usage = 125, CannotRun = 126, Asked = 0x43;
+    private const int Reset = 4, TripleFault = 6, Halted = 8, Usage = 125, CannotRun = 126, Asked = 0x43;
+
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(2);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("boot").FullName;
 
@@ -55,6 +61,50 @@ public sealed class BootTests : IDisposable
         Assert.Equal(Asked, (await run).Status);
         Assert.False(File.Exists(path));
     }
+
+    // The port is one that is free, and standard error says which.
+    [Fact]
+    public async Task TheSerialPortMayBeATcpPort()
+    {
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [ShippedCommand.Library, "boot", "--kernel", Echo(), "--serial", "tcp:0", "--device", "isa-debug-exit,iobase=0xf4"])
+        {
+            RedirectStandardError = true,
+        })!;
+        try
+        {
+            var waiting = await process.StandardError.ReadLineAsync();
+            Assert.StartsWith("dynatrans: waiting for a connection to tcp:", waiting);
+            using var peer = new TcpClient("127.0.0.1", int.Parse(waiting![(waiting!.LastIndexOf(':') + 1)..]));
+            using var reader = new StreamReader(peer.GetStream());
+            var typed = new string('x', 3000) + "q";
+            await peer.GetStream().WriteAsync(Encoding.ASCII.GetBytes(typed));
+            Assert.Equal(typed, await reader.ReadToEndAsync().WaitAsync(s_patience));
+            await process.WaitForExitAsync().WaitAsync(s_patience);
+            Assert.Equal((Asked, string.Empty), (process.ExitCode, await process.StandardError.ReadToEndAsync()));
+        }
+        finally
+        {
+            process.Kill();
+        }
+    }
+
+    [Fact]
+    public void ATcpPortThatIsTakenIsOneLine()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var port = ((IPEndPoint)taken.LocalEndpoint).Port;
+        Cli.AssertFails(CannotRun, $"tcp:{port}: ", Cli.Run("boot", "--kernel", Kernel(), "--serial", $"tcp:{port}"));
+    }
+
+    // mov ax, 2000h; mov dx, 604h; out dx, ax: SLP_EN in the control register of power management
+    [Fact]
+    public void PowerOffIsSuccess() => Assert.Equal(0, Cli.Run("boot", "--kernel", Kernel([0x66, 0xB8, 0x00, 0x20, 0x66, 0xBA, 0x04, 0x06, 0x66, 0xEF, 0xEB, 0xFE])).Status);
+
+    // lidt of six zero bytes; int3
+    [Fact]
+    public void ATripleFaultHasAStatusOfItsOwn() =>
+        Cli.AssertFails(TripleFault, "triple fault", Cli.Run("boot", "--kernel", Kernel([0x0F, 0x01, 0x1D, 0x00, 0x00, 0x00, 0x00, 0xCC])));
 
     [Fact]
     public void ResetAndHaltHaveStatusesOfTheirOwn()
@@ -112,9 +162,20 @@ public sealed class BootTests : IDisposable
             0xB0, 0x21, 0xE6, 0xE9,            // end: mov al, 21h; out E9h, al
             0xE6, 0xF4,                        // out F4h, al
             0xF4, 0xEB, 0xFD, 0x90, 0x90, 0x90, 0x90, 0x90,
-            .. System.Text.Encoding.ASCII.GetBytes(Message + "\0"),
+            .. Encoding.ASCII.GetBytes(Message + "\0"),
         ]);
     }
+
+    // Sends what comes over the serial line back, and ends behind a q.
+    private string Echo() => Kernel(
+    [
+        0x66, 0xBA, 0xFD, 0x03,            // next: mov dx, 3FDh
+        0xEC, 0xA8, 0x01, 0x74, 0xF7,      // in al, dx; test al, 1; jz next
+        0x66, 0xBA, 0xF8, 0x03,            // mov dx, 3F8h
+        0xEC, 0xEE, 0x3C, 0x71, 0x75, 0xED, // in al, dx; out dx, al; cmp al, 'q'; jne next
+        0xB0, 0x21, 0xE6, 0xF4,            // mov al, 21h; out F4h, al
+        0xF4, 0xEB, 0xFD,
+    ]);
 
     private string Kernel(byte[] code)
     {

@@ -31,7 +31,12 @@ public abstract class Channel : IDisposable
     }
 
     /// <summary>Starts a thread that reads and does not keep the process alive.</summary>
-    private protected static void StartReader(string name, Action read) => new Thread(() => read()) { IsBackground = true, Name = name }.Start();
+    private protected static Thread StartReader(string name, Action read)
+    {
+        var reader = new Thread(() => read()) { IsBackground = true, Name = name };
+        reader.Start();
+        return reader;
+    }
 }
 
 /// <summary>Takes bytes.</summary>

@@ -9,10 +9,14 @@ namespace DynaTrans.Pc.Consoles;
 /// </summary>
 public sealed class SocketChannel : Channel
 {
+    // Milliseconds for the reader to notice the end. It may wait for a guest that does not read, in vain now.
+    private const int EndPatience = 200;
+
     private readonly Socket _listener;
     private readonly string? _path;
     private volatile Socket? _peer;
     private volatile bool _isClosed;
+    private Thread? _reader;
 
     private SocketChannel(AddressFamily family, EndPoint where, string name, string? path)
     {
@@ -72,7 +76,7 @@ public sealed class SocketChannel : Channel
     }
 
     /// <inheritdoc/>
-    public override void Start(ByteReceiver receive) => StartReader("serial socket", () =>
+    public override void Start(ByteReceiver receive) => _reader = StartReader("serial socket", () =>
     {
         var buffer = new byte[4096];
         while (!_isClosed)
@@ -80,7 +84,7 @@ public sealed class SocketChannel : Channel
             try
             {
                 _peer ??= _listener.Accept();
-                for (int count; (count = _peer.Receive(buffer)) > 0;)
+                for (int count; !_isClosed && (count = _peer.Receive(buffer)) > 0;)
                     receive(buffer.AsSpan(0, count));
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
@@ -93,11 +97,27 @@ public sealed class SocketChannel : Channel
         }
     });
 
+    // Whoever reads from a socket is woken before it is closed: closing it under a reader resets the connection, and what the peer has not got yet is lost.
+    private static void EndOfOutput(Socket peer)
+    {
+        try
+        {
+            peer.Shutdown(SocketShutdown.Both);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // It has gone already.
+        }
+    }
+
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         _isClosed = true;
         _listener.Dispose();
+        if (_peer is { } peer)
+            EndOfOutput(peer);
+        _reader?.Join(EndPatience);
         _peer?.Dispose();
         if (_path == null)
             return;
