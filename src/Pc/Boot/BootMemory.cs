@@ -25,7 +25,8 @@ internal sealed class BootMemory(PhysicalMemory memory)
     public void Claim(ulong start, ulong length, string what)
     {
         if (!Memory.IsRam(start, length))
-            throw new BootException($"{what} does not fit into memory: it needs {start:x} to {start + length - 1:x}, and there are {Memory.Size >> 20} MiB (-m)");
+            throw new BootException(
+                $"{what} does not fit into memory: it needs {start:x} to {start + length - 1:x}, and there are {Memory.Size >> 20} MiB (-m), without a0000 to fffff");
         foreach (var claim in _claims)
             if (start < claim.End && claim.Start < start + length)
                 throw new BootException($"{what} ({start:x} to {start + length - 1:x}) would lie over {claim.What}");
@@ -36,6 +37,16 @@ internal sealed class BootMemory(PhysicalMemory memory)
     /// <exception cref="BootException">See <see cref="Claim"/>.</exception>
     public void Load(KernelSegment segment, string what)
     {
+        // Linkers put the file's headers in front of what is linked at 1 MiB. No RAM is there, and nobody misses them.
+        if (segment.Physical is >= PhysicalMemory.LowEnd and < PhysicalMemory.HighStart)
+        {
+            var outside = Math.Min(PhysicalMemory.HighStart - segment.Physical, segment.MemorySize);
+            if (outside <= segment.Dispensable)
+                segment = segment.Without(outside);
+            if (segment.MemorySize == 0)
+                return;
+        }
+
         Claim(segment.Physical, segment.MemorySize, what);
         Memory.TryWrite(segment.Physical, segment.Bytes.Span);
     }

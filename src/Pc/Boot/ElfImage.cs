@@ -7,7 +7,13 @@ namespace DynaTrans.Pc.Boot;
 /// <param name="Physical">Where it is loaded.</param>
 /// <param name="MemorySize">Bytes in memory; those behind <paramref name="Bytes"/> are zero.</param>
 /// <param name="Bytes">What is loaded.</param>
-public readonly record struct KernelSegment(ulong Virtual, ulong Physical, ulong MemorySize, ReadOnlyMemory<byte> Bytes);
+/// <param name="Dispensable">So many bytes in front are headers of the file, and zeros behind them: nothing of the kernel.</param>
+public readonly record struct KernelSegment(ulong Virtual, ulong Physical, ulong MemorySize, ReadOnlyMemory<byte> Bytes, ulong Dispensable = 0)
+{
+    /// <summary>What is left without bytes in front.</summary>
+    public KernelSegment Without(ulong count) =>
+        new(Virtual + count, Physical + count, MemorySize - count, Bytes[(int)Math.Min(count, (ulong)Bytes.Length)..]);
+}
 
 /// <summary>
 /// A kernel as an ELF executable, of 32 or 64 bits (System V ABI, gabi 4+ ch. 4 and 5): its segments by physical address, its entry point, and the
@@ -72,14 +78,17 @@ internal sealed class ElfImage
         if (count == 0 || size < (Is64 ? 56U : 32))
             throw _file.Damaged("an ELF file without program headers");
         _file.Slice(table, size * count, "the table of program headers");
+        ulong headers = Is64 ? 64U : 52;
+        if (table == headers)
+            headers += size * count;
         for (ulong i = 0; i < count; i++)
-            ReadHeader(table + (i * size));
+            ReadHeader(table + (i * size), headers);
         if (Segments.Count == 0)
             throw _file.Damaged("an ELF file with nothing to load");
         Entry = PhysicalOf(entry);
     }
 
-    private void ReadHeader(ulong at)
+    private void ReadHeader(ulong at, ulong headers)
     {
         var type = _file.U32(at);
         if (type is not (PtLoad or PtNote))
@@ -97,7 +106,16 @@ internal sealed class ElfImage
             return;
         if (fileSize > memorySize || physical > ulong.MaxValue - memorySize)
             throw _file.Damaged("a segment with impossible sizes");
-        Segments.Add(new KernelSegment(address, physical, memorySize, _file.Slice(offset, fileSize, "a segment")));
+        var bytes = _file.Slice(offset, fileSize, "a segment");
+        Segments.Add(new KernelSegment(address, physical, memorySize, bytes, offset == 0 ? Dispensable(bytes.Span, headers, memorySize) : 0));
+    }
+
+    private static ulong Dispensable(ReadOnlySpan<byte> bytes, ulong headers, ulong memorySize)
+    {
+        if ((ulong)bytes.Length <= headers)
+            return memorySize;
+        var zeros = bytes[(int)headers..].IndexOfAnyExcept((byte)0);
+        return zeros < 0 ? memorySize : headers + (ulong)zeros;
     }
 
     // Linux has a physical address there, other kernels that are linked high their virtual one.

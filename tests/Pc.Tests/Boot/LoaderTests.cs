@@ -138,6 +138,39 @@ public sealed class LoaderTests : IDisposable
         Assert.Equal(0x2BADB002u, entry.Eax);
     }
 
+    // As `ld -Ttext=0x100000` makes it: the segment begins with the file's headers, a page below 1 MiB, where no RAM is.
+    [Fact]
+    public void HeadersInFrontOfTheFirstMebibyteAreLeftOut()
+    {
+        var entry = Load(LinkedAtAMebibyte(s_code));
+        Assert.Equal(0x10_0000u, entry.Address);
+        Assert.Equal(s_code, Bytes(0x10_0000 + 12, s_code.Length));
+    }
+
+    // With something of the kernel behind them it cannot be loaded.
+    [Fact]
+    public void CodeBelowTheFirstMebibyteIsRefused()
+    {
+        var file = LinkedAtAMebibyte(s_code);
+        file[0x800] = 1;
+        Assert.Contains("ff000 to 1", Assert.Throws<BootException>(() => Load(file)).Message);
+    }
+
+    private static byte[] LinkedAtAMebibyte(byte[] code)
+    {
+        const int Page = 0x1000, ProgramHeader = 52;
+        var contents = KernelBuilder.Multiboot([], flags: 0)[..12];
+        var file = new byte[Page + contents.Length + code.Length];
+        KernelBuilder.Elf(is64: false, []).CopyTo(file, 0);
+        KernelBuilder.Put32(file, 24, 0x10_0000);
+        int[] header = [1, 0, 0xFF000, 0xFF000, file.Length, file.Length];
+        for (var i = 0; i < header.Length; i++)
+            KernelBuilder.Put32(file, ProgramHeader + (i * 4), (uint)header[i]);
+        contents.CopyTo(file, Page);
+        code.CopyTo(file, Page + contents.Length);
+        return file;
+    }
+
     [Fact]
     public void TheDescriptorTableMatchesTheSegments()
     {
