@@ -30,4 +30,8 @@ public readonly record struct RecordedAccess(ushort Context, ulong Rip, AccessHi
 /// <param name="Blocks">The blocks; several may lie at one address, made of different bytes.</param>
 /// <param name="Accesses">What is known of accesses.</param>
 public sealed record CodeRecord(
-    IReadOnlyList<CodeContext> Contexts, bool IsPaged, IReadOnlyList<RecordedBlock> Blocks, IReadOnlyList<RecordedAccess> Accesses);
+    IReadOnlyList<CodeContext> Contexts, bool IsPaged, IReadOnlyList<RecordedBlock> Blocks, IReadOnlyList<RecordedAccess> Accesses)
+{
+    /// <summary>The kind of address space that the code was executed in, which code made from the record must suit.</summary>
+    public PrecompiledForm Form { get; init; }
+}

@@ -28,4 +28,12 @@ public sealed record PrecompiledRegion(
 /// <param name="AssemblyHash">XxHash128 of that file.</param>
 /// <param name="Contexts">Code contexts by number: they must have these numbers in the block cache that uses the image.</param>
 /// <param name="Regions">The regions.</param>
-public sealed record PrecompiledImage(string Assembly, UInt128 AssemblyHash, IReadOnlyList<CodeContext> Contexts, IReadOnlyList<PrecompiledRegion> Regions);
+public sealed record PrecompiledImage(string Assembly, UInt128 AssemblyHash, IReadOnlyList<CodeContext> Contexts, IReadOnlyList<PrecompiledRegion> Regions)
+{
+    /// <summary>The kind of address space that the code is for (<see cref="CodeRecord.Form"/>).</summary>
+    public PrecompiledForm Form { get; init; }
+
+    /// <summary>What was known of accesses when the code was made (<see cref="CodeRecord.Accesses"/>): a run goes on from there.</summary>
+    public IReadOnlyList<RecordedAccess> Accesses { get; init; } = [];
+}
+
