@@ -116,6 +116,8 @@ internal sealed unsafe class RunStatistics
             Line("exits", $"{Causes(_exits)}");
             if (Memory.Peak > 0)
                 Line("guest memory", $"{Mebibytes(Memory.Resident)} MiB resident at the end, {Mebibytes(Memory.Peak)} MiB at the peak");
+            var heap = GC.GetGCMemoryInfo();
+            Line("managed heap", $"{Mebibytes((ulong)GC.GetTotalMemory(false))} MiB, {Mebibytes((ulong)heap.TotalCommittedBytes)} MiB committed; {GC.CollectionCount(0)} collections");
             Line("host process", $"{Mebibytes(HostMemory("VmRSS:"))} MiB resident at the end, {Mebibytes(HostMemory("VmHWM:"))} MiB at the peak");
             if (verified)
                 Line("verified", $"{_compared} block executions without a difference, {_notCompared} not compared");

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using DynaTrans.Runtime.Host;
 
 namespace DynaTrans.IlBackend.Compilation;
 
@@ -10,7 +11,8 @@ namespace DynaTrans.IlBackend.Compilation;
 /// </summary>
 internal sealed class CompileThreads
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+    // After the first a thread without work gives back memory, after the second it ends.
+    private static readonly TimeSpan s_rest = TimeSpan.FromSeconds(1), s_patience = TimeSpan.FromSeconds(10);
 
     private readonly object _gate = new();
     private readonly PriorityQueue<Translator, long> _waiting = new();
@@ -54,8 +56,18 @@ internal sealed class CompileThreads
 
     private void Work()
     {
-        while (WaitForWork())
-            ServeNext();
+        while (true)
+        {
+            if (WaitForWork(s_rest))
+            {
+                ServeNext();
+                continue;
+            }
+
+            HostHeaps.Trim();
+            if (!WaitForWork(s_patience) && End())
+                return;
+        }
     }
 
     // A method of its own: a thread that waits must not keep the last translator, and its memory, alive by a local.
@@ -82,19 +94,25 @@ internal sealed class CompileThreads
         }
     }
 
-    // False: the thread is to end.
-    private bool WaitForWork()
+    private bool WaitForWork(TimeSpan patience)
     {
         lock (_gate)
         {
             while (_waiting.Count == 0)
-            {
-                if (Monitor.Wait(_gate, s_patience) || _waiting.Count > 0)
-                    continue;
-                _threads--;
-                return false;
-            }
+                if (!Monitor.Wait(_gate, patience))
+                    return _waiting.Count > 0;
+            return true;
+        }
+    }
 
+    // False: there is work after all.
+    private bool End()
+    {
+        lock (_gate)
+        {
+            if (_waiting.Count > 0)
+                return false;
+            _threads--;
             return true;
         }
     }

@@ -70,6 +70,7 @@ public sealed unsafe class CompiledRegion
 
         var handle = MethodHandle(sink.Method);
         RuntimeHelpers.PrepareMethod(handle);
+        CompiledIl.Drop(sink.Method);
         return new CompiledRegion(region, sink.Method, emitter.Links, handle.GetFunctionPointer());
     }
 

@@ -163,6 +163,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         {
             if (!_byNumber.TryGetValue(site->Region, out var region))
                 return;
+            region.Region.TakeCode();
             _records.Worsen(cache, region.Region, region.Links, site);
             Statistics.CountRecompiled();
             Kill(region);
@@ -479,7 +480,10 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         }
 
         Publish(compiled);
-        Published?.Invoke(compiled);
+        if (Published is { } published)
+            published(compiled);
+        else
+            compiled.Region.DropCode();
     }
 
     private void Finish(BlockCache cache, Region region)
@@ -561,7 +565,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         foreach (var block in region.Blocks)
         {
             if (!_regionsOf.TryGetValue(block.Source, out var list))
-                _regionsOf[block.Source] = list = [];
+                _regionsOf[block.Source] = list = new List<CompiledRegion>(1);
             if (block.Copied)
                 copies++;
             else if (list.Count > 0)

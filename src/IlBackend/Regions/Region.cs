@@ -15,6 +15,12 @@ namespace DynaTrans.IlBackend.Regions;
 public sealed record RegionBlock(
     nint Source, ulong Start, ulong Next, ulong Taken, bool EndsWithCall, IrOp[] Ops, ulong[] Addresses)
 {
+    /// <summary>Its ops; empty after <see cref="Region.DropCode"/>.</summary>
+    public IrOp[] Ops { get; private set; } = Ops;
+
+    /// <summary>RIP of each instruction; empty after <see cref="Region.DropCode"/>.</summary>
+    public ulong[] Addresses { get; private set; } = Addresses;
+
     /// <summary>Targets that its indirect jump or call was seen to have; in or outside the region.</summary>
     public IReadOnlyList<ulong> Targets { get; init; } = [];
 
@@ -52,6 +58,28 @@ public sealed record RegionBlock(
     /// <summary>Copies a cached block. Under the memory's lock, or <see cref="BlockCache.BuildGate"/>.</summary>
     public static unsafe RegionBlock CopyOf(Block* block)
     {
+        return new RegionBlock((nint)block, block->Start, block->Next, block->Taken, block->EndsWithCall != 0, OpsOf(block), AddressesOf(block))
+        {
+            Targets = IndirectTargets.ToArray(block->Targets),
+            X87Stack = block->X87Stack,
+            Windows = WindowsOf(block),
+        };
+    }
+
+    /// <summary>See <see cref="Region.DropCode"/>.</summary>
+    internal void DropCode() => (Ops, Addresses) = ([], []);
+
+    /// <summary>See <see cref="Region.TakeCode"/>.</summary>
+    internal unsafe void TakeCode()
+    {
+        if (Ops.Length == 0)
+            (Ops, Addresses) = (OpsOf((Block*)Source), AddressesOf((Block*)Source));
+    }
+
+    private static unsafe IrOp[] OpsOf(Block* block) => new ReadOnlySpan<IrOp>(Block.Ops(block), block->OpCount).ToArray();
+
+    private static unsafe ulong[] AddressesOf(Block* block)
+    {
         var addresses = new ulong[block->InstructionCount];
         var address = block->Start;
         for (var i = 0; i < addresses.Length; i++)
@@ -60,14 +88,7 @@ public sealed record RegionBlock(
             address += Block.Lengths(block)[i];
         }
 
-        return new RegionBlock(
-            (nint)block, block->Start, block->Next, block->Taken, block->EndsWithCall != 0,
-            new ReadOnlySpan<IrOp>(Block.Ops(block), block->OpCount).ToArray(), addresses)
-        {
-            Targets = IndirectTargets.ToArray(block->Targets),
-            X87Stack = block->X87Stack,
-            Windows = WindowsOf(block),
-        };
+        return addresses;
     }
 }
 
@@ -156,6 +177,27 @@ public sealed class Region
         FindReturnPoints();
         MakeJumpTable();
         RegionAssertions.Hold(this);
+    }
+
+    /// <summary>
+    /// Gives up what only the emitter needs, which is most of a region: the ops, and how they are connected. A region is compiled once, and may stay
+    /// for as long as the guest runs.
+    /// </summary>
+    public void DropCode()
+    {
+        foreach (var block in Blocks)
+            block.DropCode();
+        _returnPoints.Clear();
+        _returnPoints.TrimExcess();
+        _dispatching.Clear();
+        _dispatching.TrimExcess();
+    }
+
+    /// <summary>Copies the ops again that <see cref="DropCode"/> gave up. Under the memory's lock; all blocks are in the cache, and valid.</summary>
+    public void TakeCode()
+    {
+        foreach (var block in Blocks)
+            block.TakeCode();
     }
 
     /// <summary>True when the indirect jump at the end of a block goes through the region's jump table.</summary>
