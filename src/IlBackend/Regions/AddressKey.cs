@@ -21,6 +21,13 @@ public sealed record AddressKey(ushort A, ushort B, byte Scale, byte Seg, Addres
     /// <summary>An address relative to the stack pointer alone.</summary>
     public bool IsStack => A == Slot.Rsp && B == Slot.Zero;
 
+    /// <inheritdoc/>
+    public bool Equals(AddressKey? other) =>
+        other is not null && A == other.A && B == other.B && Scale == other.Scale && Seg == other.Seg && Form == other.Form;
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => A | (B << 8) | (Scale << 16) | (Seg << 20) | ((int)Form << 28);
+
     /// <summary>The key of an address operand.</summary>
     /// <returns>False for forms whose offsets wrap at another width than the mode's slots (16-bit, and 32-bit in 64-bit code).</returns>
     public static bool TryOf(in IrOp op, [NotNullWhen(true)] out AddressKey? key)

@@ -147,11 +147,15 @@ public sealed class CheckPlan
     }
 
     // With what holds at the heads of loops given, what holds elsewhere follows in layout order: the sources of forward edges come first.
+    // A block at whose start nothing has changed since the round before is planned already.
     private void Solve()
     {
         foreach (var block in _region.Blocks)
         {
-            var before = _before[block.Order] = AtStart(block);
+            var before = AtStart(block);
+            if (_after[block.Order] != null && before.IsSame(_before[block.Order]))
+                continue;
+            _before[block.Order] = before;
             var after = _after[block.Order] = before.Copy();
             PlanBlock(block, after);
         }

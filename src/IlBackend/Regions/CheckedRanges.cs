@@ -37,6 +37,17 @@ public sealed class CheckedRanges
         return copy;
     }
 
+    /// <summary>True when another set has the same ranges in the same order.</summary>
+    public bool IsSame(CheckedRanges other)
+    {
+        if (_ranges.Count != other._ranges.Count)
+            return false;
+        for (var i = 0; i < _ranges.Count; i++)
+            if (!ReferenceEquals(_ranges[i], other._ranges[i]) && _ranges[i] != other._ranges[i])
+                return false;
+        return true;
+    }
+
     /// <summary>True when all of [lo, hi) was checked for the kind of access.</summary>
     public bool Covers(AddressKey key, bool write, long lo, long hi) => Find(key, write, lo, hi) != null;
 
@@ -186,7 +197,13 @@ public sealed class CheckedRanges
 
     private static bool IsSmall(long offset) => offset is > -MaxOffset and < MaxOffset;
 
-    private void Forget(ushort slot) => _ranges.RemoveAll(range => range.Key.Uses(slot));
+    // (Written out: this is done for each op, and mostly there is nothing to remove.)
+    private void Forget(ushort slot)
+    {
+        for (var i = _ranges.Count - 1; i >= 0; i--)
+            if (_ranges[i].Key.Uses(slot))
+                _ranges.RemoveAt(i);
+    }
 
     // dst = source + distance: what is known relative to source is known relative to dst as well.
     private void Move(ushort dst, ushort source, long distance)
@@ -209,7 +226,11 @@ public sealed class CheckedRanges
         }
 
         Forget(dst);
-        foreach (var range in _ranges.FindAll(range => range.Key.A == source && range.Key.B == Slot.Zero))
+        List<CheckedRange>? named = null;
+        foreach (var range in _ranges)
+            if (range.Key.A == source && range.Key.B == Slot.Zero)
+                (named ??= []).Add(range);
+        foreach (var range in named ?? [])
             Add(new CheckedRange(range.Key with { A = dst }, range.Write, range.Lo - distance, range.Hi - distance, range.Window));
     }
 
