@@ -69,12 +69,24 @@ internal sealed class ControlEmitter(EmitContext context, ValueEmitter values, F
     {
         var form = flags.Form;
         var takenLabel = Il.DefineLabel();
-        flags.BranchIf(condition, takenLabel);
+        if (IsStoredOnWayTo(taken) && IsStoredOnWayTo(next))
+        {
+            // Once for both; what the branch looks at stays where it is.
+            flags.Materialise();
+            (form, flags.Form) = (flags.Form, form);
+            flags.BranchIf(condition, takenLabel);
+            flags.Form = form;
+        }
+        else
+            flags.BranchIf(condition, takenLabel);
         GoTo(next);
         Il.MarkLabel(takenLabel);
         flags.Form = form;
         GoTo(taken);
     }
+
+    private bool IsStoredOnWayTo(ulong target) =>
+        flags.IsStoredFor(!Options.Alone && Region.Find(target) is { } block ? Plan.Flags.Entry(block) : FlagsForm.Memory);
 
     // Goes to a guest address: inside the region by a branch, else out through its cell.
     private void GoTo(ulong target)

@@ -196,6 +196,10 @@ internal sealed unsafe class FlagsEmitter(EmitContext context, ValueEmitter valu
         FieldAddress(Slot.FlagsRes * 8);
         conditions.PushResult(form, 8);
         Il.Emit(OpCodes.Stind_I8);
+
+        // What a logical operation leaves follows from its result.
+        if (form.Kind == FlagsKind.Logic)
+            return;
         FieldAddress(Slot.FlagsSrc * 8);
         pushSource();
         Il.Emit(OpCodes.Stind_I8);
@@ -223,6 +227,11 @@ internal sealed unsafe class FlagsEmitter(EmitContext context, ValueEmitter valu
             throw new InvalidOperationException("a block would find the flags in another form than was determined for it");
         Materialise();
     }
+
+    /// <summary>True when the record has to be stored, by a few stores, before a block of the region that finds it in a form.</summary>
+    public bool IsStoredFor(in FlagsForm entry) =>
+        Form is { IsPlain: true, IsMemory: false, IsInvolved: false } && entry.Base != FlagsBase.Dead && entry != Form
+        && !(entry is { Base: FlagsBase.Either, Layer: FlagsLayer.None } && Form == entry with { Base = FlagsBase.Described });
 
     /// <summary>
     /// Before an op: copies what it is about to overwrite, and its own operands, where a description of the flags needs them.
