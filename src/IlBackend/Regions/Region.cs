@@ -132,7 +132,7 @@ public sealed class Region
     /// <summary>The blocks in layout order.</summary>
     public IReadOnlyList<RegionBlock> Blocks { get; }
 
-    /// <summary>Estimated references to locals in its IL (<see cref="RegionBuilder.WeightOf"/>).</summary>
+    /// <summary>Estimated references to locals in its IL (<see cref="RegionBuilder.WeightOf(Block*)"/>).</summary>
     public int Weight { get; init; }
 
     /// <summary>The blocks that can be entered from outside.</summary>

@@ -98,12 +98,14 @@ public sealed unsafe class RegionBuilder
     }
 
     /// <summary>About how many references to locals a block's IL has.</summary>
-    public static int WeightOf(Block* block)
+    public static int WeightOf(Block* block) => WeightOf(new ReadOnlySpan<IrOp>(Block.Ops(block), block->OpCount));
+
+    /// <summary>About how many references to locals the IL of a block's ops has.</summary>
+    public static int WeightOf(ReadOnlySpan<IrOp> ops)
     {
         var weight = 20;
-        var ops = Block.Ops(block);
-        for (var i = 0; i < block->OpCount; i++)
-            weight += ops[i].HasAddress ? 12 : ops[i].Op == IrOpcode.Call ? 40 : 6;
+        foreach (ref readonly var op in ops)
+            weight += op.HasAddress ? 12 : op.Op == IrOpcode.Call ? 40 : 6;
         return weight;
     }
 
