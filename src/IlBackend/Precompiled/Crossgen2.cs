@@ -53,7 +53,7 @@ public static class Crossgen2
     /// <param name="references">Other assemblies that may be referred to.</param>
     /// <param name="parallelism">Threads.</param>
     /// <param name="cancellation">Ends the compiler.</param>
-    /// <returns>Processor time that it took.</returns>
+    /// <returns>How long it took.</returns>
     /// <exception cref="InvalidOperationException">It failed; the message says why in one line.</exception>
     internal static TimeSpan Run(
         string compiler, string input, string output, IEnumerable<string> bubble, IEnumerable<string> references, int parallelism, CancellationToken cancellation)
@@ -76,6 +76,7 @@ public static class Crossgen2
         var messages = new Queue<string>();
         process.OutputDataReceived += (_, e) => Note(e.Data);
         process.ErrorDataReceived += (_, e) => Note(e.Data);
+        var start = Stopwatch.GetTimestamp();
         process.Start();
         process.StandardInput.Close();
         process.BeginOutputReadLine();
@@ -93,7 +94,7 @@ public static class Crossgen2
 
         if (process.ExitCode != 0 || !File.Exists(output))
             throw new InvalidOperationException($"crossgen2 failed with status {process.ExitCode}: {string.Join(" | ", messages)}");
-        return process.TotalProcessorTime;
+        return Stopwatch.GetElapsedTime(start);
 
         void Note(string? line)
         {

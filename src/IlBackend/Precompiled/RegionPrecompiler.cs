@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.IO.Hashing;
 using System.Reflection;
@@ -29,8 +30,8 @@ public sealed record PrecompileOptions(
 /// <param name="Refused">Regions that were left out, because the emitter or the compiler could not make code of them.</param>
 /// <param name="Instructions">Guest instructions in the image.</param>
 /// <param name="Bytes">Size of the assembly.</param>
-/// <param name="EmitTime">Processor time of this thread's part: lifting, forming and emitting regions.</param>
-/// <param name="CompileTime">Processor time of the compiler.</param>
+/// <param name="EmitTime">Time for lifting the code, forming and emitting regions.</param>
+/// <param name="CompileTime">Time of the compiler.</param>
 public readonly record struct PrecompileStatistics(int Regions, int Refused, int Instructions, long Bytes, TimeSpan EmitTime, TimeSpan CompileTime);
 
 /// <summary>Makes an assembly with precompiled regions of what a run has executed.</summary>
@@ -54,7 +55,7 @@ public static class RegionPrecompiler
         ArgumentNullException.ThrowIfNull(record);
         ArgumentNullException.ThrowIfNull(options);
         statistics = default;
-        var start = Environment.CpuUsage.TotalTime;
+        var start = Stopwatch.GetTimestamp();
         var blocks = LiftedBlock.Lift(record, options.Model ?? CpuModel.Process);
         var regions = RegionPartition.Form(record, blocks, options.MaxWeight);
         if (regions.Count == 0)
@@ -65,7 +66,7 @@ public static class RegionPrecompiler
         {
             var input = Path.Combine(scratch, name + ".dll");
             var emitted = Emit(record, regions, name, input, cancellation);
-            var emitTime = Environment.CpuUsage.TotalTime - start;
+            var emitTime = Stopwatch.GetElapsedTime(start);
             var output = Path.Combine(scratch, name + ".out");
             var compileTime = Crossgen2.Run(options.Compiler, input, output, BubbleFiles(), FrameworkFiles(), options.Parallelism, cancellation);
             var bytes = File.ReadAllBytes(output);
