@@ -2,6 +2,7 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.IlBackend.Emission;
+using DynaTrans.IlBackend.Precompiled;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Execution;
 using DynaTrans.Runtime.Memory;
@@ -44,8 +45,9 @@ internal sealed unsafe class BareMachine : IDisposable
     private readonly Translator? _translator;
 
     public BareMachine(Engine engine, bool is64 = true, long sizeLimit = 256L << 20, Func<Region, nint>? heatCounter = null, int maxWeight = RegionBuilder.MaxWeight,
-        bool countInstructions = false)
+        bool countInstructions = false, PrecompiledCode? precompiled = null, CodeRecorder? recorder = null)
     {
+        IReadOnlyList<PrecompiledCode> code = precompiled == null ? [] : [precompiled];
         _translator = engine switch
         {
             Engine.Interpreter => null,
@@ -53,7 +55,8 @@ internal sealed unsafe class BareMachine : IDisposable
             Engine.Lookaside => new Translator(new TranslatorOptions(0, false, countInstructions, Access: AccessForm.Lookaside)),
             Engine.WarmLookaside => new Translator(
                 new TranslatorOptions(10, false, countInstructions, MaxWeight: maxWeight, HeatCounter: heatCounter, Access: AccessForm.Lookaside)),
-            Engine.Warm => new Translator(new TranslatorOptions(10, false, countInstructions, MaxWeight: maxWeight, HeatCounter: heatCounter)),
+            Engine.Warm => new Translator(
+                new TranslatorOptions(10, false, countInstructions, MaxWeight: maxWeight, HeatCounter: heatCounter, Precompiled: code, Recorder: recorder)),
             _ => new Translator(new TranslatorOptions(10, CountInstructions: countInstructions, MaxWeight: maxWeight, HeatCounter: heatCounter)),
         };
         _machine = Machine.Create(is64 ? GuestMode.Linux64 : GuestMode.Linux32, _translator);
@@ -63,6 +66,8 @@ internal sealed unsafe class BareMachine : IDisposable
         Space.Map(0x38000, 0x8000, PagePermission.Read | PagePermission.Write);
         Cpu = NewCpu(is64);
     }
+
+    public Machine Machine => _machine;
 
     public AddressSpace Space => _machine.Memory;
 

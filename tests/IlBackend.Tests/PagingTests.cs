@@ -17,14 +17,14 @@ namespace DynaTrans.IlBackend.Tests;
 /// <summary>64-bit code whose linear addresses are translated: data, code and devices behind the same addresses at different times.</summary>
 public sealed unsafe class PagingTests
 {
-    private const ulong Tables = 0x10000, Code = 0x40000000, Data = 0x50200000, Present = 1, Writable = 2, Accessed = 0x20, Dirty = 0x40;
+    private const ulong Code = PagedMachine.Code, Data = PagedMachine.Data, Present = 1, Writable = 2, Accessed = 0x20, Dirty = 0x40;
 
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public void CodeAndDataFollowTheirPages(bool translated)
     {
-        using var m = new Paged(translated);
+        using var m = new PagedMachine(translated);
         m.Map(Code, 0x100000, Present);
         m.Map(Data, 0x200000, Present | Writable);
         m.Write(0x100000, Loop(1));
@@ -54,7 +54,7 @@ public sealed unsafe class PagingTests
     [InlineData(true)]
     public void AccessedAndDirtyBitsAndFaults(bool translated)
     {
-        using var m = new Paged(translated);
+        using var m = new PagedMachine(translated);
         m.Map(Code, 0x100000, Present);
         m.Map(Data, 0x200000, Present | Writable);
         m.Write(0x100000, [0x48, 0x8B, 0x03, 0xF4]);     // mov rax, [rbx]; hlt
@@ -79,7 +79,7 @@ public sealed unsafe class PagingTests
     [InlineData(true)]
     public void StoresThroughAnAliasDropCode(bool translated)
     {
-        using var m = new Paged(translated);
+        using var m = new PagedMachine(translated);
         m.Map(Code, 0x100000, Present);
         m.Map(Data, 0x100000, Present | Writable);
         var a = new Assembler(64);
@@ -104,7 +104,7 @@ public sealed unsafe class PagingTests
     [InlineData(true)]
     public void AccessesAndInstructionsAcrossPages(bool translated)
     {
-        using var m = new Paged(translated);
+        using var m = new PagedMachine(translated);
         m.Map(Code, 0x100000, Present);
         m.Map(Code + 0x1000, 0x108000, Present);
         m.Map(Data, 0x200000, Present | Writable);
@@ -140,7 +140,7 @@ public sealed unsafe class PagingTests
     public void SseIsTurnedOffAndOn(bool translated)
     {
         const ulong osFxsr = 0x200;
-        using var m = new Paged(translated);
+        using var m = new PagedMachine(translated);
         m.Map(Code, 0x100000, Present);
         var a = new Assembler(64);
         var loop = a.CreateLabel();
@@ -182,68 +182,5 @@ public sealed unsafe class PagingTests
         using var stream = new MemoryStream();
         a.Assemble(new StreamCodeWriter(stream), 0);
         return stream.ToArray();
-    }
-
-    private sealed class Paged : IDisposable
-    {
-        private readonly Machine _machine;
-
-        public Paged(bool translated)
-        {
-            var translator = translated
-                ? new Translator(new TranslatorOptions(Threshold: 20, Background: false, Access: AccessForm.Lookaside))
-                : null;
-            _machine = Machine.CreateSystem(translator, null, null);
-            _machine.Memory.Map(0, 0x400000, PagePermission.Read | PagePermission.Write | PagePermission.Execute);
-            Vcpu = _machine.AddSystemVcpu();
-            var s = Vcpu.State;
-            s->System.Cr0 = 0x80000001;
-            s->System.Cr3 = Tables;
-            s->System.Cr4 = 0x20;
-            s->System.Efer = 0x500;
-            CodeModes.Start(s, GuestMode.Code64 | GuestMode.Stack32 | GuestMode.Flat);
-            CodeModes.Update(s);
-            Vcpu.Mmu!.FlushAll();
-            Put(Tables, (Tables + 0x1000) | Present | Writable);
-            Put(Tables + 0x1000 + 8, (Tables + 0x2000) | Present | Writable);
-        }
-
-        public Vcpu Vcpu { get; }
-
-        public void Map(ulong linear, ulong physical, ulong rights)
-        {
-            var table = Tables + 0x3000 + ((linear >> 21 & 511) * 0x1000 % 0x8000);
-            Put(Tables + 0x2000 + ((linear >> 21 & 511) * 8), table | Present | Writable);
-            Put(table + ((linear >> 12 & 511) * 8), physical | rights);
-        }
-
-        public ulong Entry(ulong linear) => Word(Tables + 0x3000 + ((linear >> 21 & 511) * 0x1000 % 0x8000) + ((linear >> 12 & 511) * 8));
-
-        public ulong Word(ulong physical)
-        {
-            Span<byte> bytes = stackalloc byte[8];
-            _machine.Memory.Read(physical, bytes);
-            return BinaryPrimitives.ReadUInt64LittleEndian(bytes);
-        }
-
-        public void Write(ulong physical, ReadOnlySpan<byte> bytes) => _machine.Memory.Write(physical, bytes);
-
-        public (ExitCause Cause, ulong Rax) RunAt(ulong rip)
-        {
-            Vcpu.State->Slots[Slot.Rip] = rip;
-            Vcpu.State->Slots[Slot.Rax] = 0;
-            Vcpu.State->Slots[Slot.Rbx] = Data;
-            var cause = Vcpu.Run();
-            return (cause, Vcpu.State->Slots[Slot.Rax]);
-        }
-
-        public void Dispose() => _machine.Dispose();
-
-        private void Put(ulong physical, ulong value)
-        {
-            Span<byte> bytes = stackalloc byte[8];
-            BinaryPrimitives.WriteUInt64LittleEndian(bytes, value);
-            _machine.Memory.Write(physical, bytes);
-        }
     }
 }

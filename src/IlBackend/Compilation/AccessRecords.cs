@@ -1,3 +1,4 @@
+using DynaTrans.IlBackend.Precompiled;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Translation;
 
@@ -49,6 +50,55 @@ internal sealed unsafe class AccessRecords
                 _refusedLoops.Add((worst->Rip, region.Context));
             else
                 WorsenAccesses(cache, region, links);
+        }
+    }
+
+    /// <summary>Enters what accesses of a region that was made in another run have met; which others are like them is not known.</summary>
+    /// <param name="links">What its code refers to.</param>
+    /// <param name="context">Its code context.</param>
+    /// <param name="slowExits">A site counts from so many exits on.</param>
+    public void Worsen(RegionLinks* links, ushort context, int slowExits)
+    {
+        lock (_gate)
+        {
+            var failed = new HashSet<ulong>();
+            for (var i = 0; i < links->SiteCount; i++)
+            {
+                var site = RegionLinks.Site(links, i);
+                if (site->SlowExits < slowExits)
+                    continue;
+                if (site->IsBeforeLoop != 0)
+                    _refusedLoops.Add((site->Rip, context));
+                else if (failed.Add(site->Rip))
+                    _histories[(site->Rip, context)] = _histories.ContainsKey((site->Rip, context)) ? AccessHistory.Slow : AccessHistory.EdgePages;
+            }
+        }
+    }
+
+    /// <summary>Enters what another run has found out.</summary>
+    public void Add(in RecordedAccess access)
+    {
+        lock (_gate)
+        {
+            if (access.History != AccessHistory.Fast)
+                _histories.TryAdd((access.Rip, access.Context), access.History);
+            if (access.IsLoopRefused)
+                _refusedLoops.Add((access.Rip, access.Context));
+        }
+    }
+
+    /// <summary>All that is known.</summary>
+    public List<RecordedAccess> ToList()
+    {
+        lock (_gate)
+        {
+            var all = new List<RecordedAccess>(_histories.Count + _refusedLoops.Count);
+            foreach (var ((rip, context), history) in _histories)
+                all.Add(new RecordedAccess(context, rip, history, _refusedLoops.Contains((rip, context))));
+            foreach (var (rip, context) in _refusedLoops)
+                if (!_histories.ContainsKey((rip, context)))
+                    all.Add(new RecordedAccess(context, rip, AccessHistory.Fast, true));
+            return all;
         }
     }
 

@@ -11,7 +11,7 @@ namespace DynaTrans.IlBackend.Compilation;
 /// A region with its host code. The <see cref="DynamicMethod"/> must be referenced as long as any vCPU may be inside it; its code goes when
 /// the garbage collector finds it unreferenced.
 /// </summary>
-public sealed unsafe class CompiledRegion
+public sealed unsafe class CompiledRegion : PublishedRegion
 {
     // The handle of a dynamic method is not public; without it every transfer would go through a delegate, at twice the cost.
     internal static readonly Func<DynamicMethod, RuntimeMethodHandle> MethodHandle =
@@ -20,38 +20,24 @@ public sealed unsafe class CompiledRegion
         ?? throw new PlatformNotSupportedException("this .NET runtime does not give the method handle of a DynamicMethod");
 
     private readonly DynamicMethod _method;
+    private readonly ulong[] _targets;
 
     private CompiledRegion(Region region, DynamicMethod method, LinkList links, nint code)
+        : base(RegionLinks.New(code, links.Sites, links.Targets.Count))
     {
         Region = region;
         _method = method;
-        Targets = links.Targets;
-        Links = RegionLinks.New(code, links.Sites, links.Targets.Count);
+        _targets = [.. links.Targets];
     }
 
     /// <summary>What was compiled.</summary>
     public Region Region { get; }
 
-    /// <summary>What the code refers to; owned by the region. Its cells are those of the first <see cref="Targets"/>, once they are bound.</summary>
-    public RegionLinks* Links { get; }
+    /// <inheritdoc/>
+    public override ReadOnlySpan<ulong> Targets => _targets;
 
-    /// <summary>The guest addresses of the cells.</summary>
-    public IReadOnlyList<ulong> Targets { get; }
-
-    /// <summary>Address of the host code.</summary>
-    public nint Code => Links->Code;
-
-    /// <summary>Its number in <see cref="Runtime.Translation.EntryCell.Region"/>, from 1; 0 before it is published.</summary>
-    public uint Number { get; set; }
-
-    /// <summary>It has given its entries to code of other pages at the same addresses, and may get them back.</summary>
-    public bool IsParked { get; set; }
-
-    /// <summary>With paging, the pages that its blocks were made from, since it was published.</summary>
-    public CodePageUse[] Pages { get; set; } = [];
-
-    /// <summary>The cells (<see cref="Runtime.Translation.EntryCell"/>) that were given to it when it was published.</summary>
-    internal List<nint> Cells { get; } = [];
+    /// <inheritdoc/>
+    public override ushort Context => Region.Context;
 
     /// <summary>Emits and compiles a region, on the calling thread.</summary>
     /// <param name="region">The region, analysed.</param>
@@ -74,18 +60,10 @@ public sealed unsafe class CompiledRegion
         return new CompiledRegion(region, sink.Method, emitter.Links, handle.GetFunctionPointer());
     }
 
-    /// <summary>Says where the jumps out of the region lead. Before that the code must not be executed.</summary>
-    /// <param name="cell">Gives the address of a guest address's cell.</param>
-    public void Bind(Func<ulong, nint> cell)
-    {
-        for (var i = 0; i < Targets.Count; i++)
-            RegionLinks.Cells(Links)[i] = (EntryCell*)cell(Targets[i]);
-    }
-
-    /// <summary>Frees the links. No vCPU may be inside.</summary>
-    public void Release()
+    /// <inheritdoc/>
+    public override void Release()
     {
         GC.KeepAlive(_method);
-        RegionLinks.Free(Links);
+        base.Release();
     }
 }

@@ -15,7 +15,7 @@ namespace DynaTrans.IlBackend.Compilation;
 /// change. A region is published only if, under the memory's lock, all its blocks are still valid. A region that cannot be compiled because
 /// of an error is lost alone: its blocks are interpreted.
 /// </summary>
-public sealed unsafe class Translator : ITranslator, IRegionMap
+public sealed unsafe partial class Translator : ITranslator, IRegionMap
 {
     // How many times longer a block inside a region must be hot before the region is recompiled with an entry there.
     private const int InnerPatience = 16;
@@ -45,10 +45,10 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     private readonly CellTable _cells = new();
 
     // Changed under the memory's lock; a region is built without it.
-    private readonly ConcurrentDictionary<uint, CompiledRegion> _byNumber = [];
+    private readonly ConcurrentDictionary<uint, PublishedRegion> _byNumber = [];
     private readonly ConcurrentDictionary<nint, List<CompiledRegion>> _regionsOf = [];
 
-    private readonly List<CompiledRegion> _dead = [];
+    private readonly List<PublishedRegion> _dead = [];
     private readonly RequestQueue _requests = new();
     private readonly RegionsUnderWay _underWay = new();
     private readonly Dictionary<(uint Region, ulong Rip), int> _samples = [];
@@ -106,7 +106,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
                 return;
             }
 
-            if (block->Code != 0 || (mmu != null && TryRestore(block, mmu)))
+            if (block->Code != 0 || (mmu != null && TryRestore(block, mmu)) || TryAdopt(block, mmu))
                 return;
             block->CompileState = CompileState.Requested;
             Ask(block, false);
@@ -119,11 +119,11 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         lock (cache.Memory.Lock)
         {
             var cell = _cells.Find(rip, context);
-            if (RegionAt(cell) is not { } region || EntryBlock(region, cell) is var block && block->Valid == 0)
+            if (RegionAt(cell) is not CompiledRegion region || EntryBlock(region, cell) is var block && block->Valid == 0)
                 return;
 
             // A function: its caller goes on at what lies on the stack.
-            if (RegionAt(_cells.Find(top, context)) is { } caller && caller != region)
+            if (RegionAt(_cells.Find(top, context)) is CompiledRegion caller && caller != region)
             {
                 if (caller.Region.Find(rip) != null || !IsEvidence(caller, rip))
                     return;
@@ -161,8 +161,14 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
             return;
         lock (cache.Memory.Lock)
         {
-            if (!_byNumber.TryGetValue(site->Region, out var region))
+            if (!_byNumber.TryGetValue(site->Region, out var published))
                 return;
+            if (published is not CompiledRegion region)
+            {
+                NoteSlowAccess((PrecompiledUse)published, site);
+                return;
+            }
+
             region.Region.TakeCode();
             _records.Worsen(cache, region.Region, region.Links, site);
             Statistics.CountRecompiled();
@@ -199,7 +205,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         }
     }
 
-    private static bool HasItsPages(CompiledRegion region, Mmu mmu)
+    private static bool HasItsPages(PublishedRegion region, Mmu mmu)
     {
         foreach (var page in region.Pages)
             if (!mmu.IsCodeAt(page.Linear, page.Physical))
@@ -207,7 +213,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         return true;
     }
 
-    private static void SetGeneration(CompiledRegion region, uint generation)
+    private static void SetGeneration(PublishedRegion region, uint generation)
     {
         foreach (var cell in region.Cells)
             if (((EntryCell*)cell)->Region == region.Number)
@@ -215,23 +221,37 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     }
 
     // Takes the entries from a region that is not what lies at its addresses now. It may be again, in another address space.
-    private void Park(CompiledRegion region)
+    private void Park(PublishedRegion region)
     {
         Statistics.CountParked();
         region.IsParked = true;
-        foreach (var entry in region.Region.Entries)
+        LoseEntries(region);
+    }
+
+    private void LoseEntries(PublishedRegion region)
+    {
+        foreach (var pointer in region.Cells)
         {
-            var cell = _cells.Get(entry.Start, region.Region.Context);
+            var cell = (EntryCell*)pointer;
             if (cell->Region != region.Number)
                 continue;
             CellTable.Unlink(cell);
-            LoseEntry((Block*)entry.Source, 0);
+            if (cell->Source != null)
+                LoseEntry(cell->Source, 0);
         }
+
+        region.Cells.Clear();
     }
 
-    private static void LoseEntry(Block* block, int heat)
+    private void LoseEntry(Block* block, int heat)
     {
         block->Code = 0;
+        if (!block->HasOps)
+        {
+            _cache!.Retire(block);
+            return;
+        }
+
         block->CompileState = CompileState.LostEntry;
         block->SetHeat(heat);
     }
@@ -256,6 +276,13 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     /// <inheritdoc/>
     public void Invalidate(Block* block)
     {
+        if (!block->HasOps)
+        {
+            InvalidatePrecompiled(block);
+            return;
+        }
+
+        _options.Recorder?.NoteRewritten(_cache!, Form, block);
         if (!_regionsOf.TryRemove((nint)block, out var regions))
             return;
         foreach (var region in regions)
@@ -270,6 +297,9 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     {
         _cells.UnlinkAll();
         ForgetRegions();
+
+        // Numbers of contexts may have been taken back.
+        RegisterContexts();
     }
 
     private void ForgetRegions()
@@ -279,6 +309,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
             region.Release();
         foreach (var region in _dead)
             region.Release();
+        ForgetUses();
         _byNumber.Clear();
         _dead.Clear();
         _regionsOf.Clear();
@@ -289,7 +320,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     }
 
     /// <inheritdoc/>
-    public int WeightOf(Block* block) => RegionAt((EntryCell*)Volatile.Read(ref block->Code)) is { } region ? region.Region.Weight : 0;
+    public int WeightOf(Block* block) => RegionAt((EntryCell*)Volatile.Read(ref block->Code)) is CompiledRegion region ? region.Region.Weight : 0;
 
     /// <inheritdoc/>
     public int WeightUnderWay(Block* block) => _underWay.RegionOf(block)?.Weight ?? 0;
@@ -311,7 +342,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     }
 
     // The region that holds a cell's address; null when there is none. Under the memory's lock.
-    private CompiledRegion? RegionAt(EntryCell* cell) => cell != null ? _byNumber.GetValueOrDefault(cell->Region) : null;
+    private PublishedRegion? RegionAt(EntryCell* cell) => cell != null ? _byNumber.GetValueOrDefault(cell->Region) : null;
 
     private static Block* EntryBlock(CompiledRegion region, EntryCell* cell) =>
         (Block*)region.Region.Find(cell->Rip)!.Source;
@@ -499,7 +530,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
     private bool IsWorthGrowing(Region region)
     {
         var head = (Block*)region.Blocks[0].Source;
-        if (RegionAt((EntryCell*)head->Code) is not { } old || old.Region.Growth >= MaxGrowth)
+        if (RegionAt((EntryCell*)head->Code) is not CompiledRegion old || old.Region.Growth >= MaxGrowth)
             return false;
         region.Growth = old.Region.Growth + 1;
         var added = 0;
@@ -560,7 +591,7 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         if (_cache!.IsPaged)
             compiled.Pages = CodePageUse.Of(region);
         _byNumber[compiled.Number] = compiled;
-        Bind(compiled);
+        compiled.Bind(target => (nint)_cells.Get(target, region.Context));
         int copies = 0, repeats = 0;
         foreach (var block in region.Blocks)
         {
@@ -587,77 +618,71 @@ public sealed unsafe class Translator : ITranslator, IRegionMap
         }
     }
 
-    // Tells the code of a region who it is and where its jumps lead.
-    private void Bind(CompiledRegion compiled)
-    {
-        var links = compiled.Links;
-        links->Number = compiled.Number;
-        for (var i = 0; i < links->SiteCount; i++)
-            RegionLinks.Site(links, i)->Region = compiled.Number;
-        compiled.Bind(target => (nint)_cells.Get(target, compiled.Region.Context));
-    }
-
     // Lets the entries of a region lead to its code. Regions that have none left go, or wait for their pages to come back.
     private void LinkEntries(CompiledRegion compiled)
     {
         var region = compiled.Region;
-        var replaced = new HashSet<CompiledRegion>();
+        var replaced = new HashSet<PublishedRegion>();
         compiled.Cells.Clear();
         foreach (var entry in region.Entries)
         {
             var block = (Block*)entry.Source;
-            if (entry.Copied && block->Code != 0)
-                continue;
-            var cell = _cells.Get(entry.Start, region.Context);
-            if (_byNumber.TryGetValue(cell->Region, out var old) && old != compiled)
-            {
-                old.IsParked |= cell->Source != block && cell->Source != null;
-                replaced.Add(old);
-            }
-
-            cell->Local = EntryCell.Inside(compiled.Number, entry.Entry);
-            compiled.Cells.Add((nint)cell);
-            cell->Source = block;
-            cell->Generation = 0;
-            Volatile.Write(ref cell->Target, EntryCell.Pack(compiled.Links, entry.Entry));
-            block->Code = (nint)cell;
-            block->CompileState = CompileState.Entry;
-            block->SetHeat(int.MaxValue / 2);
+            if (!entry.Copied || block->Code == 0)
+                Link(compiled, _cells.Get(entry.Start, region.Context), entry.Entry, block, replaced);
         }
 
+        DropReplaced(replaced);
+    }
+
+    // Lets a cell lead to a region's code. Whom it led to before is entered in replaced.
+    private void Link(PublishedRegion region, EntryCell* cell, int entry, Block* block, HashSet<PublishedRegion> replaced)
+    {
+        if (_byNumber.TryGetValue(cell->Region, out var old) && old != region)
+        {
+            old.IsParked |= cell->Source != block && cell->Source != null;
+            replaced.Add(old);
+        }
+
+        if (cell->Region != region.Number)
+            region.Cells.Add((nint)cell);
+        cell->Local = EntryCell.Inside(region.Number, entry);
+        cell->Source = block;
+        cell->Generation = 0;
+        Volatile.Write(ref cell->Target, EntryCell.Pack(region.Links, entry));
+        if (block == null)
+            return;
+        block->Code = (nint)cell;
+        block->CompileState = CompileState.Entry;
+        block->SetHeat(int.MaxValue / 2);
+    }
+
+    private void DropReplaced(HashSet<PublishedRegion> replaced)
+    {
         foreach (var old in replaced)
             if (!old.IsParked && !HasEntries(old))
                 Kill(old);
     }
 
-    private bool HasEntries(CompiledRegion compiled)
+    private static bool HasEntries(PublishedRegion region)
     {
-        foreach (var entry in compiled.Region.Entries)
-            if (_cells.Get(entry.Start, compiled.Region.Context)->Region == compiled.Number)
+        foreach (var cell in region.Cells)
+            if (((EntryCell*)cell)->Region == region.Number)
                 return true;
         return false;
     }
 
-    private void Kill(CompiledRegion compiled)
+    private void Kill(PublishedRegion region)
     {
-        if (!_byNumber.TryRemove(compiled.Number, out _))
+        if (!_byNumber.TryRemove(region.Number, out _))
             return;
-        _dead.Add(compiled);
-        foreach (var entry in compiled.Region.Entries)
-        {
-            var cell = _cells.Get(entry.Start, compiled.Region.Context);
-            if (cell->Region != compiled.Number)
-                continue;
-            CellTable.Unlink(cell);
-            var block = (Block*)entry.Source;
-            block->Code = 0;
-            block->CompileState = CompileState.LostEntry;
-            block->SetHeat(0);
-        }
-
-        foreach (var block in compiled.Region.Blocks)
-            if (_regionsOf.TryGetValue(block.Source, out var list))
-                list.Remove(compiled);
+        _dead.Add(region);
+        LoseEntries(region);
+        if (region is PrecompiledUse use)
+            Forget(use);
+        else
+            foreach (var block in ((CompiledRegion)region).Region.Blocks)
+                if (_regionsOf.TryGetValue(block.Source, out var list))
+                    list.Remove((CompiledRegion)region);
     }
 
     private sealed class ContextHistory(AccessRecords records, ushort context) : IAccessHistory

@@ -4,6 +4,7 @@ namespace DynaTrans.IlBackend.Compilation;
 public sealed class TranslatorStatistics
 {
     private long _regions, _blocks, _copies, _repeats, _discarded, _recompiled, _compared, _parked, _failed, _compileTicks;
+    private long _precompiledRegions, _precompiledBytes, _precompiledEntries, _precompiledDiffering, _precompiledDropped;
     private string? _firstFailure;
 
     /// <summary>Regions compiled.</summary>
@@ -38,6 +39,33 @@ public sealed class TranslatorStatistics
 
     /// <summary>Stopwatch ticks spent emitting and compiling.</summary>
     public long CompileTicks => Interlocked.Read(ref _compileTicks);
+
+    /// <summary>Regions from other runs that were put to use; once in each address space, and again when they had been dropped.</summary>
+    public long PrecompiledRegions => Interlocked.Read(ref _precompiledRegions);
+
+    /// <summary>Bytes of guest code that they were made from.</summary>
+    public long PrecompiledBytes => Interlocked.Read(ref _precompiledBytes);
+
+    /// <summary>Addresses at which the dispatcher has found them.</summary>
+    public long PrecompiledEntries => Interlocked.Read(ref _precompiledEntries);
+
+    /// <summary>Times that one was not used because the guest had other bytes.</summary>
+    public long PrecompiledDiffering => Interlocked.Read(ref _precompiledDiffering);
+
+    /// <summary>Those dropped because their bytes changed, or their accesses were slow too often.</summary>
+    public long PrecompiledDropped => Interlocked.Read(ref _precompiledDropped);
+
+    internal void CountPrecompiled(int bytes)
+    {
+        Interlocked.Increment(ref _precompiledRegions);
+        Interlocked.Add(ref _precompiledBytes, bytes);
+    }
+
+    internal void CountPrecompiledEntry() => Interlocked.Increment(ref _precompiledEntries);
+
+    internal void CountPrecompiledDiffering() => Interlocked.Increment(ref _precompiledDiffering);
+
+    internal void CountPrecompiledDropped() => Interlocked.Increment(ref _precompiledDropped);
 
     internal void CountRegion(int blocks)
     {

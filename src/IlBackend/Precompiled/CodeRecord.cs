@@ -34,4 +34,19 @@ public sealed record CodeRecord(
 {
     /// <summary>The kind of address space that the code was executed in, which code made from the record must suit.</summary>
     public PrecompiledForm Form { get; init; }
+
+    /// <summary>
+    /// Joins two records of one form: what is precompiled is not lifted, and so not recorded again, but the next build needs it as well. Of more
+    /// versions of the code at an address than are kept, those of the newer record are.
+    /// </summary>
+    /// <exception cref="ArgumentException">They are of different forms.</exception>
+    public static CodeRecord Merge(CodeRecord older, CodeRecord newer)
+    {
+        if (older.Form != newer.Form)
+            throw new ArgumentException("records of different forms");
+        var builder = new RecordBuilder(newer.Form);
+        builder.Add(newer);
+        builder.Add(older);
+        return builder.ToRecord();
+    }
 }

@@ -213,10 +213,10 @@ public sealed unsafe class RegionBuilder
     private Block* FindBlock(ulong rip)
     {
         if (!_cache.IsPaged)
-            return _cache.Find(rip, _context);
+            return _cache.Find(rip, _context) is var found && found != null && found->HasOps ? found : null;
         for (var block = _cache.Find(rip, _context); block != null; block = _cache.FindNext(block))
         {
-            if (!HasPage(block->Linear, block->FirstPage) || (block->LastPage != block->FirstPage && !HasPage(block->Linear + AddressSpace.PageSize, block->LastPage)))
+            if (!block->HasOps || !HasPage(block->Linear, block->FirstPage) || (block->LastPage != block->FirstPage && !HasPage(block->Linear + AddressSpace.PageSize, block->LastPage)))
                 continue;
             NotePages(block);
             return block;

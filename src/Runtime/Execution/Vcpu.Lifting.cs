@@ -31,17 +31,32 @@ public sealed unsafe partial class Vcpu
         return Marshal.UnsafeAddrOfPinnedArrayElement(_aloneBuffer, 0);
     }
 
-    private Block* LiftHere()
+    // Translations made in other runs count no instructions, do not check alignment, and were made for a CPU whose SSE is turned on.
+    private bool MayUsePrecompiled =>
+        Cache.Translator is { HasPrecompiled: true } && State->Execution.InstructionLimit == ulong.MaxValue && !_alignedNow && _usesSse;
+
+    // The block at RIP. Without needsOps it may be one that has code and no ops.
+    private Block* LiftHere(bool needsOps)
     {
         if (Cache.IsFull)
             FlushCache();
         Times?.Enter(VcpuActivity.Lifting);
-        var block = LiftIntoCache();
+        var block = LiftIntoCache(needsOps || !MayUsePrecompiled);
         Times?.Enter(VcpuActivity.Dispatching);
         return block;
     }
 
-    private Block* LiftIntoCache()
+    // A block with ops in the place of one that may have none.
+    private Block* WithOps(Block* block)
+    {
+        if (block->HasOps)
+            return block;
+        lock (Cache.Memory.Lock)
+            Cache.Retire(block);
+        return LiftHere(needsOps: true);
+    }
+
+    private Block* LiftIntoCache(bool needsOps)
     {
         var start = System.Diagnostics.Stopwatch.GetTimestamp();
         var rip = State->Slots[Slot.Rip];
@@ -51,10 +66,22 @@ public sealed unsafe partial class Vcpu
             {
                 // Another thread may have been quicker: a block is in the cache once.
                 if (Mmu == null && Cache.Find(rip, State->Execution.CodeContext) is var known && known != null)
-                    return known;
+                {
+                    if (known->HasOps || !needsOps)
+                        return known;
+                    Cache.Retire(known);
+                }
+
+                var mustWait = false;
+                if (!needsOps)
+                {
+                    var found = Cache.Translator!.FindPrecompiled(Cache, rip, State->Execution.CodeContext, Linear(rip), Mmu, out mustWait);
+                    if (found != null)
+                        return found;
+                }
 
                 // Marked before the bytes are read: a later write to them is noticed.
-                var mustWait = TryLocate(Linear(rip), out var physical) && Cache.Protect(physical);
+                mustWait |= TryLocate(Linear(rip), out var physical) && Cache.Protect(physical);
                 var last = physical;
                 if (!mustWait)
                 {
@@ -87,6 +114,7 @@ public sealed unsafe partial class Vcpu
                         _ir, new CodePlace(Linear(rip), physical, last / AddressSpace.PageSize), State->Execution.CodeContext, IsBudgeted);
                     if (last / AddressSpace.PageSize != physical / AddressSpace.PageSize)
                         Cache.Settle(last);
+                    Cache.Translator?.Adopt(block);
                     Mmu?.Refresh();
                     Cache.Statistics.LiftTicks += System.Diagnostics.Stopwatch.GetTimestamp() - start;
                     return block;
@@ -104,11 +132,7 @@ public sealed unsafe partial class Vcpu
         Mmu!.TryFindCode(Linear(rip), out var physical) ? Cache.Find(rip, context, physical, Mmu) : null;
 
     // Where code at a linear address lies in the address space; false when it cannot be fetched from memory.
-    private bool TryLocate(ulong linear, out ulong physical)
-    {
-        physical = linear;
-        return (Mmu == null || Mmu.TryFindCode(linear, out physical)) && (Cache.Memory.Query(physical) & PagePermission.Execute) != 0;
-    }
+    private bool TryLocate(ulong linear, out ulong physical) => Cache.TryLocate(linear, Mmu, out physical);
 
     // Where the last byte of the lifted block lies in the address space.
     private ulong LastByte(ulong rip)

@@ -83,7 +83,7 @@ public sealed unsafe partial class Vcpu
             return Volatile.Read(ref code->Local) != 0 && (Mmu == null || IsCurrent(block, code)) ? block : null;
         }
 
-        return block->Heat < _heatThreshold ? block : null;
+        return block->Heat < _heatThreshold && block->HasOps ? block : null;
     }
 
     // True when the pages of the code have been compared since they may have become others.

@@ -296,7 +296,9 @@ public sealed unsafe partial class Vcpu : IDisposable
         Debug.Assert(s->Execution.CodeContext == Cache.Contexts.NumberOf(PresentContext()), "mode or CS changed without CpuAccess.ContextChanged");
         var block = FindCached(s->Slots[Slot.Rip]);
         if (block == null)
-            block = LiftHere();
+            block = LiftHere(needsOps: false);
+        if (block != null && !block->HasOps && !MayUsePrecompiled)
+            block = WithOps(block);
         if (block == null)
             return ExitCause.Exception;
 
@@ -320,6 +322,14 @@ public sealed unsafe partial class Vcpu : IDisposable
         else if (block->Heat >= HeatThreshold)
             block->SetHeat(0);
 
+        if (!block->HasOps)
+        {
+            // Its code has just been taken away.
+            lock (Cache.Memory.Lock)
+                Cache.Retire(block);
+            return ExitCause.Continue;
+        }
+
         return RunExecutors(block, null);
     }
 
@@ -338,7 +348,7 @@ public sealed unsafe partial class Vcpu : IDisposable
             block->SetHeat(0);
         }
 
-        if (code != 0 || block->Heat < HeatThreshold)
+        if (code != 0 || block->Heat < HeatThreshold || !block->HasOps)
             return (EntryCell*)code;
         if (block->CompileState != CompileState.Entry)
         {
@@ -491,8 +501,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         Cache.Translator!.NoteSlowAccess(Cache, site);
         Times?.Enter(VcpuActivity.Dispatching);
         var block = FindCached(State->Slots[Slot.Rip]);
-        if (block == null)
-            block = LiftHere();
+        block = block == null ? LiftHere(needsOps: true) : WithOps(block);
         if (block == null)
             return ExitCause.Exception;
         block->Heat = Math.Min(block->Heat, HeatThreshold - 2);

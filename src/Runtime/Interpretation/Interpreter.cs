@@ -40,6 +40,7 @@ internal static unsafe class Interpreter
                 return Leave(s, block->Start, ExitCause.Budget);
         }
 
+        Debug.Assert(block->HasOps, "what has no ops leaves because of its heat");
         s->Execution.InstructionCount += block->InstructionCount;
         op = Block.Ops(block);
         while (true)

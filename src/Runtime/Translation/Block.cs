@@ -110,6 +110,11 @@ public unsafe struct Block
         Heat = value;
     }
 
+    /// <summary>
+    /// False for one that stands for a translation of code that was not lifted: it must not be interpreted, nor be part of a region.
+    /// </summary>
+    public readonly bool HasOps => OpCount != 0;
+
     /// <summary>Number of the page of the first byte.</summary>
     public readonly ulong FirstPage => Physical / Memory.AddressSpace.PageSize;
 

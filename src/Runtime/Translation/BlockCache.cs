@@ -12,7 +12,7 @@ namespace DynaTrans.Runtime.Translation;
 /// The blocks of one address space, shared by its vCPUs. Look-ups take no lock; insertions, invalidations and flushes hold
 /// <see cref="AddressSpace.Lock"/>. Memory of blocks is given back only by a flush, when no vCPU is inside a block.
 /// </summary>
-public sealed unsafe class BlockCache : IDisposable
+public sealed unsafe partial class BlockCache : IDisposable
 {
     // Always fits a block (MaxInstructions bounds its ops) and a set of targets.
     private const int ChunkSize = 1 << 20;
@@ -265,7 +265,12 @@ public sealed unsafe class BlockCache : IDisposable
     internal void Add(Vcpu vcpu)
     {
         lock (Memory.Lock)
+        {
+            // Before the first one has a code context.
+            if (_vcpus.Count == 0)
+                Translator?.Attach(this);
             _vcpus.Add(vcpu);
+        }
     }
 
     internal void Remove(Vcpu vcpu)
@@ -308,6 +313,7 @@ public sealed unsafe class BlockCache : IDisposable
     internal void Flush()
     {
         Debug.Assert(Memory.Lock.IsHeldByCurrentThread && _vcpus.TrueForAll(vcpu => vcpu.IsOutside), "nobody is inside a block that goes");
+        Translator?.Close(this);
         _pages.Clear();
         lock (BuildGate)
         {
@@ -318,6 +324,7 @@ public sealed unsafe class BlockCache : IDisposable
 
         _withoutSse.Clear();
         Contexts.ClearIfFull();
+        Translator?.Flush();
         foreach (var vcpu in _vcpus)
             vcpu.ForgetBlocks();
     }
@@ -330,6 +337,7 @@ public sealed unsafe class BlockCache : IDisposable
             if (_isDisposed)
                 return;
             _isDisposed = true;
+            Translator?.Close(this);
             Memory.CodeChanged = null;
             Memory.PermissionsChanged = null;
             Memory.RecallPermissions = null;

@@ -36,8 +36,20 @@ public sealed class CodeContexts
         }
     }
 
+    /// <summary>The contexts by their numbers.</summary>
+    public CodeContext[] ToArray()
+    {
+        lock (_gate)
+        {
+            var all = new CodeContext[_numbers.Count];
+            foreach (var (context, number) in _numbers)
+                all[number] = context;
+            return all;
+        }
+    }
+
     /// <summary>The number of a context, a new one if need be; <see cref="None"/> when all are given out.</summary>
-    internal ushort NumberOf(in CodeContext context)
+    public ushort NumberOf(in CodeContext context)
     {
         lock (_gate)
         {

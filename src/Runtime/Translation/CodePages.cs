@@ -72,6 +72,9 @@ internal sealed unsafe class CodePages(AddressSpace memory)
             Add(block, block->LastPage);
     }
 
+    /// <summary>Takes out a block that lies in one page, whose bytes have not changed.</summary>
+    public void Remove(Block* block) => Shrink(block->FirstPage, (nint)block);
+
     /// <summary>No block has been made from a page that was protected for it.</summary>
     public void Settle(ulong page)
     {

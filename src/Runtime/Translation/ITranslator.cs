@@ -17,6 +17,40 @@ public unsafe interface ITranslator : IDisposable
     /// <summary>True when its code accesses guest memory by the vCPU's <see cref="Memory.TranslationLookaside"/>.</summary>
     bool UsesLookaside => false;
 
+    /// <summary>True when it may have translations of code that was not lifted (<see cref="FindPrecompiled"/>).</summary>
+    bool HasPrecompiled => false;
+
+    /// <summary>Called once, before a vCPU executes from the cache. Under the memory's lock.</summary>
+    void Attach(BlockCache cache)
+    {
+    }
+
+    /// <summary>
+    /// A translation made in another run that can be entered at an address. Called by a vCPU that has no block there; under the memory's lock.
+    /// </summary>
+    /// <param name="cache">The cache.</param>
+    /// <param name="rip">The address.</param>
+    /// <param name="context">The code context.</param>
+    /// <param name="linear">The linear address.</param>
+    /// <param name="mmu">The vCPU's paging unit, or null.</param>
+    /// <param name="mustWait">There may be one, but its code may be read only after <see cref="BlockCache.AwaitOthers"/>.</param>
+    /// <returns>A block without ops that has code, or null.</returns>
+    Block* FindPrecompiled(BlockCache cache, ulong rip, ushort context, ulong linear, Mmu? mmu, out bool mustWait)
+    {
+        mustWait = false;
+        return null;
+    }
+
+    /// <summary>A block was lifted: it gets the entry that a translation made in another run has there. Under the memory's lock.</summary>
+    void Adopt(Block* block)
+    {
+    }
+
+    /// <summary>All blocks are about to go: the last chance to record them. Under the memory's lock.</summary>
+    void Close(BlockCache cache)
+    {
+    }
+
     /// <summary>
     /// Asks for code of a hot block (and what is hot with it), again every so many entries while there is none. May return at once and publish <see cref="Block.Code"/> later from another
     /// thread (<see cref="Block.Code"/> is then the block's <see cref="EntryCell"/>). Called by a vCPU at a block boundary, without locks.

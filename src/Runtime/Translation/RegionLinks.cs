@@ -41,12 +41,22 @@ public unsafe struct RegionLinks
     /// <param name="cells">Number of cells.</param>
     public static RegionLinks* New(nint code, ReadOnlySpan<FaultSite> sites, int cells)
     {
-        var before = (nuint)sites.Length * (nuint)sizeof(FaultSite);
-        var memory = (byte*)NativeMemory.Alloc(before + (nuint)sizeof(RegionLinks) + ((nuint)cells * (nuint)sizeof(EntryCell*)));
-        var links = (RegionLinks*)(memory + before);
-        *links = new RegionLinks { Code = code, SiteCount = sites.Length, CellCount = cells };
+        var links = New(code, sites.Length, cells);
         for (var i = 0; i < sites.Length; i++)
             *Site(links, i) = sites[i];
+        return links;
+    }
+
+    /// <summary>Makes a table; its cells and fault sites are to be filled in. It is the caller's, who frees it by <see cref="Free"/>.</summary>
+    /// <param name="code">Address of the host code.</param>
+    /// <param name="sites">Number of fault sites.</param>
+    /// <param name="cells">Number of cells.</param>
+    public static RegionLinks* New(nint code, int sites, int cells)
+    {
+        var before = (nuint)sites * (nuint)sizeof(FaultSite);
+        var memory = (byte*)NativeMemory.Alloc(before + (nuint)sizeof(RegionLinks) + ((nuint)cells * (nuint)sizeof(EntryCell*)));
+        var links = (RegionLinks*)(memory + before);
+        *links = new RegionLinks { Code = code, SiteCount = sites, CellCount = cells };
         return links;
     }
 
