@@ -99,10 +99,7 @@ public sealed unsafe partial class BlockCache
         block->Code = (nint)code;
         block->CompileState = CompileState.Entry;
         block->Heat = HeatOfEntry;
-        ref var bucket = ref _buckets[Hash(rip, context)];
-        block->Chain = bucket;
-        Thread.MemoryBarrier();
-        bucket = block;
+        _table.Add(block);
         return block;
     }
 
@@ -110,10 +107,7 @@ public sealed unsafe partial class BlockCache
     public void Retire(Block* entry)
     {
         Debug.Assert(Memory.Lock.IsHeldByCurrentThread && !entry->HasOps);
-        if (entry->Valid == 0)
-            return;
         entry->Valid = 0;
-        Unlink(entry);
     }
 
     /// <summary>Where code at a linear address lies in the address space; false when it cannot be fetched from memory.</summary>
@@ -127,10 +121,11 @@ public sealed unsafe partial class BlockCache
     public void ForEach(Action<nint> action)
     {
         Debug.Assert(Memory.Lock.IsHeldByCurrentThread);
-        for (var i = 0; i < BucketCount; i++)
-            for (var block = _buckets[i]; block != null; block = block->Chain)
-                if (block->Valid != 0 && block->HasOps)
-                    action((nint)block);
+        _table.ForEach(block =>
+        {
+            if (((Block*)block)->HasOps)
+                action(block);
+        });
     }
 
     /// <summary>Copies the bytes that a block was made from. They have not changed yet; under the memory's lock.</summary>

@@ -104,6 +104,15 @@ internal sealed unsafe class BlockTable : IDisposable
         }
     }
 
+    /// <summary>Calls a function for every valid block. Under the memory's lock.</summary>
+    public void ForEach(Action<nint> action)
+    {
+        var table = (ulong*)_table;
+        for (var i = Header; i <= table[0] + Header; i++)
+            if (table[i] != 0 && ((Block*)(table[i] & PointerMask))->Valid != 0)
+                action((nint)(table[i] & PointerMask));
+    }
+
     /// <summary>Empties the table. No look-up is under way. Under the memory's lock.</summary>
     public void Clear()
     {
