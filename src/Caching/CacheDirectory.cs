@@ -218,6 +218,18 @@ public sealed class CacheDirectory
         return count;
     }
 
+    /// <summary>Removes a program's assemblies but one. A process that has loaded another keeps it.</summary>
+    public void RemoveAssemblies(ProgramKey key, string except)
+    {
+        foreach (var file in Directory.GetFiles(BuildPath, $"{key.Text}-*{AssemblyExtension}"))
+            if (System.IO.Path.GetFileName(file) != except)
+                TryDelete(file);
+    }
+
+    /// <summary>Removes an assembly.</summary>
+    /// <param name="name">Its name without extension.</param>
+    public void RemoveAssembly(string name) => TryDelete(System.IO.Path.Combine(BuildPath, name + AssemblyExtension));
+
     /// <summary>Removes a program's files.</summary>
     public static void Remove(CacheEntry entry)
     {

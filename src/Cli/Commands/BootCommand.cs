@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DynaTrans.Caching;
 using DynaTrans.Devices;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.IlBackend.Compilation;
@@ -30,16 +31,23 @@ internal static class BootCommand
         ExecutorPreparation.Start();
         var statistics = new RunStatistics();
         using var consoles = new BootConsoles();
+        var cache = settings.Verify || hot != null || settings.CountsInstructions || settings.Engine != Engines.Auto ? null : CacheSettings.Open(settings.Cache);
+        var translations = TranslationsOf(cache, settings);
         try
         {
-            using var machine = new PcMachine(Options(settings, consoles, statistics, hot));
-            consoles.Quit = machine.Quit;
-            consoles.Break = machine.SendBreak;
-            consoles.AwaitPeers();
-            var end = machine.Run();
-            statistics.Add(machine.Processor);
-            statistics.Add(machine.Processor.Cache);
+            MachineEnd end;
+            using (var machine = new PcMachine(Options(settings, consoles, statistics, hot, translations)))
+            {
+                consoles.Quit = machine.Quit;
+                consoles.Break = machine.SendBreak;
+                consoles.AwaitPeers();
+                end = machine.Run();
+                statistics.Add(machine.Processor);
+                statistics.Add(machine.Processor.Cache);
+            }
+
             consoles.Dispose();
+            CacheSettings.Close(cache);
             if (settings.Stats || settings.Verify)
                 Console.Error.Write(statistics.Describe(settings.Verify));
             return Status(end);
@@ -50,7 +58,7 @@ internal static class BootCommand
         }
     }
 
-    private static PcOptions Options(BootSettings settings, BootConsoles consoles, RunStatistics statistics, HotRegions? hot)
+    private static PcOptions Options(BootSettings settings, BootConsoles consoles, RunStatistics statistics, HotRegions? hot, ProgramTranslations? translations)
     {
         var kernel = settings.CheckedKernel();
         var devices = settings.CheckedDevices(code => Console.Error.WriteLine($"dynatrans: POST code {code:x2}"));
@@ -64,7 +72,7 @@ internal static class BootCommand
             Clock = settings.CheckedClock(),
             CountsInstructions = settings.CountsInstructions,
             HasAcpi = settings.HasAcpi,
-            TranslatorFactory = () => Translator(settings, statistics.Translators, hot),
+            TranslatorFactory = () => Translator(settings, statistics.Translators, hot, translations),
             VcpuCreated = vcpu =>
             {
                 if (settings.Verify)
@@ -84,11 +92,11 @@ internal static class BootCommand
     }
 
     // With time counted in instructions nothing may depend on when the host has compiled something.
-    private static Translator? Translator(BootSettings settings, TranslatorStatistics statistics, HotRegions? hot)
+    private static Translator? Translator(BootSettings settings, TranslatorStatistics statistics, HotRegions? hot, ProgramTranslations? translations)
     {
         var options = new TranslatorOptions(
             CountInstructions: settings.Stats || settings.CountsInstructions, HeatCounter: hot == null ? null : hot.CounterOf, Statistics: statistics,
-            Access: AccessForm.Lookaside);
+            Access: AccessForm.Lookaside).With(translations);
         if (settings.Verify)
             return new Translator(options with { Background = false, CountInstructions = true, MaxDeadRegions = int.MaxValue, Verify = true });
         return settings.Engine switch
@@ -97,6 +105,15 @@ internal static class BootCommand
             Engines.Translator => new Translator(options with { Threshold = 0, Background = false }),
             _ => null,
         };
+    }
+
+    // By the contents of what is booted, and the processor: what kernels do depends on it, and so does what is lifted.
+    private static ProgramTranslations? TranslationsOf(TranslationCache? cache, BootSettings settings)
+    {
+        if (cache == null || (settings.Kernel ?? settings.Bios) is not { } path || !File.Exists(path))
+            return null;
+        using var file = File.OpenHandle(path);
+        return ProgramKey.Of(file, $"pc {settings.Cpu}") is { } key ? cache.For(key, settings.CheckedModel()) : null;
     }
 
     private static int Status(MachineEnd end) => end.Cause switch

@@ -39,6 +39,8 @@ internal sealed class BootOptions
 
     private readonly Option<bool> _noAcpi = new(BootSettings.NoAcpiName) { Description = "Leave out ACPI tables and power management." };
 
+    private readonly Option<string?> _cache = CacheSettings.Option();
+
     private readonly Option<bool> _stats = new(BootSettings.StatsName) { Description = "Print counters to standard error at the end." };
 
     private readonly Option<bool> _verify = new(BootSettings.VerifyName)
@@ -51,7 +53,7 @@ internal sealed class BootOptions
     {
         foreach (var option in new Option[]
         {
-            _kernel, _ramDisk, _append, _bios, _memory, _cpu, _engine, _serial, _debugConsole, _device, _countsInstructions, _rtc, _decompress, _noAcpi, _stats, _verify,
+            _kernel, _ramDisk, _append, _bios, _memory, _cpu, _engine, _serial, _debugConsole, _device, _countsInstructions, _rtc, _decompress, _noAcpi, _cache, _stats, _verify,
         })
             command.Add(option);
     }
@@ -77,6 +79,7 @@ internal sealed class BootOptions
         Memory = result.GetValue(_memory),
         Cpu = result.GetValue(_cpu),
         Engine = result.GetValue(_engine) ?? Engines.Auto,
+        Cache = result.GetValue(_cache),
         Serial = result.GetValue(_serial) ?? [],
         DebugConsoles = result.GetValue(_debugConsole) ?? [],
         Devices = result.GetValue(_device) ?? [],

@@ -47,6 +47,9 @@ internal sealed record BootSettings
     /// <summary>The executor.</summary>
     public string Engine { get; init; } = Engines.Auto;
 
+    /// <summary>Where translations are kept, or off, as it was given.</summary>
+    public string? Cache { get; init; }
+
     /// <summary>The serial ports.</summary>
     public string[] Serial { get; init; } = [];
 

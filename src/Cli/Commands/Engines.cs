@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DynaTrans.Caching;
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
@@ -55,10 +56,12 @@ internal static class Engines
     /// <param name="countInstructions">Translated code counts instructions.</param>
     /// <param name="statistics">Where it counts; null: for itself.</param>
     /// <param name="heatCounter">See <see cref="TranslatorOptions"/>.</param>
+    /// <param name="translations">What is kept of the program between runs, or null.</param>
     public static Translator? Make(
-        string engine, bool countInstructions = false, TranslatorStatistics? statistics = null, Func<Region, nint>? heatCounter = null)
+        string engine, bool countInstructions = false, TranslatorStatistics? statistics = null, Func<Region, nint>? heatCounter = null,
+        ProgramTranslations? translations = null)
     {
-        var options = new TranslatorOptions(CountInstructions: countInstructions, HeatCounter: heatCounter, Statistics: statistics);
+        var options = new TranslatorOptions(CountInstructions: countInstructions, HeatCounter: heatCounter, Statistics: statistics).With(translations);
         return engine switch
         {
             Auto => new Translator(options),
@@ -68,4 +71,16 @@ internal static class Engines
             _ => null,
         };
     }
+
+    /// <summary>
+    /// The options with what is kept between runs. Code from the cache counts no instructions: where there is some, none are counted.
+    /// </summary>
+    public static TranslatorOptions With(this TranslatorOptions options, ProgramTranslations? translations) => translations == null
+        ? options
+        : options with
+        {
+            CountInstructions = options.CountInstructions && translations.Code == null,
+            Precompiled = translations.Code is { } code ? [code] : null,
+            Recorder = translations.Recorder,
+        };
 }

@@ -1,8 +1,11 @@
 using System.CommandLine;
+using DynaTrans.Caching;
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.Linux;
 using DynaTrans.Linux.Loading;
 using DynaTrans.Runtime.Execution;
+using Microsoft.Win32.SafeHandles;
 
 namespace DynaTrans.Cli.Commands;
 
@@ -25,6 +28,8 @@ internal static class RunCommand
         ExecutorPreparation.Start();
         var root = settings.CheckedRoot();
         var statistics = new RunStatistics();
+        var engine = settings.Engine ?? Engines.Auto;
+        var cache = settings.Verify || engine != Engines.Auto ? null : CacheSettings.Open(settings.Cache, root);
         var linux = new LinuxOptions
         {
             Program = ProgramFinder.Find(settings.Program, root),
@@ -40,12 +45,13 @@ internal static class RunCommand
             Strace = settings.Strace ? Console.Error : null,
             TranslatorFactory = settings.Verify
                 ? _ => Verifying(statistics)
-                : _ => Engines.Make(settings.Engine ?? Engines.Auto, settings.Stats, statistics.Translators),
+                : program => Engines.Make(engine, settings.Stats, statistics.Translators, translations: TranslationsOf(cache, program)),
             VcpuCreated = settings.Verify ? vcpu => vcpu.DifferenceFound = StopAtDifference : settings.Stats ? RunStatistics.Watch : null,
             VcpuEnding = statistics.Add,
             MemoryEnding = statistics.Add,
         };
         var status = LinuxHost.Run(linux);
+        CacheSettings.Close(cache);
         if ((settings.Stats || settings.Strace) && linux.UnknownCalls.Describe() is { } calls)
             Console.Error.WriteLine($"dynatrans: not implemented {calls}");
         if (settings.Stats || settings.Verify)
@@ -62,6 +68,21 @@ internal static class RunCommand
     {
         Console.Error.Write("dynatrans: " + difference.Report);
         Environment.Exit(ExitStatus.Difference);
+    }
+
+    // Copies of an address space have what the program has.
+    private static ProgramTranslations? TranslationsOf(TranslationCache? cache, GuestProgram program)
+    {
+        if (cache == null)
+            return null;
+        if (program.Translations is ProgramTranslations known)
+            return known;
+        using var file = new SafeFileHandle(program.HostFd, ownsHandle: false);
+        if (ProgramKey.Of(file, $"linux {program.Is32} {program.Layout}") is not { } key)
+            return null;
+        var translations = cache.For(key, CpuModel.Process);
+        program.Translations = translations;
+        return translations;
     }
 
     private static int NoProgram() => CommandLine.Fail(ExitStatus.Usage, "run: a program is missing");

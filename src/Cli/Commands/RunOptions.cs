@@ -41,6 +41,8 @@ internal sealed class RunOptions
         HelpName = "N",
     };
 
+    private readonly Option<string?> _cache = CacheSettings.Option();
+
     private readonly Option<bool> _strace = new(RunSettings.StraceName) { Description = "Log system calls to standard error." };
 
     private readonly Option<bool> _stats = new(RunSettings.StatsName) { Description = "Print counters to standard error at the end." };
@@ -55,7 +57,7 @@ internal sealed class RunOptions
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _engine, _root, _environment, _memory, _layout, _timeout, _instructions, _strace, _stats, _verify, _statsFile })
+        foreach (var option in new Option[] { _engine, _root, _environment, _memory, _layout, _timeout, _instructions, _cache, _strace, _stats, _verify, _statsFile })
             command.Add(option);
     }
 
@@ -71,6 +73,7 @@ internal sealed class RunOptions
         Layout = result.GetValue(_layout),
         Timeout = result.GetValue(_timeout),
         Instructions = result.GetValue(_instructions),
+        Cache = result.GetValue(_cache),
         Strace = result.GetValue(_strace),
         Stats = result.GetValue(_stats),
         Verify = result.GetValue(_verify),

@@ -47,6 +47,9 @@ internal sealed record RunSettings
     /// <summary>The number of instructions after which the run ends, as it was given.</summary>
     public string? Instructions { get; init; }
 
+    /// <summary>Where translations are kept, or off, as it was given.</summary>
+    public string? Cache { get; init; }
+
     /// <summary>Compare the executors.</summary>
     public bool Verify { get; init; }
 
@@ -166,6 +169,7 @@ internal sealed record RunSettings
         LayoutName when Layout == null && Array.IndexOf(Layouts, value) >= 0 => this with { Layout = value },
         TimeoutName when Timeout == null => this with { Timeout = value },
         InstructionsName when Instructions == null => this with { Instructions = value },
+        CacheSettings.Name when Cache == null => this with { Cache = value },
         StatsFileName when StatsFile == null => this with { StatsFile = value },
         _ => null,
     };

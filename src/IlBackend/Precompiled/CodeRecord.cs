@@ -1,3 +1,4 @@
+using DynaTrans.Frontend.Decoding;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Translation;
 
@@ -35,6 +36,9 @@ public sealed record CodeRecord(
     /// <summary>The kind of address space that the code was executed in, which code made from the record must suit.</summary>
     public PrecompiledForm Form { get; init; }
 
+    /// <summary>The processor that it was lifted for (<see cref="CpuModel.Name"/>).</summary>
+    public string Model { get; init; } = CpuModel.Process.Name;
+
     /// <summary>
     /// Joins two records of one form: what is precompiled is not lifted, and so not recorded again, but the next build needs it as well. Of more
     /// versions of the code at an address than are kept, those of the newer record are.
@@ -47,6 +51,6 @@ public sealed record CodeRecord(
         var builder = new RecordBuilder(newer.Form);
         builder.Add(newer);
         builder.Add(older);
-        return builder.ToRecord();
+        return builder.ToRecord() with { Model = newer.Model };
     }
 }

@@ -26,6 +26,7 @@ public static class CodeRecordFile
         using var memory = new MemoryStream();
         using var writer = new BinaryWriter(memory, Encoding.UTF8);
         WriteForm(writer, record);
+        writer.Write(record.Model);
         writer.Write7BitEncodedInt(record.Contexts.Count);
         foreach (var context in record.Contexts)
             WriteContext(writer, context);
@@ -137,6 +138,7 @@ public static class CodeRecordFile
         if (form.Access > AccessForm.Lookaside)
             throw new InvalidDataException("it contradicts itself");
         var isPaged = reader.ReadBoolean();
+        var model = reader.ReadString();
         var contexts = new CodeContext[Count(reader, LeastContext)];
         for (var i = 0; i < contexts.Length; i++)
             contexts[i] = new CodeContext((GuestMode)reader.ReadUInt16(), reader.ReadUInt64(), reader.ReadUInt32(), reader.ReadUInt32(), reader.ReadBoolean());
@@ -146,7 +148,7 @@ public static class CodeRecordFile
         var accesses = new RecordedAccess[Count(reader, LeastAccess)];
         for (var i = 0; i < accesses.Length; i++)
             accesses[i] = ReadAccess(reader, contexts.Length);
-        return new CodeRecord(contexts, isPaged, blocks, accesses) { Form = form };
+        return new CodeRecord(contexts, isPaged, blocks, accesses) { Form = form, Model = model };
     }
 
     private static RecordedBlock ReadBlock(BinaryReader reader, int contexts)

@@ -67,7 +67,7 @@ public sealed unsafe class CodeRecorder(long maxRewritten = 64 << 20)
         cache.CopyBytes(block, _bytes);
         var hadEntry = block->Code != 0 || block->CompileState != CompileState.None;
         var info = new RecordedBlockInfo(
-            block->Start, block->Linear, block->InstructionCount, block->Hotness, block->X87Stack, IndirectTargets.ToArray(block->Targets), hadEntry);
+            block->Start, block->Linear, block->InstructionCount, Math.Max(0, block->Hotness), block->X87Stack, IndirectTargets.ToArray(block->Targets), hadEntry);
         return builder.Add(info, contexts[block->Context], _bytes.AsSpan(0, length));
     }
 }

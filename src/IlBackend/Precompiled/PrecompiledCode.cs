@@ -27,6 +27,9 @@ public sealed class PrecompiledCode
     /// <summary>What is in it.</summary>
     public PrecompiledImageView Image { get; }
 
+    /// <summary>Path of the assembly.</summary>
+    public string AssemblyPath => _assembly;
+
     /// <summary>The first error in one line, when the runtime has refused something of it; null otherwise.</summary>
     public string? Failure { get; private set; }
 
