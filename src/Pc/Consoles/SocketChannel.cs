@@ -46,6 +46,9 @@ public sealed class SocketChannel : Channel
     /// <exception cref="BootException">The path cannot be used.</exception>
     public static SocketChannel Unix(string path)
     {
+        // Binding says that the address cannot be assigned.
+        if (Path.GetDirectoryName(path) is { Length: > 0 } folder && !Directory.Exists(folder))
+            throw new BootException($"unix:{path}: no such folder");
         try
         {
             if (File.Exists(path) && (File.GetAttributes(path) & FileAttributes.Directory) == 0 && !IsAnswered(path))

@@ -101,6 +101,10 @@ public sealed class SocketChannelTests
         Assert.Contains($"tcp:{port}", Assert.Throws<BootException>(() => SocketChannel.Tcp(port)).Message);
     }
 
+    [Fact]
+    public void AFolderThatIsMissingIsNamed() =>
+        Assert.Contains("no such folder", Assert.Throws<BootException>(() => SocketChannel.Unix("/nowhere/socket")).Message);
+
     private static Socket Connect(SocketChannel channel)
     {
         var peer = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = (int)s_patience.TotalMilliseconds };
