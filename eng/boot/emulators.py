@@ -2,6 +2,7 @@
 import dataclasses
 import os
 import shlex
+import socket
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 KERNELS = os.path.join(ROOT, ".cache", "kernels")
@@ -23,6 +24,7 @@ class Boot:
     engine: str = "auto"
     icount: bool = False
     stats: bool = False
+    over_tcp: bool = False
 
 
 def kernel(flavour):
@@ -43,17 +45,25 @@ def dynatrans():
 
 
 def command(emulator, boot):
-    """The command that boots BOOT by EMULATOR ("qemu" or "dynatrans"), with the first serial port on standard input and output."""
-    common = ["-m", str(boot.memory), "-nodefaults", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"]
+    """The command that boots BOOT by EMULATOR ("qemu" or "dynatrans"), with the first serial port on standard input and output, or at a TCP port."""
     if emulator == "qemu":
+        serial = f"tcp:127.0.0.1:{free_port()},server=on,wait=on" if boot.over_tcp else "stdio"
+        common = ["-m", str(boot.memory), "-nodefaults", "-display", "none", "-monitor", "none", "-serial", serial, "-no-reboot"]
         words = ["qemu-system-x86_64" if boot.arch == "amd64" else "qemu-system-i386", "-accel", "tcg,thread=single", *common]
         words += ["-kernel", boot.kernel, "-append", boot.append]
         words += ["-initrd", boot.initrd] if boot.initrd else []
         # Then nothing but the executed instructions tells what time it is, not even the date.
         words += ["-icount", "shift=2,sleep=off", "-rtc", "base=2026-01-01T00:00:00,clock=vm"] if boot.icount else []
         return words
-    words = [*dynatrans(), "boot", "--engine", boot.engine, "-m", f"{boot.memory}M", "--serial", "stdio", "--kernel", boot.kernel, "--append", boot.append]
+    words = [*dynatrans(), "boot", "--engine", boot.engine, "-m", f"{boot.memory}M"]
+    words += ["--serial", "tcp:0" if boot.over_tcp else "stdio", "--kernel", boot.kernel, "--append", boot.append]
     words += ["--initrd", boot.initrd] if boot.initrd else []
     words += ["--icount"] if boot.icount else []
     words += ["--stats"] if boot.stats else []
     return words
+
+
+def free_port():
+    """A TCP port of this host that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]

@@ -3,7 +3,9 @@ import bisect
 import collections
 import os
 import re
+import select
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -38,7 +40,9 @@ class Machine:
         self.ends = []
         self.times = []
         self.closed = False
+        self.broken = None
         self.changed = threading.Condition()
+        self.line = self._open_serial()
         self.readers = [threading.Thread(target=self._read_serial, daemon=True), threading.Thread(target=self._read_messages, daemon=True)]
         for reader in self.readers:
             reader.start()
@@ -49,8 +53,24 @@ class Machine:
     def __exit__(self, *_):
         self.kill()
 
+    def _open_serial(self):
+        """What the serial line is read from, a file descriptor."""
+        return self.process.stdout.fileno()
+
+    def _write(self, data):
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def _read(self):
+        """What has come, nothing at the end."""
+        try:
+            return os.read(self.line, 65536)
+        except ConnectionError as error:
+            self.broken = str(error)
+            return b""
+
     def _read_serial(self):
-        while data := os.read(self.process.stdout.fileno(), 65536):
+        while data := self._read():
             with self.changed:
                 self.received += data
                 self.ends.append(len(self.received))
@@ -81,9 +101,8 @@ class Machine:
     def send(self, text):
         """Types TEXT on the serial line."""
         try:
-            self.process.stdin.write(text.encode())
-            self.process.stdin.flush()
-        except BrokenPipeError:
+            self._write(text.encode())
+        except ConnectionError:
             raise BootError("the serial line was closed") from None
 
     def command(self, line, timeout):
@@ -133,3 +152,30 @@ class Machine:
         """Resident memory in KiB; a page that is mapped several times counts once."""
         with open(f"/proc/{self.process.pid}/smaps_rollup", encoding="ascii") as file:
             return int(re.search(r"^Pss: +(\d+) kB", file.read(), re.MULTILINE)[1])
+
+
+class SocketMachine(Machine):
+    """The same with its first serial port at a TCP port of this host, on which the emulator says that it waits."""
+
+    PATIENCE = 60
+
+    def _open_serial(self):
+        deadline = time.monotonic() + self.PATIENCE
+        while not (found := re.search(rb"waiting for (?:a )?connection .*tcp:(?:127\.0\.0\.1:)?(\d+)", self.messages)):
+            # Before the readers are started.
+            ready, _, _ = select.select([self.process.stderr], [], [], deadline - time.monotonic()) if time.monotonic() < deadline else ([], [], [])
+            data = os.read(self.process.stderr.fileno(), 65536) if ready else b""
+            if not data:
+                super().kill()
+                raise BootError("the emulator does not wait for a connection")
+            self.messages += data
+        self.socket = socket.create_connection(("127.0.0.1", int(found[1])), self.PATIENCE)
+        self.socket.settimeout(None)
+        return self.socket.fileno()
+
+    def _write(self, data):
+        self.socket.sendall(data)
+
+    def kill(self):
+        super().kill()
+        self.socket.close()

@@ -2,8 +2,6 @@
 it was measured."""
 import math
 
-MARK, END = "<!-- perf/system -->", "<!-- end of perf/system -->"
-
 # Groups whose ratios have a target together: title, target, groups.
 MEANS = (
     ("integer kernels inside the guest, geometric mean", 1.6, ("integer",)),
@@ -83,15 +81,3 @@ def render(lines, summary, table):
                 for row in rows if row.part not in ("idle", "memory")]
         out.append("")
     return "\n".join([*out, conditions + "."])
-
-
-def update(path, text):
-    """Puts TEXT between the marks of the document."""
-    with open(path, encoding="utf-8") as file:
-        document = file.read()
-    before, mark, rest = document.partition(MARK + "\n")
-    _, end, after = rest.partition(END)
-    if not mark or not end:
-        raise SystemExit(f"perf/system: {path} has no {MARK} and {END}")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{before}{MARK}\n{text}\n{END}{after}")
