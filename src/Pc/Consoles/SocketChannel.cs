@@ -18,6 +18,9 @@ public sealed class SocketChannel : Channel
     private volatile bool _isClosed;
     private Thread? _reader;
 
+    // Held while the peer's socket is closed or shut down.
+    private readonly Lock _closing = new();
+
     private SocketChannel(AddressFamily family, EndPoint where, string name, string? path)
     {
         _path = path;
@@ -95,21 +98,28 @@ public sealed class SocketChannel : Channel
                 // Reset by the peer, or the machine has ended.
             }
 
-            _peer?.Dispose();
-            _peer = null;
+            lock (_closing)
+            {
+                _peer?.Dispose();
+                _peer = null;
+            }
         }
     });
 
-    // Whoever reads from a socket is woken before it is closed: closing it under a reader resets the connection, and what the peer has not got yet is lost.
-    private static void EndOfOutput(Socket peer)
+    // The reader is woken, and the peer sees the end. A socket that is closed while a thread is in a call of it resets the connection instead, and what the
+    // peer has not got yet is lost.
+    private void EndConnection()
     {
-        try
+        lock (_closing)
         {
-            peer.Shutdown(SocketShutdown.Both);
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // It has gone already.
+            try
+            {
+                _peer?.Shutdown(SocketShutdown.Both);
+            }
+            catch (SocketException)
+            {
+                // It has gone already.
+            }
         }
     }
 
@@ -118,10 +128,11 @@ public sealed class SocketChannel : Channel
     {
         _isClosed = true;
         _listener.Dispose();
-        if (_peer is { } peer)
-            EndOfOutput(peer);
-        _reader?.Join(EndPatience);
-        _peer?.Dispose();
+        EndConnection();
+
+        // One that is late closes the connection itself when it wakes.
+        if (_reader?.Join(EndPatience) != false)
+            _peer?.Dispose();
         if (_path == null)
             return;
         try

@@ -90,6 +90,7 @@ public sealed class SocketChannelTests
         peer.Send("x"u8);
         Assert.True(entered.Wait(s_patience));
         await Task.Run(channel.Dispose).WaitAsync(s_patience / 2);
+        Assert.Equal(0, peer.Receive(new byte[1]));
         free.Set();
     }
 
