@@ -67,7 +67,7 @@ public sealed unsafe class LockStepTests
     [Fact]
     public void RequestsOfOtherThreadsAreNoDifference()
     {
-        const int Count = 0x20_0000;
+        const int Count = 0x8_0000;
 
         // mov ecx, COUNT; mov edi, 100000h; rep stosb; int 80h
         byte[] code = [0xB9, .. BitConverter.GetBytes(Count), 0xBF, 0, 0, 0x10, 0, 0xF3, 0xAA, 0xCD, 0x80];
