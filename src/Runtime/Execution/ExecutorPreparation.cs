@@ -39,6 +39,7 @@ public static class ExecutorPreparation
         Preparation.Prepare(typeof(IntegerOps).GetMethod(nameof(IntegerOps.A), Any)!.MakeGenericMethod(typeof(byte)));
         Preparation.Prepare(typeof(EntryCell).GetMethod(nameof(EntryCell.Enter), Any)!);
         Preparation.Prepare(typeof(EntryCell).GetMethod(nameof(EntryCell.ReturnToDispatcher), Any)!);
+        Preparation.Prepare(typeof(Vcpu).GetMethod(nameof(Vcpu.FindContext), Any)!);
         foreach (var name in (string[])[nameof(HostMxcsr.Enter), nameof(HostMxcsr.Leave), nameof(HostMxcsr.Suspend), nameof(HostMxcsr.Resume)])
             Preparation.Prepare(typeof(HostMxcsr).GetMethod(name, Any)!);
         return true;

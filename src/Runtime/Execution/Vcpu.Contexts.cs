@@ -1,5 +1,6 @@
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.State;
 using DynaTrans.Runtime.Translation;
 
@@ -18,7 +19,7 @@ public sealed unsafe partial class Vcpu
     private bool _usesSse = true, _usedSse = true;
 
     // Outside Run it does nothing, for Run begins with it.
-    private static void FindContext(CpuState* s)
+    internal static void FindContext(CpuState* s)
     {
         var vcpu = Of(s);
         if (!vcpu.IsOutside)
@@ -31,7 +32,7 @@ public sealed unsafe partial class Vcpu
         var context = PresentContext();
         ref var line = ref _contextNumbers[(int)((context.CodeBase >> 4) ^ (ulong)context.Mode ^ context.AddressSpace) & (NumberCacheSize - 1)];
         if (line.Number == CodeContexts.None || line.Context != context)
-            line = (context, Cache.Contexts.NumberOf(context));
+            line = (context, FindNumber(context));
         State->Execution.CodeContext = line.Number;
         if (Mmu != null)
         {
@@ -42,6 +43,16 @@ public sealed unsafe partial class Vcpu
         _usesSse = ((GuestMode)State->Mode & GuestMode.NoSse) == 0;
         if (_usesSse != _usedSse)
             Request(ExitRequests.Invalidation);
+    }
+
+    // Guest code may be running: what the table of contexts leads to need not be prepared.
+    [UnderHostMxcsr]
+    private ushort FindNumber(in CodeContext context)
+    {
+        var mxcsr = HostMxcsr.Suspend();
+        var number = Cache.Contexts.NumberOf(context);
+        HostMxcsr.Resume(mxcsr);
+        return number;
     }
 
     // Between blocks. Code in which SSE instructions are #UD is known; that in which they are not is not, but SSE is hardly ever turned off.

@@ -1,3 +1,4 @@
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.State;
 
 namespace DynaTrans.Runtime.Privileged;
@@ -30,6 +31,15 @@ public static unsafe class TranslationControl
     private static void Tell(CpuState* s, TranslationChange change, ulong linear = 0)
     {
         if (s->Execution.TranslationFlusher != null)
-            s->Execution.TranslationFlusher(s, change, linear);
+            Pass(s, change, linear);
+    }
+
+    // Preparation does not see where the pointer leads.
+    [UnderHostMxcsr]
+    private static void Pass(CpuState* s, TranslationChange change, ulong linear)
+    {
+        var mxcsr = HostMxcsr.Suspend();
+        s->Execution.TranslationFlusher(s, change, linear);
+        HostMxcsr.Resume(mxcsr);
     }
 }
