@@ -8,20 +8,37 @@ namespace DynaTrans.Pc.Tests.Systems;
 /// <param name="Physical">The address when it does not fault.</param>
 internal readonly record struct PagingOutcome(bool IsFault, uint Error, ulong Physical);
 
+/// <summary>The format of the tables.</summary>
+public enum PagingFormat
+{
+    /// <summary>32-bit paging with 4 MiB pages.</summary>
+    Bits32,
+
+    /// <summary>PAE with no-execute; its model begins at the page directory, for the registers above it do not change.</summary>
+    Pae,
+
+    /// <summary>4-level paging with no-execute.</summary>
+    FourLevel,
+}
+
 /// <summary>A translation that a processor may keep: what its entries said when it was made.</summary>
 /// <param name="Frame">Physical address of the page's first byte.</param>
 /// <param name="Rights">W (2), U (4) of all levels, and NX (bit 63).</param>
 /// <param name="IsGlobal">It survives loads of CR3.</param>
-internal readonly record struct KeptTranslation(ulong Frame, ulong Rights, bool IsGlobal);
+/// <param name="IsReserved">An entry has a reserved bit set: a fault, which is not kept (SDM Vol. 3, 4.10.2.3).</param>
+internal readonly record struct KeptTranslation(ulong Frame, ulong Rights, bool IsGlobal, bool IsReserved);
 
 /// <summary>
 /// Paging as the manual tells it (SDM Vol. 3, chapter 4), slow and obvious: walks the tables in a copy of memory, and remembers for each page what a
 /// processor may still believe of it because nobody has invalidated it.
 /// </summary>
-internal sealed class PagingModel(byte[] memory, bool isLong, ulong root)
+internal sealed class PagingModel(byte[] memory, PagingFormat format, ulong root)
 {
     private const ulong Present = 1, Writable = 2, User = 4, Accessed = 0x20, Dirty = 0x40, Large = 0x80, Global = 0x100, NoExecute = 1UL << 63;
     private const ulong AddressBits = 0x000F_FFFF_FFFF_F000;
+
+    // What cpuid 80000008h says is 39 bits; of a large page also the bits between PAT and its address.
+    private const ulong Reserved = ((1UL << 52) - 1) & ~((1UL << 39) - 1), ReservedPae = Reserved | (0x7FFUL << 52), ReservedLarge = 0x1F_E000, ReservedLarge32 = 0x3F_E000;
 
     private readonly Dictionary<ulong, HashSet<KeptTranslation>> _kept = [];
 
@@ -34,22 +51,30 @@ internal sealed class PagingModel(byte[] memory, bool isLong, ulong root)
     /// <summary>CR4.PGE.</summary>
     public bool HasGlobal { get; set; }
 
-    private int EntrySize => isLong ? 8 : 4;
+    private bool IsWide => format != PagingFormat.Bits32;
 
-    /// <summary>The entries on the way to an address: physical addresses, the leaf last. Empty when a level is not present.</summary>
+    private int EntrySize => IsWide ? 8 : 4;
+
+    private ulong ReservedBits => format switch { PagingFormat.Pae => ReservedPae, PagingFormat.FourLevel => Reserved, _ => 0 };
+
+    private int Levels => format == PagingFormat.FourLevel ? 4 : 2;
+
+    /// <summary>
+    /// The entries on the way to an address: physical addresses, the leaf last, or one with a reserved bit, where the way ends. Empty when a level is not present.
+    /// </summary>
     public List<ulong> Path(ulong linear)
     {
         var path = new List<ulong>();
         var table = root;
-        for (var level = isLong ? 3 : 1; level >= 0; level--)
+        for (var level = Levels - 1; level >= 0; level--)
         {
-            var bits = isLong ? 9 : 10;
+            var bits = IsWide ? 9 : 10;
             var at = table + (((linear >> (12 + (level * bits))) & ((1UL << bits) - 1)) * (ulong)EntrySize);
             var entry = Read(at);
             path.Add(at);
             if ((entry & Present) == 0)
                 return [];
-            if (level == 1 && (entry & Large) != 0)
+            if ((entry & ReservedBits) != 0 || (level == 1 && (entry & Large) != 0))
                 return path;
             table = entry & AddressBits;
         }
@@ -64,24 +89,29 @@ internal sealed class PagingModel(byte[] memory, bool isLong, ulong root)
         if (path.Count == 0)
             return null;
         var rights = Writable | User;
-        ulong noExecute = 0;
+        ulong noExecute = 0, reserved = 0;
         foreach (var at in path)
         {
-            rights &= Read(at);
-            noExecute |= isLong ? Read(at) & NoExecute : 0;
+            var entry = Read(at);
+            rights &= entry;
+            noExecute |= IsWide ? entry & NoExecute : 0;
+            reserved |= entry & ReservedBits;
         }
 
         var leaf = Read(path[^1]);
-        var isLarge = path.Count < (isLong ? 4 : 2);
-        var span = isLarge ? isLong ? 0x1F_FFFFUL : 0x3F_FFFF : 0xFFF;
-        return new KeptTranslation((leaf & AddressBits & ~span) | (linear & span & ~0xFFFUL), rights | noExecute, HasGlobal && (leaf & Global) != 0);
+        var isLarge = path.Count < Levels;
+        if (isLarge)
+            reserved |= leaf & (IsWide ? ReservedLarge : ReservedLarge32);
+        var span = isLarge ? IsWide ? 0x1F_FFFFUL : 0x3F_FFFF : 0xFFF;
+        return new KeptTranslation(
+            (leaf & AddressBits & ~span) | (linear & span & ~0xFFFUL), rights | noExecute, HasGlobal && (leaf & Global) != 0, reserved != 0);
     }
 
     /// <summary>To be called before an entry changes, with the pages that it maps: what was true of them may be believed on.</summary>
     public void Remember(IEnumerable<ulong> pages)
     {
         foreach (var page in pages)
-            if (Walk(page) is { } now)
+            if (Walk(page) is { IsReserved: false } now)
             {
                 if (!_kept.TryGetValue(page, out var kept))
                     _kept[page] = kept = [];
@@ -105,7 +135,7 @@ internal sealed class PagingModel(byte[] memory, bool isLong, ulong root)
     /// <summary>All that may come of an access.</summary>
     public HashSet<PagingOutcome> Outcomes(ulong linear, bool isWrite, bool isFetch, bool isUser)
     {
-        var error = (isWrite ? 2u : 0) | (isUser ? 4u : 0) | (isFetch && (PreventsExecution || isLong) ? 16u : 0);
+        var error = (isWrite ? 2u : 0) | (isUser ? 4u : 0) | (isFetch && (PreventsExecution || IsWide) ? 16u : 0);
         var outcomes = new HashSet<PagingOutcome> { Walk(linear) is { } now ? Outcome(now) : new PagingOutcome(true, error, 0) };
         if (_kept.TryGetValue(linear & ~0xFFFUL, out var kept))
             foreach (var old in kept)
@@ -114,6 +144,8 @@ internal sealed class PagingModel(byte[] memory, bool isLong, ulong root)
 
         PagingOutcome Outcome(KeptTranslation t)
         {
+            if (t.IsReserved)
+                return new PagingOutcome(true, error | 9, 0);
             var isUserPage = (t.Rights & User) != 0;
             var isAllowed = isUser
                 ? isUserPage && (!isWrite || (t.Rights & Writable) != 0)
@@ -134,5 +166,5 @@ internal sealed class PagingModel(byte[] memory, bool isLong, ulong root)
     }
 
     private ulong Read(ulong at) => at + 8 > (ulong)memory.Length ? 0
-        : isLong ? BinaryPrimitives.ReadUInt64LittleEndian(memory.AsSpan((int)at)) : BinaryPrimitives.ReadUInt32LittleEndian(memory.AsSpan((int)at));
+        : IsWide ? BinaryPrimitives.ReadUInt64LittleEndian(memory.AsSpan((int)at)) : BinaryPrimitives.ReadUInt32LittleEndian(memory.AsSpan((int)at));
 }

@@ -49,14 +49,16 @@ public unsafe class RandomPagingTests
     }
 
     [Theory]
-    [InlineData(SystemEngine.Interpreter, false)]
-    [InlineData(SystemEngine.Interpreter, true)]
-    [InlineData(SystemEngine.Warm, false)]
-    [InlineData(SystemEngine.Warm, true)]
-    public void AccessesAreAsTheModelAllows(SystemEngine engine, bool isLong)
+    [InlineData(SystemEngine.Interpreter, PagingFormat.Bits32)]
+    [InlineData(SystemEngine.Interpreter, PagingFormat.Pae)]
+    [InlineData(SystemEngine.Interpreter, PagingFormat.FourLevel)]
+    [InlineData(SystemEngine.Warm, PagingFormat.Bits32)]
+    [InlineData(SystemEngine.Warm, PagingFormat.Pae)]
+    [InlineData(SystemEngine.Warm, PagingFormat.FourLevel)]
+    public void AccessesAreAsTheModelAllows(SystemEngine engine, PagingFormat format)
     {
         for (var i = 0; i < s_programs; i++)
-            using (var program = new Program(engine, isLong, s_seed + i))
+            using (var program = new Program(engine, format, s_seed + i))
                 program.Run();
     }
 
@@ -65,7 +67,7 @@ public unsafe class RandomPagingTests
     private sealed class Program : IDisposable
     {
         private readonly TestSystem _system;
-        private readonly bool _isLong;
+        private readonly PagingFormat _format;
         private readonly int _seed;
         private readonly Random _random;
         private readonly byte[] _memory = new byte[RamEnd];
@@ -76,21 +78,25 @@ public unsafe class RandomPagingTests
         private int _step;
         private string _action = "";
 
-        public Program(SystemEngine engine, bool isLong, int seed)
+        public Program(SystemEngine engine, PagingFormat format, int seed)
         {
-            (_isLong, _seed, _random) = (isLong, seed, new Random(seed));
+            (_format, _seed, _random) = (format, seed, new Random(seed));
             _system = new TestSystem(engine, RamEnd) { StopsAtExceptions = true };
-            _root = isLong ? Upper : Directory;
-            _cr4 = isLong ? 0x20u : 0x10u;
-            _model = new PagingModel(_memory, isLong, _root) { ProtectsWrites = true };
+            _root = IsWide ? Upper : Directory;
+            _cr4 = IsWide ? 0x20u : 0x10u;
+            _model = new PagingModel(_memory, format, IsLong ? Upper : Directory) { ProtectsWrites = true };
             FillMemory();
             SetRegisters();
         }
 
-        private int EntrySize => _isLong ? 8 : 4;
+        private bool IsLong => _format == PagingFormat.FourLevel;
+
+        private bool IsWide => _format != PagingFormat.Bits32;
+
+        private int EntrySize => IsWide ? 8 : 4;
 
         // The entry of the window in the directory.
-        private ulong DirectoryEntry => _isLong ? Directory + ((Window >> 21) * 8) : Directory + ((Window >> 22) * 4);
+        private ulong DirectoryEntry => IsWide ? Directory + ((Window >> 21) * 8) : Directory + ((Window >> 22) * 4);
 
         public void Run()
         {
@@ -138,7 +144,9 @@ public unsafe class RandomPagingTests
                 Put(Identity + (page * (ulong)EntrySize), (page << 12) | 0x67, EntrySize);
             Put(Directory, Identity | 0x67, EntrySize);
             Put(DirectoryEntry, Table | 7, EntrySize);
-            if (_isLong)
+            if (_format == PagingFormat.Pae)
+                Put(Upper, Directory | 1, 8);
+            if (IsLong)
             {
                 Put(Upper, (Upper + 0x1000) | 0x27, 8);
                 Put(Upper + 0x1000, Directory | 0x27, 8);
@@ -155,7 +163,16 @@ public unsafe class RandomPagingTests
         {
             var frame = _random.Next(20) == 0 ? Hole + 0x8000 : Frames + ((ulong)_random.Next(FrameCount) * 0x1000);
             var bits = (_random.Next(8) == 0 ? 0UL : 1) | (uint)(_random.Next(4) << 1) | (_random.Next(4) == 0 ? 0x100u : 0) | (uint)(_random.Next(4) << 5);
-            return frame | bits | (_isLong && _random.Next(6) == 0 ? 1UL << 63 : 0);
+            return frame | bits | RandomHighBits();
+        }
+
+        // No-execute, and rarely one that is reserved: of 4-level paging bits 39 to 51, of PAE to 62. Where bits are free, they may be anything.
+        private ulong RandomHighBits()
+        {
+            if (!IsWide)
+                return 0;
+            var bits = _random.Next(6) == 0 ? 1UL << 63 : 0;
+            return _random.Next(16) == 0 ? bits | (1UL << _random.Next(39, 63)) : bits;
         }
 
         private void Put(ulong at, ulong value, int size)
@@ -174,8 +191,10 @@ public unsafe class RandomPagingTests
             s->System.Cr0 = _cr0;
             s->System.Cr3 = _root;
             s->System.Cr4 = _cr4;
-            s->System.Efer = _isLong ? 0xD00u : 0;
-            s->IsLongMode = _isLong;
+            s->System.Efer = _format switch { PagingFormat.Pae => 0x800u, PagingFormat.FourLevel => 0xD00u, _ => 0 };
+            s->IsLongMode = IsLong;
+            if (_format == PagingFormat.Pae)
+                s->System.PageDirectoryPointers[0] = Directory | 1;
             TranslationControl.Changed(s);
             ControlRegisters.FollowCr0(s);
             SetRing(0);
@@ -191,7 +210,7 @@ public unsafe class RandomPagingTests
                 {
                     Selector = (ushort)((isCode ? 8 : 16) | ring),
                     Limit = uint.MaxValue,
-                    Attributes = (ushort)((isCode ? _isLong ? 0xA09B : 0xC09B : 0xC093) | (ring << 5)),
+                    Attributes = (ushort)((isCode ? IsLong ? 0xA09B : 0xC09B : 0xC093) | (ring << 5)),
                 };
                 s->Slots[Slot.EsBase + i] = 0;
             }
@@ -239,8 +258,8 @@ public unsafe class RandomPagingTests
         {
             var entry = _random.Next(4) switch
             {
-                0 => 0x80UL | (uint)(_random.Next(4) << 1) | 1 | (_random.Next(3) == 0 ? 0x100u : 0),
-                1 => Table | (uint)_random.Next(8),
+                0 => 0x80UL | (uint)(_random.Next(4) << 1) | 1 | (_random.Next(3) == 0 ? 0x100u : 0) | (_random.Next(8) == 0 ? 1u << _random.Next(13, 21) : 0) | RandomHighBits(),
+                1 => Table | (uint)_random.Next(8) | RandomHighBits(),
                 _ => Table | 7,
             };
             _action = $"the directory entry becomes {entry:x}";
@@ -303,6 +322,7 @@ public unsafe class RandomPagingTests
             _action = $"{stub} at {linear:x}, ring {ring}, value {value:x}";
             var isWrite = stub is Stub.Store or Stub.Add;
             var outcomes = _model.Outcomes(linear, isWrite, stub == Stub.Call, ring == 3);
+            var sources = stub == Stub.Add ? Values(_model.Outcomes(linear, false, false, ring == 3)) : [];
             if (stub == Stub.Call && outcomes.Any(o => !o.IsFault && o.Physical >= Hole))
                 return;
             var isDone = Execute(stub, linear, value, ring);
@@ -327,7 +347,7 @@ public unsafe class RandomPagingTests
             var good = outcomes.Where(o => !o.IsFault).Select(o => o.Physical).ToList();
             Check(good.Count > 0, $"no fault; allowed: {string.Join(", ", outcomes)}");
             if (isWrite)
-                TakeStore(good, stub, value);
+                TakeStore(good, sources, value);
             else
             {
                 var got = (uint)s->Slots[Slot.Rax];
@@ -340,7 +360,7 @@ public unsafe class RandomPagingTests
         // The return address of the call.
         private void TakeCall()
         {
-            var size = _isLong ? 8 : 4;
+            var size = IsLong ? 8 : 4;
             var at = Stack - (ulong)size;
             _system.Memory.Read(at, _now.AsSpan(0, size));
             var now = size == 8 ? BinaryPrimitives.ReadUInt64LittleEndian(_now) : BinaryPrimitives.ReadUInt32LittleEndian(_now);
@@ -349,18 +369,21 @@ public unsafe class RandomPagingTests
             Put(at, wanted, size);
         }
 
-        // One of the places that the store may have gone to has the new value; the model's memory follows.
-        private void TakeStore(List<ulong> places, Stub stub, uint value)
+        private List<uint> Values(HashSet<PagingOutcome> outcomes) => [.. outcomes.Where(o => !o.IsFault).Select(o => ValueAt(o.Physical))];
+
+        // One of the places that the store may have gone to has the new value; the model's memory follows. Without LOCK the load and the store of one instruction
+        // are two accesses, each of which may go by what is kept, or not: nothing in SDM Vol. 3, 4.10 says that they go by the same.
+        private void TakeStore(List<ulong> places, List<uint> sources, uint value)
         {
             foreach (var place in places)
             {
-                var wanted = stub == Stub.Add ? ValueAt(place) + value : value;
                 if (place >= Hole)
                     return;
                 _system.Memory.Read(place, _now.AsSpan(0, 4));
-                if (BinaryPrimitives.ReadUInt32LittleEndian(_now) != wanted)
+                var now = BinaryPrimitives.ReadUInt32LittleEndian(_now);
+                if (sources.Count == 0 ? now != value : !sources.Contains(now - value))
                     continue;
-                Put(place, wanted, 4);
+                Put(place, now, 4);
                 return;
             }
 
