@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.Privileged;
 using DynaTrans.Runtime.Segmentation;
 using DynaTrans.Runtime.State;
@@ -11,13 +12,17 @@ namespace DynaTrans.Pc.Tests.Systems;
 /// Puts a CPU and its RAM into a random state from which nothing good is to be expected: random bytes and privileged instructions as code, descriptor
 /// tables, page tables, task states and stacks that are nearly right or lead anywhere. A seed always gives the same state.
 /// </summary>
-internal sealed unsafe class HostileGuest
+/// <param name="hasDevices">The chips of a PC are there, and the code also makes for their registers.</param>
+internal sealed unsafe class HostileGuest(bool hasDevices = false)
 {
     /// <summary>Where RAM ends.</summary>
     public const int RamEnd = 0x40000;
 
     private const int Gdt = 0x1000, Idt = 0x2000, Ldt = 0x3000, Task = 0x3800, Tables = 0x8000, TablesEnd = 0xE000, Code = 0x10000, CodeEnd = 0x20000;
     private const int Descriptors = 64, Gates = 256;
+
+    // Commands to fw_cfg, between tables that hardly anything uses.
+    private const int Commands = 0xE000, CommandCount = 64;
     private const ulong Nowhere = 0x800000000000;
 
     // Two-byte opcodes after 0F that only an operating system has, or that end a block.
@@ -35,6 +40,12 @@ internal sealed unsafe class HostileGuest
     private static readonly uint[] s_modelRegisters =
         [0x10, 0x1B, 0x3B, 0xFE, 0x174, 0x175, 0x176, 0x1A0, 0x200, 0x20F, 0x250, 0x26F, 0x277, 0x2FF, 0x6E0, 0xC0000080, 0xC0000081, 0xC0000082, 0xC0000083,
         0xC0000084, 0xC0000100, 0xC0000101, 0xC0000102, 0xC0000103];
+
+    // Ports of the chips of a PC, the first of each.
+    private static readonly ushort[] s_ports =
+        [0x00, 0x20, 0xA0, 0x40, 0x43, 0x60, 0x64, 0x61, 0x70, 0x80, 0x92, 0xB2, 0xE9, 0xF0, 0x1F0, 0x3F8, 0x4D0, 0x500, 0x510, 0x514, 0x518, 0x600, 0x608, 0xCF8, 0xCFC];
+
+    private static readonly uint[] s_registerPages = [0xFEE00000, 0xFEE00000, 0xFEC00000, 0xA0000, 0xE0000, 0xFFFFF000];
 
     private readonly byte[] _ram = new byte[RamEnd];
     private Random _random = new(0);
@@ -64,6 +75,13 @@ internal sealed unsafe class HostileGuest
     public string Apply(TestSystem system, int seed)
     {
         system.Begin();
+        return Apply(system.Memory, system.State, seed);
+    }
+
+    /// <summary>Writes RAM and registers.</summary>
+    /// <returns>What the state is, for a message.</returns>
+    public string Apply(AddressSpace memory, CpuState* state, int seed)
+    {
         _random = new Random(seed);
         _start = (Start)_random.Next(6);
         _paging = _start switch
@@ -75,15 +93,17 @@ internal sealed unsafe class HostileGuest
         FillCode();
         FillDescriptors(_paging == Paging.FourLevel);
         FillPageTables(_paging);
-        system.Memory.PrepareWrite(0, RamEnd);
-        system.Memory.Write(0, _ram);
-        Restart(system);
+        if (hasDevices)
+            PutDeviceCommands();
+        memory.PrepareWrite(0, RamEnd);
+        memory.Write(0, _ram);
+        Restart(state);
         return $"seed {seed}: {_start}, paging {_paging}";
     }
 
     /// <summary>Sets the registers anew, with the memory as it is.</summary>
-    public void Restart(TestSystem system) =>
-        SetRegisters(system, _start, _paging, _start switch { Start.Real => 0, Start.Virtual8086 => 3, _ => _random.Next(2) * 3 });
+    public void Restart(CpuState* state) =>
+        SetRegisters(state, _start, _paging, _start switch { Start.Real => 0, Start.Virtual8086 => 3, _ => _random.Next(2) * 3 });
 
     private bool Chance(int percent) => _random.Next(100) < percent;
 
@@ -120,6 +140,8 @@ internal sealed unsafe class HostileGuest
         _random.NextBytes(_ram);
         for (var at = Code; at < CodeEnd - 32;)
         {
+            if (hasDevices && Chance(25))
+                at = PutDeviceAccess(at);
             if (Chance(30))
                 _ram[at++] = Pick(s_prefixes);
             switch (_random.Next(10))
@@ -156,6 +178,53 @@ internal sealed unsafe class HostileGuest
                     at = PutOperand(at);
                     break;
             }
+        }
+    }
+
+    // A register of a chip is read or written, by a port or in memory.
+    private int PutDeviceAccess(int at)
+    {
+        var isPort = Chance(60);
+        var isCommand = Chance(10);
+        var port = isCommand ? 0x518u : (uint)(s_ports[_random.Next(s_ports.Length)] + (Chance(70) ? _random.Next(8) : 0));
+        var register = isPort ? port : s_registerPages[_random.Next(s_registerPages.Length)] + (uint)(Chance(90) ? _random.Next(0x40) * 16 : _random.Next(0x1000));
+
+        // The address of a command to fw_cfg is big-endian, and its low half starts it.
+        var value = isCommand ? BinaryPrimitives.ReverseEndianness((uint)(Commands + (_random.Next(CommandCount) * 16))) : (uint)Interesting();
+
+        // mov edx or ebx, register; mov eax, value
+        _ram[at++] = (byte)(isPort ? 0xBA : 0xBB);
+        Put(at, register, 4);
+        at += 4;
+        _ram[at++] = 0xB8;
+        Put(at, value, 4);
+        at += 4;
+        if (Chance(20))
+            _ram[at++] = 0x66;
+        var isRead = !isCommand && Chance(30);
+        if (isPort)
+        {
+            // in al or eax, dx; out dx, al or eax
+            _ram[at++] = (byte)((isRead ? 0xEC : 0xEE) + (isCommand || Chance(40) ? 1 : 0));
+            return at;
+        }
+
+        // mov eax, [ebx]; mov [ebx], eax
+        _ram[at++] = (byte)((isRead ? 0x8A : 0x88) + (Chance(80) ? 1 : 0));
+        _ram[at++] = 0x03;
+        return at;
+    }
+
+    // What fw_cfg is told to do by DMA: control, length, address, all big-endian. Lengths and addresses are anything.
+    private void PutDeviceCommands()
+    {
+        for (var i = 0; i < CommandCount; i++)
+        {
+            var place = _ram.AsSpan(Commands + (i * 16));
+            var control = (uint)(_random.Next(32) | (Chance(50) ? 2 : 16)) | ((uint)(Chance(70) ? _random.Next(0x30) : _random.Next(0x10000)) << 16);
+            BinaryPrimitives.WriteUInt32BigEndian(place, control);
+            BinaryPrimitives.WriteUInt32BigEndian(place[4..], Chance(60) ? (uint)_random.Next(0x2000) : Any32());
+            BinaryPrimitives.WriteUInt64BigEndian(place[8..], Interesting());
         }
     }
 
@@ -283,10 +352,9 @@ internal sealed unsafe class HostileGuest
         return entry;
     }
 
-    private void SetRegisters(TestSystem system, Start start, Paging paging, int level)
+    private void SetRegisters(CpuState* s, Start start, Paging paging, int level)
     {
-        var s = system.State;
-        system.Cpu.State->Execution.ExceptionVector = -1;
+        s->Execution.ExceptionVector = -1;
         CpuReset.Apply(s);
         for (var i = 0; i < 16; i++)
             s->Slots[i] = Interesting();

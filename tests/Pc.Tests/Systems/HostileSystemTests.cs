@@ -138,7 +138,7 @@ public unsafe class HostileSystemTests(ITestOutputHelper output)
                 {
                     system.Run(RoundInstructions - done);
                     done = system.State->Execution.InstructionCount + system.Traps - before;
-                    guest.Restart(system);
+                    guest.Restart(system.State);
                 }
             }
             catch (Exception e)
