@@ -81,7 +81,12 @@ internal unsafe struct TargetStack
         }
 
         if (!(isWhole ? TryWrite(s, start, bytes, length) : TryWriteEach(s, start, bytes, size, values.Length)))
+        {
+            if (s->Execution.ExceptionVector == ExceptionVector.PageFault)
+                CheckEach(s, start, size, values.Length);
             return false;
+        }
+
         Pointer = start;
         return true;
     }
@@ -122,11 +127,19 @@ internal unsafe struct TargetStack
             return false;
         }
 
-        for (var i = 0; i < count; i++)
-            if (!SystemMemory.CheckWrite(s, _base + ((start + (uint)(i * size)) & _mask), size, _isUser))
-                return false;
+        if (!CheckEach(s, start, size, count))
+            return false;
         for (var i = 0; i < count; i++)
             if (!TryWrite(s, (start + (uint)(i * size)) & _mask, bytes + (i * size), size))
+                return false;
+        return true;
+    }
+
+    // In the order of the pushes: the fault is that of the first one that fails.
+    private readonly bool CheckEach(CpuState* s, ulong start, int size, int count)
+    {
+        for (var i = count - 1; i >= 0; i--)
+            if (!SystemMemory.CheckWrite(s, _base + ((start + (uint)(i * size)) & _mask), size, _isUser))
                 return false;
         return true;
     }
