@@ -132,6 +132,9 @@ internal sealed class PcBoard
             // The vectors of a PC, everything masked but the cascade; counter 0 at 18.2 Hz.
             (0x20, 0x11), (0x21, 0x08), (0x21, 0x04), (0x21, 0x01), (0x21, 0xFB), (0xA0, 0x11), (0xA1, 0x70), (0xA1, 0x02), (0xA1, 0x01), (0xA1, 0xFF),
             (0x4D0, (byte)_isaBridge.RoutedInterrupts), (0x4D1, (byte)(_isaBridge.RoutedInterrupts >> 8)), (0x43, 0x34), (0x40, 0), (0x40, 0),
+
+            // The keyboard interrupts and is translated, the mouse is off.
+            (0x64, 0x60), (0x60, 0x65),
         })
             _ports.Write(port, 1, value);
         if (Acpi is not { } acpi)

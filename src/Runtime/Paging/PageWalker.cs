@@ -209,25 +209,25 @@ internal static unsafe class PageWalker
 
     private static void Mark(AddressSpace ram, ulong* entry, ulong bits)
     {
-        if ((*entry & bits) == bits)
-            return;
-        DropCode(ram, entry);
-        Interlocked.Or(ref *entry, bits);
+        if ((*entry & bits) != bits && PrepareStore(ram, entry))
+            Interlocked.Or(ref *entry, bits);
     }
 
     private static void Mark32(AddressSpace ram, uint* entry, uint bits)
     {
-        if ((*entry & bits) == bits)
-            return;
-        DropCode(ram, entry);
-        Interlocked.Or(ref *entry, bits);
+        if ((*entry & bits) != bits && PrepareStore(ram, entry))
+            Interlocked.Or(ref *entry, bits);
     }
 
-    // A store to the entry, as far as code made from its page is concerned.
-    private static void DropCode(AddressSpace ram, void* entry)
+    // A store to the entry, as far as code made from its page is concerned. False in ROM, which ignores stores.
+    private static bool PrepareStore(AddressSpace ram, void* entry)
     {
         var physical = (ulong)((byte*)entry - ram.Base);
-        if ((ram.Query(physical) & PagePermission.HasCode) != 0)
+        var page = ram.Query(physical);
+        if ((page & PagePermission.Write) == 0)
+            return false;
+        if ((page & PagePermission.HasCode) != 0)
             ram.PrepareWrite(physical, sizeof(ulong));
+        return true;
     }
 }
