@@ -14,6 +14,9 @@ internal sealed class RegionPartition
     /// <summary>A function that was entered less often is not taken in by what calls it: it may be of another file, which is there at other times.</summary>
     private const int MinCalleeHotness = 64;
 
+    /// <summary>From here on the numbers say little: entries are counted up to about the time that a block is translated.</summary>
+    private const int Hot = 500;
+
     private readonly CodeRecord _record;
     private readonly IReadOnlyList<LiftedBlock> _blocks;
     private readonly int _maxWeight;
@@ -54,7 +57,10 @@ internal sealed class RegionPartition
 
     private void Divide()
     {
-        foreach (var block in _at.Values.OrderByDescending(block => block.Recorded.Hotness).ThenBy(block => block.Recorded.Context).ThenBy(block => block.Recorded.Start))
+        var weights = Array.ConvertAll(_functions, function => function.Sum(block => block.Recorded.Hotness >= Hot ? block.Weight : 0));
+        var heads = _at.Values.OrderByDescending(block => Math.Min(block.Recorded.Hotness, Hot)).ThenByDescending(block => weights[_functionOf[block.Index]])
+            .ThenByDescending(block => block.Recorded.Hotness).ThenBy(block => block.Recorded.Context).ThenBy(block => block.Recorded.Start);
+        foreach (var block in heads)
             if (_regionOf[block.Index] < 0)
                 Grow(block);
     }

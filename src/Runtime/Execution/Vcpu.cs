@@ -504,7 +504,8 @@ public sealed unsafe partial class Vcpu : IDisposable
         block = block == null ? LiftHere(needsOps: true) : WithOps(block);
         if (block == null)
             return ExitCause.Exception;
-        block->SetHeat(Math.Min(block->Heat, HeatThreshold - 2));
+        if (block->Heat > HeatThreshold - 2)
+            block->SetHeat(HeatThreshold - 2);
         return RunExecutors(block, null);
     }
 
