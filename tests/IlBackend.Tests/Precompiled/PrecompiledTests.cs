@@ -55,7 +55,7 @@ public sealed unsafe class PrecompiledTests
         if (byGuest)
         {
             var a = new Assembler(64);
-            a.mov(rdi, Function + 3);
+            a.mov(rdi, Function + 2);
             a.mov(__byte_ptr[rdi], 7);
             a.int3();
             m.Assemble(a, BareMachine.Code + 0x4000);
@@ -63,12 +63,12 @@ public sealed unsafe class PrecompiledTests
             Assert.Equal(ExitCause.SoftwareInterrupt, m.Cpu.Run());
         }
         else
-            m.Space.Write(Function + 3, [7]);
+            m.Space.Write(Function + 2, [7]);
         Assert.True(m.Translator!.Statistics.PrecompiledDropped > 0);
         Assert.Equal(Expected(7), Run(m));
 
         // And back: it is the same code again.
-        m.Space.Write(Function + 3, [3]);
+        m.Space.Write(Function + 2, [3]);
         Assert.Equal(Expected(3), Run(m));
     }
 
@@ -88,7 +88,7 @@ public sealed unsafe class PrecompiledTests
         }
 
         // What ends in one goes on in the other.
-        first.Space.Write(Function + 3, [9]);
+        first.Space.Write(Function + 2, [9]);
         Assert.Equal(Expected(9), Run(first));
         Assert.Equal(Expected(3), Run(second));
         Assert.Equal(0, second.Translator!.Statistics.PrecompiledDropped);
@@ -319,14 +319,14 @@ public sealed unsafe class PrecompiledTests
         thread.Start();
         for (var i = 0; i < 20; i++)
         {
-            m.Space.Write(Function + 3, [(byte)(i % 3 + 3)]);
+            m.Space.Write(Function + 2, [(byte)(i % 3 + 3)]);
             m.State->Slots[Slot.Rip] = BareMachine.Code;
             Assert.Equal(ExitCause.SoftwareInterrupt, m.Cpu.Run());
         }
 
         thread.Join();
         Assert.Equal(ExitCause.SoftwareInterrupt, cause);
-        m.Space.Write(Function + 3, [3]);
+        m.Space.Write(Function + 2, [3]);
         Assert.Equal(Expected(3), Run(m));
     }
 

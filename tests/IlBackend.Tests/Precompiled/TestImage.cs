@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Reflection.Emit;
+using System.Runtime.CompilerServices;
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Precompiled;
@@ -23,15 +24,14 @@ internal sealed class TestImage : IDisposable
         var form = PrecompiledForm.Of(translator.OptionsFor(machine.Memory, machine.Cache.IsPaged));
         var name = $"Regions{Interlocked.Increment(ref s_last)}";
         var assembly = new PersistedAssemblyBuilder(new AssemblyName(name), typeof(object).Assembly);
-        var attribute = typeof(DynaTrans.Inspection.Assemblies.GuestCodeAttribute).Assembly.GetType("System.Runtime.CompilerServices.IgnoresAccessChecksToAttribute")!;
+        var attribute = typeof(IgnoresAccessChecksToAttribute).GetConstructor([typeof(string)])!;
         foreach (var other in new[] { "DynaTrans.Frontend", "DynaTrans.Runtime", "DynaTrans.IlBackend" })
-            assembly.SetCustomAttribute(new CustomAttributeBuilder(attribute.GetConstructor([typeof(string)])!, [other]));
+            assembly.SetCustomAttribute(new CustomAttributeBuilder(attribute, [other]));
         var type = assembly.DefineDynamicModule(name).DefineType("Regions", TypeAttributes.Public | TypeAttributes.Abstract | TypeAttributes.Sealed);
         var made = new List<(MethodBuilder Method, Region Region, LinkList Links)>();
         foreach (var region in regions)
         {
             var method = type.DefineMethod($"r{made.Count}", MethodAttributes.Public | MethodAttributes.Static, typeof(void), IlGeneratorSink.Parameters);
-            method.InitLocals = false;
             method.SetImplementationFlags(MethodImplAttributes.AggressiveOptimization);
             var emitter = RegionEmitter.Emit(new PersistedSink(method), region, translator.HistoryOf(region.Context), form.Options);
             made.Add((method, region, emitter.Links));
