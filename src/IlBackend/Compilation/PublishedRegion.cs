@@ -30,8 +30,8 @@ public abstract unsafe class PublishedRegion
     /// <summary>With paging, the pages that its code was made from, since it was published.</summary>
     public CodePageUse[] Pages { get; set; } = [];
 
-    /// <summary>The cells (<see cref="EntryCell"/>) that were given to it.</summary>
-    internal List<nint> Cells { get; } = [];
+    /// <summary>The cells (<see cref="EntryCell"/>) that were given to it; another region may have taken some since.</summary>
+    internal HashSet<nint> Cells { get; } = [];
 
     /// <summary>Tells the code who it is and where the jumps out of it lead. Before that it must not be executed.</summary>
     /// <param name="cell">Gives the address of a guest address's cell.</param>

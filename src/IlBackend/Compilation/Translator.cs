@@ -643,8 +643,7 @@ public sealed unsafe partial class Translator : ITranslator, IRegionMap
             replaced.Add(old);
         }
 
-        if (cell->Region != region.Number)
-            region.Cells.Add((nint)cell);
+        region.Cells.Add((nint)cell);
         cell->Local = EntryCell.Inside(region.Number, entry);
         cell->Source = block;
         cell->Generation = 0;
