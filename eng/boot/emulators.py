@@ -4,6 +4,9 @@ import os
 import shlex
 import socket
 
+# Nothing is taken from the cache of whoever runs the tests, and nothing goes there; `--cache` in a command outdoes it.
+os.environ["DYNATRANS_CACHE"] = "off"
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 KERNELS = os.path.join(ROOT, ".cache", "kernels")
 
@@ -25,6 +28,7 @@ class Boot:
     icount: bool = False
     stats: bool = False
     over_tcp: bool = False
+    cache: str | None = None
 
 
 def kernel(flavour):
@@ -60,6 +64,7 @@ def command(emulator, boot):
     words += ["--initrd", boot.initrd] if boot.initrd else []
     words += ["--icount"] if boot.icount else []
     words += ["--stats"] if boot.stats else []
+    words += ["--cache", boot.cache] if boot.cache else []
     return words
 
 

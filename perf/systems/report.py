@@ -1,5 +1,5 @@
-"""Makes Markdown of the results of perf/system. A line: part, group, kind, name, QEMU's figure, ours; `-` is missing. The first line, behind #, says how
-it was measured."""
+"""Makes Markdown of the results of perf/system. A line: part, group, kind, name, QEMU's figure, ours, and of boots with a translation cache: with an
+empty one, with what was built of the first; `-` is missing (older files have no such columns). The first line, behind #, says how it was measured."""
 import math
 
 # Groups whose ratios have a target together: title, target, groups.
@@ -17,9 +17,8 @@ class Row:
     """A workload."""
 
     def __init__(self, line):
-        self.part, self.group, self.kind, self.name, qemu, ours = line.split("\t")
-        self.qemu = None if qemu == "-" else float(qemu)
-        self.ours = None if ours == "-" else float(ours)
+        self.part, self.group, self.kind, self.name, *figures = line.split("\t")
+        self.qemu, self.ours, self.first, self.second = ([None if text == "-" else float(text) for text in figures] + [None, None])[:4]
         self.ratio = self.qemu / self.ours if self.qemu and self.ours else None
 
 
@@ -43,6 +42,13 @@ def ratio_line(what, target, rows):
     elif rows:
         remark = f"{rows[0].qemu:.2f} s by QEMU, {rows[0].ours:.2f} s by DynaTrans"
     return aim(what, "-" if target is None else f"{target:.1f}", figure(mean), mean is not None and target is not None and mean >= target, remark)
+
+
+def second_boot_line(row):
+    """The first boot, with an empty cache, divided by the second."""
+    known = row.first and row.second
+    return aim(f"second boot from the translation cache, as many times as fast as the first, {row.kind}", "1.5", figure(row.first / row.second if known else None),
+               known and row.first / row.second >= 1.5, f"{row.first:.2f} s, then {row.second:.2f} s" if known else "")
 
 
 def limit_line(what, limit, rows, digits):
@@ -70,14 +76,16 @@ def render(lines, summary, table):
         for row in rows:
             if row.part == "boot":
                 out.append(ratio_line(f"boot to the init's first line, {row.kind}", 1.0, [row]))
+        out += [second_boot_line(row) for row in rows if row.part == "boot"]
         out += [ratio_line(what, target, [row for row in rows if row.group in groups])
                 for what, target, groups in MEANS]
         out.append(limit_line("idle at a prompt, % of one core", 2, [row for row in rows if row.part == "idle"], 2))
         out.append(limit_line("host memory beyond the guest's RAM, MiB", 250, [row for row in rows if row.part == "memory"], 0))
         out += ["", text, ""] if (text := slower(row for row in rows if row.part not in ("idle", "memory"))) else [""]
     if table:
-        out += ["| workload | kind | QEMU s | DynaTrans s | QEMU / ours |", "|---|---|---:|---:|---:|"]
-        out += [f"| {row.name} | {row.kind if row.part != 'boot' else 'boot ' + row.kind} | {figure(row.qemu, 3)} | {figure(row.ours, 3)} | **{figure(row.ratio)}** |"
+        out += ["| workload | kind | QEMU s | DynaTrans s | first boot s | second boot s | QEMU / ours |", "|---|---|---:|---:|---:|---:|---:|"]
+        out += [f"| {row.name} | {row.kind if row.part != 'boot' else 'boot ' + row.kind} | {figure(row.qemu, 3)} | {figure(row.ours, 3)} "
+                f"| {figure(row.first, 3)} | {figure(row.second, 3)} | **{figure(row.ratio)}** |"
                 for row in rows if row.part not in ("idle", "memory")]
         out.append("")
     return "\n".join([*out, conditions + "."])
