@@ -56,12 +56,13 @@ internal static class Engines
     /// <param name="countInstructions">Translated code counts instructions.</param>
     /// <param name="statistics">Where it counts; null: for itself.</param>
     /// <param name="heatCounter">See <see cref="TranslatorOptions"/>.</param>
+    /// <param name="shared">Regions that the address spaces of the run have from each other, or null.</param>
     /// <param name="translations">What is kept of the program between runs, or null.</param>
     public static Translator? Make(
         string engine, bool countInstructions = false, TranslatorStatistics? statistics = null, Func<Region, nint>? heatCounter = null,
-        ProgramTranslations? translations = null)
+        SharedRegions? shared = null, ProgramTranslations? translations = null)
     {
-        var options = new TranslatorOptions(CountInstructions: countInstructions, HeatCounter: heatCounter, Statistics: statistics).With(translations);
+        var options = new TranslatorOptions(CountInstructions: countInstructions, HeatCounter: heatCounter, Statistics: statistics, Shared: shared).With(translations);
         return engine switch
         {
             Auto => new Translator(options),

@@ -30,6 +30,7 @@ internal static class RunCommand
         var statistics = new RunStatistics();
         var engine = settings.Engine ?? Engines.Auto;
         var cache = settings.Verify || engine != Engines.Auto ? null : CacheSettings.Open(settings.Cache, root);
+        var shared = new SharedRegions();
         var linux = new LinuxOptions
         {
             Program = ProgramFinder.Find(settings.Program, root),
@@ -45,7 +46,7 @@ internal static class RunCommand
             Strace = settings.Strace ? Console.Error : null,
             TranslatorFactory = settings.Verify
                 ? _ => Verifying(statistics)
-                : program => Engines.Make(engine, settings.Stats, statistics.Translators, translations: TranslationsOf(cache, program)),
+                : program => Engines.Make(engine, settings.Stats, statistics.Translators, shared: shared, translations: TranslationsOf(cache, program)),
             VcpuCreated = settings.Verify ? vcpu => vcpu.DifferenceFound = StopAtDifference : settings.Stats ? RunStatistics.Watch : null,
             VcpuEnding = statistics.Add,
             MemoryEnding = statistics.Add,

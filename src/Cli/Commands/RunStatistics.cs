@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Frontend.Lifting;
 using DynaTrans.IlBackend.Compilation;
 using DynaTrans.Linux.Host;
 using DynaTrans.Linux.Memory;
@@ -103,6 +104,7 @@ internal sealed unsafe class RunStatistics
             Line("look-ups", $"{_lookUps} of blocks, {_fills} of entries of code; code contexts: {_contexts}");
             Line("invalidations", $"{_invalidations} blocks, {_flushes} flushes of the cache");
             Line("translations", $"{Translators.Regions} regions, of {Translators.Blocks} blocks ({Translators.Copies} copied, {Translators.Repeats} again), {Translators.Discarded} discarded, {Translators.Recompiled} recompiled for slow accesses");
+            Line("shared", $"{Translators.Adopted} regions of other address spaces; {LiftedBlocks.Shared.Count} blocks kept for several");
             if (_paging is { } paging)
             {
                 Line("paging", $"{paging.FullFlushes} flushes, {paging.Flushes} of what is not global ({paging.SupervisorFlushes} with supervisor code), {paging.PageFlushes} of a page");

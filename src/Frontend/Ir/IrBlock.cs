@@ -1,4 +1,5 @@
 using DynaTrans.Frontend.Decoding;
+using DynaTrans.Frontend.Lifting;
 using Iced.Intel;
 
 namespace DynaTrans.Frontend.Ir;
@@ -55,6 +56,23 @@ public sealed class IrBlock
         Taken = 0;
         EndsWithCall = false;
         LacksSse = false;
+    }
+
+    /// <summary>Becomes a copy of a block that was lifted before. Of its instructions only lengths and addresses are known.</summary>
+    public void Assign(LiftedBlock block)
+    {
+        Clear();
+        (Mode, Start, Next, Taken, EndsWithCall, LacksSse) = block.Block;
+        if (_ops.Length < block.Ops.Length)
+            Array.Resize(ref _ops, block.Ops.Length);
+        block.Ops.CopyTo(_ops, 0);
+        Count = block.Ops.Length;
+        var next = Start;
+        foreach (var length in block.Lengths)
+        {
+            next += length;
+            Instructions[InstructionCount++] = new Instruction { Length = length, NextIP = next };
+        }
     }
 
     /// <summary>Appends an op and returns a reference to it, valid until the next append.</summary>

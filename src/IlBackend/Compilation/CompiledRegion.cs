@@ -20,14 +20,25 @@ public sealed unsafe class CompiledRegion : PublishedRegion
         ?? throw new PlatformNotSupportedException("this .NET runtime does not give the method handle of a DynamicMethod");
 
     private readonly DynamicMethod _method;
+    private readonly LinkList _links;
     private readonly ulong[] _targets;
+    private readonly nint _code;
 
     private CompiledRegion(Region region, DynamicMethod method, LinkList links, nint code)
         : base(RegionLinks.New(code, links.Sites, links.Targets.Count))
     {
         Region = region;
         _method = method;
+        (_links, _code) = (links, code);
         _targets = [.. links.Targets];
+    }
+
+    /// <summary>The same code for another address space.</summary>
+    /// <param name="other">The region there. Its links may have been freed.</param>
+    /// <param name="region">What it was compiled from, as the other address space has it.</param>
+    internal CompiledRegion(CompiledRegion other, Region region)
+        : this(region, other._method, other._links, other._code)
+    {
     }
 
     /// <summary>What was compiled.</summary>
@@ -38,6 +49,9 @@ public sealed unsafe class CompiledRegion : PublishedRegion
 
     /// <inheritdoc/>
     public override ushort Context => Region.Context;
+
+    /// <summary>What other address spaces know it as; null when they do not.</summary>
+    internal SharedRegion? Shared { get; set; }
 
     /// <summary>Emits and compiles a region, on the calling thread.</summary>
     /// <param name="region">The region, analysed.</param>

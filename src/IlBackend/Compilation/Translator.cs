@@ -106,7 +106,7 @@ public sealed unsafe partial class Translator : ITranslator, IRegionMap
                 return;
             }
 
-            if (block->Code != 0 || (mmu != null && TryRestore(block, mmu)) || TryAdopt(block, mmu))
+            if (block->Code != 0 || (mmu != null && TryRestore(block, mmu)) || TryAdopt(block, mmu) || TryAdopt(cache, block))
                 return;
             block->CompileState = CompileState.Requested;
             Ask(block, false);
@@ -172,6 +172,8 @@ public sealed unsafe partial class Translator : ITranslator, IRegionMap
             region.Region.TakeCode();
             _records.Worsen(cache, region.Region, region.Links, site);
             Statistics.CountRecompiled();
+            if (region.Shared != null)
+                _options.Shared!.Remove(region.Shared);
             Kill(region);
 
             // It was hot: compile it again at its next entry.
@@ -316,6 +318,7 @@ public sealed unsafe partial class Translator : ITranslator, IRegionMap
         _requests.Clear();
         _underWay.Forget();
         _samples.Clear();
+        _tried.Clear();
         _lastNumber = 0;
     }
 
@@ -451,17 +454,14 @@ public sealed unsafe partial class Translator : ITranslator, IRegionMap
     // Null when the region is not to be compiled: it would not be worth it, or the blocks have gone with a flush.
     private Region? TryBuild(BlockCache cache, Block* head, bool grow, int maxWeight, int generation)
     {
-        Region region;
         lock (cache.BuildGate)
         {
             if (generation != Volatile.Read(ref _generation) || head->Valid == 0)
                 return null;
-            region = RegionBuilder.Collect(cache, head, this, grow || Contains(head), maxWeight);
+            var region = RegionBuilder.Collect(cache, head, this, grow || Contains(head), maxWeight);
             _underWay.Add(region);
+            return region;
         }
-
-        region.Analyse();
-        return region;
     }
 
     // The generation tells a flush since the request: the cached blocks behind the region are then gone.
@@ -475,6 +475,7 @@ public sealed unsafe partial class Translator : ITranslator, IRegionMap
             {
                 if (grow && !IsWorthGrowing(cache, region, generation))
                     return;
+                region.Analyse();
                 var compiled = Compile(region, OptionsFor(cache, region), out fullness);
                 if (compiled != null)
                 {
@@ -511,6 +512,7 @@ public sealed unsafe partial class Translator : ITranslator, IRegionMap
         }
 
         Publish(compiled);
+        Share(compiled);
         if (Published is { } published)
             published(compiled);
         else

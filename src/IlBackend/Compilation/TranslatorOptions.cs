@@ -14,12 +14,14 @@ namespace DynaTrans.IlBackend.Compilation;
 /// <param name="HeatCounter">Gives each region a 64-bit counter of its executed instructions (profiles); it outlives the translator.</param>
 /// <param name="Statistics">Counters to add to, which several translators may share; null: the translator's own.</param>
 /// <param name="Access">How translated code finds guest memory in the host.</param>
+/// <param name="Shared">Regions that address spaces have from each other; null: each has its own.</param>
 /// <param name="Precompiled">Code from other runs, used where it applies; see <see cref="UsesPrecompiled"/>.</param>
 /// <param name="Recorder">Receives what is executed, so that it can be compiled ahead of later runs; null records nothing.</param>
 public sealed record TranslatorOptions(
     int Threshold = 600, bool Background = true, bool CountInstructions = false, int MaxDeadRegions = 4096, bool Verify = false,
     int MaxWeight = RegionBuilder.MaxWeight, Func<Region, nint>? HeatCounter = null, TranslatorStatistics? Statistics = null,
-    AccessForm Access = AccessForm.Window, IReadOnlyList<PrecompiledCode>? Precompiled = null, CodeRecorder? Recorder = null)
+    AccessForm Access = AccessForm.Window, SharedRegions? Shared = null,
+    IReadOnlyList<PrecompiledCode>? Precompiled = null, CodeRecorder? Recorder = null)
 {
     /// <summary>
     /// Whether code from other runs may be used: it is compared with nothing and counts no instructions. (Runs with a budget have code contexts

@@ -3,7 +3,7 @@ namespace DynaTrans.IlBackend.Compilation;
 /// <summary>Counters of translators. Thread-safe.</summary>
 public sealed class TranslatorStatistics
 {
-    private long _regions, _blocks, _copies, _repeats, _discarded, _recompiled, _compared, _parked, _failed, _compileTicks;
+    private long _regions, _blocks, _copies, _repeats, _adopted, _discarded, _recompiled, _compared, _parked, _failed, _compileTicks;
     private long _precompiledRegions, _precompiledBytes, _precompiledEntries, _precompiledDiffering, _precompiledDropped;
     private string? _firstFailure;
 
@@ -18,6 +18,9 @@ public sealed class TranslatorStatistics
 
     /// <summary>Of the others, those that were in a region already.</summary>
     public long Repeats => Interlocked.Read(ref _repeats);
+
+    /// <summary>Regions that were taken over from other address spaces; they do not count as compiled.</summary>
+    public long Adopted => Interlocked.Read(ref _adopted);
 
     /// <summary>Regions compiled in vain because their bytes changed meanwhile, or their address space ended.</summary>
     public long Discarded => Interlocked.Read(ref _discarded);
@@ -78,6 +81,8 @@ public sealed class TranslatorStatistics
         Interlocked.Add(ref _copies, copies);
         Interlocked.Add(ref _repeats, repeats);
     }
+
+    internal void CountAdopted() => Interlocked.Increment(ref _adopted);
 
     internal void CountDiscarded() => Interlocked.Increment(ref _discarded);
 

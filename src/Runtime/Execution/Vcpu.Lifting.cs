@@ -106,9 +106,6 @@ public sealed unsafe partial class Vcpu
 
                 if (!mustWait)
                 {
-                    IrAssertions.Valid(_ir);
-                    DeadFlags.Run(_ir);
-                    IrAssertions.Valid(_ir);
                     DispatchSelector.Prepare(_ir.Ops);
                     var block = Cache.Insert(
                         _ir, new CodePlace(Linear(rip), physical, last / AddressSpace.PageSize), State->Execution.CodeContext, IsBudgeted);
@@ -116,6 +113,7 @@ public sealed unsafe partial class Vcpu
                         Cache.Settle(last);
                     Cache.Translator?.Adopt(block);
                     Mmu?.Refresh();
+                    Cache.Translator?.NoteLifted(Cache, block);
                     Cache.Statistics.LiftTicks += System.Diagnostics.Stopwatch.GetTimestamp() - start;
                     return block;
                 }
@@ -170,8 +168,43 @@ public sealed unsafe partial class Vcpu
         return TryLift(rip, code, inPage, count) || LiftAcross(rip, linear, code, inPage, 1);
     }
 
-    private bool TryLift(ulong rip, byte* code, int available, int count) =>
-        _lifter.Lift(_ir, code, LimitToSegment(rip, available), rip, (GuestMode)State->Mode, count);
+    private bool TryLift(ulong rip, byte* code, int available, int count)
+    {
+        available = LimitToSegment(rip, available);
+        return count == IrBlock.MaxInstructions
+            ? TryLiftWhole(rip, code, available)
+            : _lifter.Lift(_ir, code, available, rip, (GuestMode)State->Mode, count);
+    }
+
+    // For the cache: optimised, and lifted once by all address spaces that have the same code there.
+    private bool TryLiftWhole(ulong rip, byte* code, int available)
+    {
+        var known = Mmu == null ? LiftedBlocks.Shared.Find(rip, (GuestMode)State->Mode, Model, new ReadOnlySpan<byte>(code, available)) : null;
+        if (known != null)
+        {
+            _ir.Assign(known);
+            return true;
+        }
+
+        // What others are to use is made of a copy: the bytes may change meanwhile, as those of a file that somebody writes to.
+        var isShared = Mmu == null && LiftedBlocks.Shared.IsWanted;
+        if (isShared)
+        {
+            available = Math.Min(available, IrBlock.MaxInstructions * InstructionLength.Max);
+            var copy = stackalloc byte[available];
+            Buffer.MemoryCopy(code, copy, available, available);
+            code = copy;
+        }
+
+        if (!_lifter.Lift(_ir, code, available, rip, (GuestMode)State->Mode))
+            return false;
+        IrAssertions.Valid(_ir);
+        DeadFlags.Run(_ir);
+        IrAssertions.Valid(_ir);
+        if (isShared)
+            LiftedBlocks.Shared.Add(LiftedBlock.Of(_ir, new ReadOnlySpan<byte>(code, available)), Model);
+        return true;
+    }
 
     // The two pages may not be neighbours in the host: lift from a copy of up to 15 bytes on each side of the boundary.
     private bool LiftAcross(ulong rip, ulong linear, byte* code, int inFirst, int count)

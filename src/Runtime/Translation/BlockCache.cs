@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
+using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Execution;
+using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.Paging;
 using DynaTrans.Runtime.State;
@@ -24,6 +26,7 @@ public sealed unsafe partial class BlockCache : IDisposable
 
     // Blocks with an instruction that raises #UD because SSE is turned off.
     private readonly List<nint> _withoutSse = [];
+    private IrBlock? _work;
     private bool _isDisposed;
     private bool _flushWanted;
 
@@ -41,6 +44,7 @@ public sealed unsafe partial class BlockCache : IDisposable
         memory.KnowsPermissions = KnowsPermissions;
         if (translator is { Verifies: true })
             memory.WatchWrites = true;
+        LiftedBlocks.Shared.AddUser();
     }
 
     /// <summary>The address space.</summary>
@@ -149,6 +153,57 @@ public sealed unsafe partial class BlockCache : IDisposable
         Statistics.Blocks++;
         Statistics.LiftedInstructions += block->InstructionCount;
         return block;
+    }
+
+    /// <summary>
+    /// The block that was lifted elsewhere, in this cache: the one that is in it already, or a copy. Null when other bytes lie at its address, or
+    /// they cannot be executed, or it would have to wait for other vCPUs to read them. Under the memory's lock; in a flat mode, without paging.
+    /// </summary>
+    /// <param name="lifted">The block.</param>
+    /// <param name="context">Number of the code context, which has its mode.</param>
+    /// <param name="isBudgeted">As of the code context.</param>
+    public Block* TryInsert(LiftedBlock lifted, ushort context, bool isBudgeted)
+    {
+        Debug.Assert(Memory.Lock.IsHeldByCurrentThread && !IsPaged);
+        var start = lifted.Block.Start;
+        var last = start + (ulong)lifted.Code.Length - 1;
+        if (last < start || !CanExecute(start) || !CanExecute(last))
+            return null;
+        if (Find(start, context) is var known && known != null)
+            return known->Next == lifted.Block.Next && known->InstructionCount == lifted.Lengths.Length && HasCode(lifted) ? known : null;
+        var mustWait = Protect(start);
+        if (last / AddressSpace.PageSize != start / AddressSpace.PageSize)
+            mustWait |= Protect(last);
+        if (mustWait || !HasCode(lifted))
+        {
+            Settle(start);
+            Settle(last);
+            return null;
+        }
+
+        _work ??= new IrBlock();
+        _work.Assign(lifted);
+        DispatchSelector.Prepare(_work.Ops);
+        return Insert(_work, new CodePlace(start, start, last / AddressSpace.PageSize), context, isBudgeted);
+    }
+
+    /// <summary>Reads bytes of code that can be executed, of two pages at most.</summary>
+    public static void ReadCode(AddressSpace memory, ulong address, Span<byte> code)
+    {
+        var inPage = (int)Math.Min((ulong)code.Length, AddressSpace.PageSize - (address % AddressSpace.PageSize));
+        new ReadOnlySpan<byte>(memory.HostAt(address), inPage).CopyTo(code);
+        if (inPage < code.Length)
+            new ReadOnlySpan<byte>(memory.HostAt(address + (ulong)inPage), code.Length - inPage).CopyTo(code[inPage..]);
+    }
+
+    private bool CanExecute(ulong address) => (Memory.Query(address) & PagePermission.Execute) != 0;
+
+    private bool HasCode(LiftedBlock lifted)
+    {
+        Span<byte> code = stackalloc byte[IrBlock.MaxInstructions * InstructionLength.Max];
+        code = code[..lifted.Code.Length];
+        ReadCode(Memory, lifted.Block.Start, code);
+        return code.SequenceEqual(lifted.Code);
     }
 
     /// <summary>Lays a lifted block out in memory from <paramref name="allocate"/>.</summary>
@@ -338,6 +393,7 @@ public sealed unsafe partial class BlockCache : IDisposable
                 return;
             _isDisposed = true;
             Translator?.Close(this);
+            LiftedBlocks.Shared.RemoveUser();
             Memory.CodeChanged = null;
             Memory.PermissionsChanged = null;
             Memory.RecallPermissions = null;

@@ -93,6 +93,11 @@ public unsafe interface ITranslator : IDisposable
     void Revalidate(BlockCache cache, Block* block, Mmu mmu, uint generation) =>
         throw new NotSupportedException("this translator makes no code for machines with paging");
 
+    /// <summary>A block has come into the cache: there may be code for it already. Under the memory's lock, by a vCPU.</summary>
+    void NoteLifted(BlockCache cache, Block* block)
+    {
+    }
+
     /// <summary>Code made from this block must not be entered any more. Under the memory's lock.</summary>
     void Invalidate(Block* block);
 
