@@ -15,7 +15,7 @@ namespace DynaTrans.IlBackend.Tests.Precompiled;
 /// <summary>Regions of one run that are put to use in another one: where the bytes are the same, and only there.</summary>
 public sealed unsafe class PrecompiledTests
 {
-    private const ulong Function = BareMachine.Code + 0x1FF0;
+    internal const ulong Function = BareMachine.Code + 0x1FF0;
 
     [Fact]
     public void CodeOfAnotherRunIsUsedWithoutLifting()
@@ -370,9 +370,9 @@ public sealed unsafe class PrecompiledTests
         m.Assemble(f, Function);
     }
 
-    private static ulong Expected(int addend) => (500UL * (ulong)addend) + (250UL * 0x100);
+    internal static ulong Expected(int addend) => (500UL * (ulong)addend) + (250UL * 0x100);
 
-    private static ulong Run(BareMachine m)
+    internal static ulong Run(BareMachine m)
     {
         m.State->Slots[Slot.Rip] = BareMachine.Code;
         Assert.Equal(ExitCause.SoftwareInterrupt, m.Cpu.Run());
