@@ -74,18 +74,27 @@ internal sealed class RegionPartition
         _regions.Add(region);
         var inside = new PriorityQueue<LiftedBlock, int>();
         var callees = new PriorityQueue<LiftedBlock, int>();
+        var begun = new HashSet<int>();
+        var rests = new Queue<int>();
         inside.Enqueue(head, 0);
         while (true)
         {
             if (!inside.TryDequeue(out var block, out _))
             {
+                // What of a function cannot be reached from where it was begun: the part before a loop, for instance.
+                if (rests.TryDequeue(out var function))
+                {
+                    foreach (var other in _functions[function])
+                        if (_regionOf[other.Index] < 0)
+                            inside.Enqueue(other, -other.Recorded.Hotness);
+                    continue;
+                }
+
                 if (!callees.TryDequeue(out block, out _))
                     return;
-                if (_regionOf[block.Index] >= 0)
-                    continue;
 
                 // A function is taken in whole: what is hot in it may return, or call on, by what is not.
-                if (weight + RestOf(_functionOf[block.Index]) > _maxWeight)
+                if (_regionOf[block.Index] >= 0 || weight + RestOf(_functionOf[block.Index]) > _maxWeight)
                     continue;
             }
 
@@ -94,17 +103,13 @@ internal sealed class RegionPartition
             weight += block.Weight;
             _regionOf[block.Index] = number;
             region.Add(block);
+            if (begun.Add(_functionOf[block.Index]))
+                rests.Enqueue(_functionOf[block.Index]);
             foreach (var (next, isInside) in Successors(block))
                 if (isInside)
                     inside.Enqueue(next, -next.Recorded.Hotness);
                 else if (next.Recorded.Hotness >= MinCalleeHotness)
                     callees.Enqueue(next, -next.Recorded.Hotness);
-
-            // The part of its function before it.
-            if (inside.Count == 0)
-                foreach (var other in _functions[_functionOf[block.Index]])
-                    if (_regionOf[other.Index] < 0)
-                        inside.Enqueue(other, -other.Recorded.Hotness);
         }
     }
 
