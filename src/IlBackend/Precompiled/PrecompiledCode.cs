@@ -11,6 +11,9 @@ namespace DynaTrans.IlBackend.Precompiled;
 /// </summary>
 public sealed class PrecompiledCode
 {
+    // The class of an assembly with its regions, and the method that makes ready what they call; assemblies without it call nothing.
+    internal const string ClassName = "Regions", PreparationName = "Prepare";
+
     private readonly Lock _gate = new();
     private readonly string _assembly;
     private readonly nint[] _addresses;
@@ -75,10 +78,12 @@ public sealed class PrecompiledCode
             try
             {
                 var context = new AssemblyLoadContext(Path.GetFileNameWithoutExtension(_assembly));
-                _module = context.LoadFromAssemblyPath(_assembly).ManifestModule.ModuleHandle;
+                var assembly = context.LoadFromAssemblyPath(_assembly);
+                _module = assembly.ManifestModule.ModuleHandle;
+                assembly.GetType(ClassName)?.GetMethod(PreparationName)?.Invoke(null, null);
                 _isLoaded = true;
             }
-            catch (Exception e) when (e is IOException or BadImageFormatException or UnauthorizedAccessException)
+            catch (Exception e) when (e is IOException or BadImageFormatException or UnauthorizedAccessException or TargetInvocationException)
             {
                 Fail(e);
                 _isBroken = true;
@@ -115,5 +120,9 @@ public sealed class PrecompiledCode
         }
     }
 
-    private void Fail(Exception e) => Failure ??= $"{Path.GetFileName(_assembly)}: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}";
+    private void Fail(Exception e)
+    {
+        e = e is TargetInvocationException { InnerException: { } inner } ? inner : e;
+        Failure ??= $"{Path.GetFileName(_assembly)}: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}";
+    }
 }

@@ -9,6 +9,7 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
+using DynaTrans.Runtime.Host;
 using DynaTrans.Runtime.Translation;
 
 namespace DynaTrans.IlBackend.Precompiled;
@@ -37,7 +38,7 @@ public readonly record struct PrecompileStatistics(int Regions, int Refused, int
 /// <summary>Makes an assembly with precompiled regions of what a run has executed.</summary>
 public static class RegionPrecompiler
 {
-    private const string ClassName = "Regions";
+    private const string ClassName = PrecompiledCode.ClassName;
 
     /// <summary>Compiles a record.</summary>
     /// <param name="record">What was executed.</param>
@@ -94,6 +95,7 @@ public static class RegionPrecompiler
         while (true)
         {
             var emitted = new List<(Region, LinkList)>();
+            var called = new HashSet<MethodInfo>();
             var (assembly, type) = NewAssembly(name);
             var failures = failed.Count;
             foreach (var region in regions)
@@ -104,7 +106,7 @@ public static class RegionPrecompiler
                 var method = type.DefineMethod(NameOf(emitted.Count), MethodAttributes.Public | MethodAttributes.Static, typeof(void), IlGeneratorSink.Parameters);
                 try
                 {
-                    emitted.Add((region, RegionEmitter.Emit(new PersistedSink(method), region, histories[region.Context], record.Form.Options).Links));
+                    emitted.Add((region, RegionEmitter.Emit(new PersistedSink(method, called), region, histories[region.Context], record.Form.Options).Links));
                 }
                 catch (Exception e) when (e is InvalidOperationException or ArgumentException or KeyNotFoundException or IndexOutOfRangeException or NotSupportedException)
                 {
@@ -115,10 +117,26 @@ public static class RegionPrecompiler
 
             if (failed.Count != failures)
                 continue;
+            EmitPreparation(type, called);
             type.CreateType();
             assembly.Save(path);
             return emitted;
         }
+    }
+
+    // What regions call must be ready before they run: under the guest's MXCSR nothing may be compiled or looked up.
+    private static void EmitPreparation(TypeBuilder type, IEnumerable<MethodInfo> called)
+    {
+        var prepare = typeof(Preparation).GetMethod(nameof(Preparation.Prepare), [typeof(RuntimeMethodHandle), typeof(RuntimeTypeHandle)])!;
+        var il = type.DefineMethod(PrecompiledCode.PreparationName, MethodAttributes.Public | MethodAttributes.Static, typeof(void), []).GetILGenerator();
+        foreach (var method in called)
+        {
+            il.Emit(OpCodes.Ldtoken, method);
+            il.Emit(OpCodes.Ldtoken, method.DeclaringType!);
+            il.Emit(OpCodes.Call, prepare);
+        }
+
+        il.Emit(OpCodes.Ret);
     }
 
     private static string NameOf(int index) => string.Create(CultureInfo.InvariantCulture, $"r{index}");

@@ -28,6 +28,10 @@ public static class Preparation
     private static readonly HashSet<Type> Initialised = [];
     private static readonly Dictionary<Module, bool> Modules = [];
     private static readonly bool IsBuildPrecompiled = FindWhetherPrecompiled();
+
+    /// <summary>Prepares a method of a type. Not while guest code runs.</summary>
+    public static void Prepare(RuntimeMethodHandle method, RuntimeTypeHandle owner) => Prepare(MethodBase.GetMethodFromHandle(method, owner)!);
+
     /// <summary>Prepares a method. Not while guest code runs.</summary>
     public static void Prepare(MethodBase method)
     {

@@ -12,9 +12,6 @@ internal sealed class RandomGuest
     /// <summary>Bytes of data that it uses.</summary>
     public const int DataSize = 0x4000;
 
-    /// <summary>Offset in it of the exception flags of MXCSR.</summary>
-    public const int MxcsrFlags = 0x3418;
-
     private const int Data = (int)BareMachine.Data, Counter = Data + 0x3000, Table = Data + 0x3100, Saved = Data + 0x3200, State = Data + 0x3400;
 
     private static readonly AssemblerRegister32[] Registers = [eax, ebx, edx, ebp];

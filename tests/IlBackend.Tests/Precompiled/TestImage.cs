@@ -33,7 +33,7 @@ internal sealed class TestImage : IDisposable
         {
             var method = type.DefineMethod($"r{made.Count}", MethodAttributes.Public | MethodAttributes.Static, typeof(void), IlGeneratorSink.Parameters);
             method.SetImplementationFlags(MethodImplAttributes.AggressiveOptimization);
-            var emitter = RegionEmitter.Emit(new PersistedSink(method), region, translator.HistoryOf(region.Context), form.Options);
+            var emitter = RegionEmitter.Emit(new PersistedSink(method, new HashSet<MethodInfo>()), region, translator.HistoryOf(region.Context), form.Options);
             made.Add((method, region, emitter.Links));
         }
 
