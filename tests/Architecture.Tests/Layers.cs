@@ -10,7 +10,8 @@ internal static class Layers
     public static readonly Dictionary<string, (string[] Projects, string[] Packages)> Projects = new()
     {
         ["Frontend"] = ([], ["Iced"]),
-        ["Runtime"] = (["Frontend"], ["Iced"]),
+        // TailCalls is a tool that the build runs.
+        ["Runtime"] = (["Frontend", "TailCalls"], ["Iced"]),
         ["IlBackend"] = (["Frontend", "Runtime"], ["System.IO.Hashing"]),
         ["Caching"] = (["Frontend", "Runtime", "IlBackend"], ["System.IO.Hashing"]),
         ["Devices"] = (["Runtime"], []),
@@ -50,7 +51,7 @@ internal static class Layers
             ["Translation"] = ["State", "Memory", "Paging", "Execution"],
 
             // The interpreter's loop runs on behalf of a vCPU and follows its caches from block to block.
-            ["Interpretation"] = ["State", "Memory", "Access", "Helpers", "Translation", "Execution"],
+            ["Interpretation"] = ["State", "Memory", "Host", "Access", "Helpers", "Translation", "Execution"],
             ["Execution"] = ["State", "Memory", "Host", "Paging", "Access", "Segmentation", "Privileged", "Helpers", "Translation", "Interpretation"],
 
             // What interrupts and exceptions of a system lead to, between guest instructions.

@@ -34,9 +34,6 @@ public static class ExecutorPreparation
         const BindingFlags Any = BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic;
         Preparation.Prepare(typeof(Interpreter).GetMethod(nameof(Interpreter.Run), Any)!);
         Preparation.Prepare(typeof(Vcpu).GetMethod(nameof(Vcpu.PassBetweenExecutors), BindingFlags.Instance | BindingFlags.NonPublic)!);
-
-        // The loop is so large that the compiler ahead of time stops taking in what it calls, and these it does not make on their own.
-        Preparation.Prepare(typeof(IntegerOps).GetMethod(nameof(IntegerOps.A), Any)!.MakeGenericMethod(typeof(byte)));
         Preparation.Prepare(typeof(EntryCell).GetMethod(nameof(EntryCell.Enter), Any)!);
         Preparation.Prepare(typeof(EntryCell).GetMethod(nameof(EntryCell.ReturnToDispatcher), Any)!);
         Preparation.Prepare(typeof(Vcpu).GetMethod(nameof(Vcpu.FindContext), Any)!);

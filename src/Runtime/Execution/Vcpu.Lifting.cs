@@ -21,7 +21,7 @@ public sealed unsafe partial class Vcpu
             return null;
         IrAssertions.Valid(_ir);
         DispatchSelector.Prepare(_ir.Ops);
-        return BlockCache.Copy(_ir, Linear(_ir.Start), AllocateAlone);
+        return BlockCache.CopyAlone(_ir, Linear(_ir.Start), AllocateAlone);
     }
 
     private nint AllocateAlone(int size)
@@ -108,7 +108,7 @@ public sealed unsafe partial class Vcpu
                 {
                     DispatchSelector.Prepare(_ir.Ops);
                     var block = Cache.Insert(
-                        _ir, new CodePlace(Linear(rip), physical, last / AddressSpace.PageSize), State->Execution.CodeContext, IsBudgeted);
+                        _ir, Encoder.Encode(_ir), new CodePlace(Linear(rip), physical, last / AddressSpace.PageSize), State->Execution.CodeContext, IsBudgeted);
                     if (last / AddressSpace.PageSize != physical / AddressSpace.PageSize)
                         Cache.Settle(last);
                     Cache.Translator?.Adopt(block);

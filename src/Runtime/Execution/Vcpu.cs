@@ -54,6 +54,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     // That of the present privilege: with paging supervisor code and user code have a half of it each, for most changes of translations concern one only.
     private Block** _jumps;
     private readonly EntryCacheLine* _entryCache;
+    private readonly ReturnStack* _returnStack;
     private readonly Lifter _lifter = new();
     private readonly IrBlock _ir = new();
     private readonly GCHandle _handle;
@@ -100,6 +101,9 @@ public sealed unsafe partial class Vcpu : IDisposable
         _jumps = _jumpCache;
         _entryCache = (EntryCacheLine*)NativeMemory.AllocZeroed(EntryCacheLine.Count, (nuint)sizeof(EntryCacheLine));
         State->Execution.EntryCache = (nint)_entryCache;
+        _returnStack = ReturnStack.Allocate();
+        State->Execution.ReturnStack = (nint)_returnStack;
+        Encoder = new ThreadedEncoder(isPaged ? HandlerTable.Paged : HandlerTable.Windowed);
         MarkFirstLine();
         ForgetContexts();
         if (isPaged)
@@ -171,6 +175,9 @@ public sealed unsafe partial class Vcpu : IDisposable
         private set => State->Execution.IsStepping = value ? 1 : 0;
     }
 
+    /// <summary>Encodes lifted blocks for the interpreter.</summary>
+    internal ThreadedEncoder Encoder { get; }
+
     /// <summary>Block entries after which the interpreter leaves to the dispatcher.</summary>
     internal int HeatThreshold => _isFinishing ? int.MaxValue : _heatThreshold;
 
@@ -233,6 +240,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         ForgetJumps(true);
         ForgetContexts();
         _aloneCode.Clear();
+        ReturnStack.Clear(_returnStack);
         new Span<EntryCacheLine>(_entryCache, EntryCacheLine.Count).Clear();
         MarkFirstLine();
     }
@@ -251,6 +259,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         Lookaside?.Dispose();
         NativeMemory.Free(_jumpCache);
         NativeMemory.Free(_entryCache);
+        NativeMemory.Free(_returnStack);
         NativeMemory.AlignedFree(State);
         _handle.Free();
         _memoryHandle.Free();

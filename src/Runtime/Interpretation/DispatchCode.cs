@@ -1,9 +1,8 @@
 namespace DynaTrans.Runtime.Interpretation;
 
 /// <summary>
-/// The interpreter's dispatch codes: an IR opcode specialised by size and form where that is worth a case of its own. Suffixes B W D Q are
+/// Dispatch codes of IR ops: an IR opcode specialised by size and form where that is worth a case of its own. Suffixes B W D Q are
 /// 1, 2, 4 and 8 bytes and always stand together in this order, so that base + log2(size) selects one; an F before it records flags.
-/// Codes that begin with Cmp or Test are a Sub or And that sets flags, followed by a conditional jump, executed as one.
 /// DispatchCodeTests hold the order.
 /// </summary>
 internal enum DispatchCode
@@ -31,11 +30,4 @@ internal enum DispatchCode
     VLoadD, VLoadQ, VLoadX, VStoreD, VStoreQ, VStoreX, VMov, VMovMmx,
     VBinary, VBinaryImm, VUnary, VUnaryImm, VToInt, VToIntImm, VBinaryToInt, VFromInt, VFromIntImm,
     Call, Jump, JumpCondition, JumpIf, JumpIndirect, Exit, Raise,
-    CmpE_B, CmpE_W, CmpE_D, CmpE_Q, CmpNe_B, CmpNe_W, CmpNe_D, CmpNe_Q,
-    CmpB_B, CmpB_W, CmpB_D, CmpB_Q, CmpAe_B, CmpAe_W, CmpAe_D, CmpAe_Q,
-    CmpBe_B, CmpBe_W, CmpBe_D, CmpBe_Q, CmpA_B, CmpA_W, CmpA_D, CmpA_Q,
-    CmpL_B, CmpL_W, CmpL_D, CmpL_Q, CmpGe_B, CmpGe_W, CmpGe_D, CmpGe_Q,
-    CmpLe_B, CmpLe_W, CmpLe_D, CmpLe_Q, CmpG_B, CmpG_W, CmpG_D, CmpG_Q,
-    TestE_B, TestE_W, TestE_D, TestE_Q, TestNe_B, TestNe_W, TestNe_D, TestNe_Q,
-    TestS_B, TestS_W, TestS_D, TestS_Q, TestNs_B, TestNs_W, TestNs_D, TestNs_Q,
 }

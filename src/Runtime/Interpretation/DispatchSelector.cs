@@ -4,7 +4,7 @@ using DynaTrans.Runtime.Helpers.Vector;
 
 namespace DynaTrans.Runtime.Interpretation;
 
-/// <summary>Makes the ops of a block ready for the interpreter: chooses each op's dispatch code and fuses compare-and-branch pairs.</summary>
+/// <summary>Makes the IR ops of a block ready for the interpreter: chooses each op's dispatch code.</summary>
 internal static unsafe class DispatchSelector
 {
     /// <summary>Sets the dispatch codes of the ops of a block.</summary>
@@ -14,8 +14,6 @@ internal static unsafe class DispatchSelector
         {
             for (var i = 0; i < block.Length; i++)
                 ops[i].Dispatch = (ushort)Select(ops + i);
-            if (block.Length >= 2 && ops[block.Length - 1].Op == IrOpcode.JumpCondition)
-                Fuse(ops + block.Length - 2, (Condition)ops[block.Length - 1].Sub);
         }
     }
 
@@ -102,38 +100,4 @@ internal static unsafe class DispatchSelector
         VecKind.FromIntImm => DispatchCode.VFromIntImm,
         _ => throw new InvalidOperationException($"no dispatch code for vector kind {kind}"),
     };
-
-    private static void Fuse(IrOp* op, Condition condition)
-    {
-        var size = op->SizeLog2;
-        var code = op->Dispatch - size;
-        DispatchCode? fused = (DispatchCode)code switch
-        {
-            DispatchCode.SubFB when op->Dst == Slot.Void => condition switch
-            {
-                Condition.E => DispatchCode.CmpE_B,
-                Condition.Ne => DispatchCode.CmpNe_B,
-                Condition.B => DispatchCode.CmpB_B,
-                Condition.Ae => DispatchCode.CmpAe_B,
-                Condition.Be => DispatchCode.CmpBe_B,
-                Condition.A => DispatchCode.CmpA_B,
-                Condition.L => DispatchCode.CmpL_B,
-                Condition.Ge => DispatchCode.CmpGe_B,
-                Condition.Le => DispatchCode.CmpLe_B,
-                Condition.G => DispatchCode.CmpG_B,
-                _ => null,
-            },
-            DispatchCode.AndFB when op->Dst == Slot.Void => condition switch
-            {
-                Condition.E => DispatchCode.TestE_B,
-                Condition.Ne => DispatchCode.TestNe_B,
-                Condition.S => DispatchCode.TestS_B,
-                Condition.Ns => DispatchCode.TestNs_B,
-                _ => null,
-            },
-            _ => null,
-        };
-        if (fused is { } first)
-            op->Dispatch = (ushort)(first + size);
-    }
 }

@@ -32,7 +32,7 @@ internal static unsafe class MemoryOps
     {
         if (!Probe<TForm>(s, op, PagePermission.FastRead, out var p))
             return false;
-        s->Slots[op->Dst] = sizeof(T) switch { 1 => *p, 2 => *(ushort*)p, 4 => *(uint*)p, _ => *(ulong*)p };
+        s->Slots[op->Dst] = Read<T>(p);
         return true;
     }
 
@@ -44,7 +44,20 @@ internal static unsafe class MemoryOps
     {
         if (!Probe<TForm>(s, op, PagePermission.FastWrite, out var p))
             return false;
-        var value = s->Slots[op->C] + (ulong)op->Imm;
+        Write<T>(p, s->Slots[op->C] + (ulong)op->Imm);
+        return true;
+    }
+
+    /// <summary>Reads the bytes of a size.</summary>
+    [MethodImpl(Inline)]
+    public static ulong Read<T>(byte* p)
+        where T : unmanaged => sizeof(T) switch { 1 => *p, 2 => *(ushort*)p, 4 => *(uint*)p, _ => *(ulong*)p };
+
+    /// <summary>Writes the bytes of a size.</summary>
+    [MethodImpl(Inline)]
+    public static void Write<T>(byte* p, ulong value)
+        where T : unmanaged
+    {
         switch (sizeof(T))
         {
             case 1: *p = (byte)value; break;
@@ -52,8 +65,6 @@ internal static unsafe class MemoryOps
             case 4: *(uint*)p = (uint)value; break;
             default: *(ulong*)p = value; break;
         }
-
-        return true;
     }
 
     /// <summary>Any load; false with an exception pending.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
@@ -27,9 +28,9 @@ internal static unsafe class VectorOps
         {
             value = op->Size switch
             {
-                4 => Vector128.CreateScalar(*(uint*)p).AsByte(),
-                8 => Vector128.CreateScalar(*(ulong*)p).AsByte(),
-                _ => *(Vector128<byte>*)p,
+                4 => Read<uint>(p),
+                8 => Read<ulong>(p),
+                _ => Read<Vector128<byte>>(p),
             };
         }
         else if (!GuestMemory.TryRead(s, ea, (byte*)&value, op->Size, op->Intent))
@@ -38,6 +39,16 @@ internal static unsafe class VectorOps
         *CpuAccess.Vector(s, op->Dst) = value;
         return true;
     }
+
+    /// <summary>A vector of the bytes of a size, the upper ones 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Read<T>(byte* p)
+        where T : unmanaged => sizeof(T) switch
+        {
+            4 => Vector128.CreateScalar(*(uint*)p).AsByte(),
+            8 => Vector128.CreateScalar(*(ulong*)p).AsByte(),
+            _ => *(Vector128<byte>*)p,
+        };
 
     /// <summary>VStore.</summary>
     public static StoreResult Store(CpuState* s, Block* block, IrOp* op)

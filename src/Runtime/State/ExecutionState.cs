@@ -145,6 +145,21 @@ public unsafe struct ExecutionState
     /// </summary>
     public delegate*<CpuState*, TranslationChange, ulong, void> TranslationFlusher;
 
+    /// <summary>Block entries after which the interpreter leaves to the dispatcher.</summary>
+    public int HeatThreshold;
+
+    /// <summary>The interpreter's stack of calls.</summary>
+    public nint ReturnStack;
+
+    /// <summary>Where the interpreter's handlers stopped: the block.</summary>
+    public nint StoppedBlock;
+
+    /// <summary>The op.</summary>
+    public nint StoppedOp;
+
+    /// <summary>The target of the indirect jump before which they stopped.</summary>
+    public ulong StoppedTarget;
+
     /// <summary>Reads the clock of the time-stamp counter, in ticks of its frequency; null: that of the host.</summary>
     public delegate*<CpuState*, ulong> TimeStampReader;
 }

@@ -24,7 +24,7 @@ public enum CompileState : byte
 
 /// <summary>
 /// A lifted block in the block cache, in unmanaged memory: this header, the ops, for each op the window that its accesses were seen in, then
-/// one byte per guest instruction (its length).
+/// one byte per guest instruction (its length). What the interpreter goes by lies apart (<see cref="ThreadedBlock"/>).
 /// </summary>
 public unsafe struct Block
 {
@@ -49,11 +49,8 @@ public unsafe struct Block
     /// <summary>Number of the page, in the address space, of the last byte. A block lies in two pages at most.</summary>
     public ulong LastPage;
 
-    /// <summary>The block last found at <see cref="Taken"/>; to be used only while it is <see cref="Valid"/>.</summary>
-    public Block* TakenLink;
-
-    /// <summary>The block last found at <see cref="Next"/>.</summary>
-    public Block* NextLink;
+    /// <summary>The part that the interpreter goes by.</summary>
+    public ThreadedBlock* Threaded;
 
     /// <summary>The <see cref="EntryCell"/> of translated code for this address, or 0.</summary>
     public nint Code;
@@ -69,12 +66,6 @@ public unsafe struct Block
 
     /// <summary>Number of its code context (<see cref="CodeContexts"/>).</summary>
     public ushort Context;
-
-    /// <summary>Times entered by the interpreter since the last decision about compiling it.</summary>
-    public int Heat;
-
-    /// <summary>0 when the bytes it was made from have changed: it must not be entered.</summary>
-    public byte Valid;
 
     /// <summary>The block ends with a call; <see cref="Next"/> is its return address.</summary>
     public byte EndsWithCall;
@@ -99,6 +90,20 @@ public unsafe struct Block
 
     /// <summary>Where its indirect jump or call has gone in the interpreter; null when nothing is known.</summary>
     public IndirectTargets* Targets;
+
+    /// <summary>Times entered by the interpreter since the last decision about compiling it.</summary>
+    public readonly int Heat
+    {
+        get => Threaded->Heat;
+        set => Threaded->Heat = value;
+    }
+
+    /// <summary>0 when the bytes it was made from have changed: it must not be entered.</summary>
+    public readonly byte Valid
+    {
+        get => Threaded->Valid;
+        set => Threaded->Valid = value;
+    }
 
     /// <summary>Times entered by the interpreter so far, about.</summary>
     public readonly int Hotness => PastHeat + Math.Max(0, Heat);

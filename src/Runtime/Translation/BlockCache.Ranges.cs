@@ -95,7 +95,7 @@ public sealed unsafe partial class BlockCache
         Debug.Assert(Memory.Lock.IsHeldByCurrentThread);
         var block = NewBlock(rip, linear, physical, 1);
         block->Mode = (ushort)mode;
-        block->Context = context;
+        block->Context = block->Threaded->Context = context;
         block->Code = (nint)code;
         block->CompileState = CompileState.Entry;
         block->Heat = HeatOfEntry;
@@ -166,7 +166,7 @@ public sealed unsafe partial class BlockCache
     {
         var block = NewBlock(linear, linear, physical, length);
         block->Taken = owner;
-        block->Context = CodeContexts.None;
+        block->Context = block->Threaded->Context = CodeContexts.None;
         _pages.Add(block);
         return block;
     }
@@ -181,7 +181,7 @@ public sealed unsafe partial class BlockCache
         block->Linear = linear;
         block->Physical = physical;
         block->LastPage = physical / AddressSpace.PageSize;
-        block->Valid = 1;
+        Join(block, (ThreadedBlock*)_threaded.Allocate(sizeof(ThreadedBlock)));
         return block;
     }
 

@@ -21,12 +21,14 @@ public sealed unsafe partial class BlockCache : IDisposable
 
     private readonly BlockTable _table = new();
     private readonly NativeArena _blocks = new(ChunkSize);
+    private readonly NativeArena _threaded = new(ChunkSize);
     private readonly CodePages _pages;
     private readonly List<Vcpu> _vcpus = [];
 
     // Blocks with an instruction that raises #UD because SSE is turned off.
     private readonly List<nint> _withoutSse = [];
     private IrBlock? _work;
+    private ThreadedEncoder? _encoder;
     private bool _isDisposed;
     private bool _flushWanted;
 
@@ -63,7 +65,7 @@ public sealed unsafe partial class BlockCache : IDisposable
     public long SizeLimit { get; set; } = 256L << 20;
 
     /// <summary>Bytes of block memory in use.</summary>
-    public long Size => _blocks.Size;
+    public long Size => _blocks.Size + _threaded.Size;
 
     /// <summary>Counters of the cache.</summary>
     public CacheStatistics Statistics { get; } = new();
@@ -137,7 +139,7 @@ public sealed unsafe partial class BlockCache : IDisposable
     /// Copies a lifted block, ready for the interpreter, into the cache. The caller has marked its pages (<see cref="Protect"/>) before it read the bytes, and holds
     /// the lock since.
     /// </summary>
-    internal Block* Insert(IrBlock ir, in CodePlace place, ushort context, bool isBudgeted)
+    internal Block* Insert(IrBlock ir, ReadOnlySpan<ThreadedOp> threaded, in CodePlace place, ushort context, bool isBudgeted)
     {
         Debug.Assert(Memory.Lock.IsHeldByCurrentThread && Find(ir.Start, context, place) == null, "a block is in the cache once");
         Debug.Assert((Memory.Query(place.Physical) & PagePermission.HasCode) != 0, "its page is marked before its bytes are read");
@@ -146,6 +148,8 @@ public sealed unsafe partial class BlockCache : IDisposable
         block->LastPage = place.LastPage;
         block->Context = context;
         block->IsBudgeted = isBudgeted;
+        Join(block, (ThreadedBlock*)_threaded.Allocate(sizeof(ThreadedBlock) + (threaded.Length * sizeof(ThreadedOp))));
+        threaded.CopyTo(new Span<ThreadedOp>(ThreadedBlock.Ops(block->Threaded), threaded.Length));
         if (ir.LacksSse)
             _withoutSse.Add((nint)block);
         _pages.Add(block);
@@ -184,7 +188,8 @@ public sealed unsafe partial class BlockCache : IDisposable
         _work ??= new IrBlock();
         _work.Assign(lifted);
         DispatchSelector.Prepare(_work.Ops);
-        return Insert(_work, new CodePlace(start, start, last / AddressSpace.PageSize), context, isBudgeted);
+        _encoder ??= new ThreadedEncoder(HandlerTable.Windowed);
+        return Insert(_work, _encoder.Encode(_work), new CodePlace(start, start, last / AddressSpace.PageSize), context, isBudgeted);
     }
 
     /// <summary>Reads bytes of code that can be executed, of two pages at most.</summary>
@@ -206,11 +211,35 @@ public sealed unsafe partial class BlockCache : IDisposable
         return code.SequenceEqual(lifted.Code);
     }
 
-    /// <summary>Lays a lifted block out in memory from <paramref name="allocate"/>.</summary>
-    internal static Block* Copy(IrBlock ir, ulong linear, Func<int, nint> allocate)
+    /// <summary>Lays a lifted block for a single execution out in memory from <paramref name="allocate"/>: it has no threaded ops.</summary>
+    internal static Block* CopyAlone(IrBlock ir, ulong linear, Func<int, nint> allocate)
     {
-        var size = sizeof(Block) + (ir.Count * (sizeof(IrOp) + sizeof(ushort))) + ir.InstructionCount;
-        var block = (Block*)allocate(size);
+        var length = (SizeOf(ir) + sizeof(ulong) - 1) & -sizeof(ulong);
+        var block = Copy(ir, linear, _ => allocate(length + sizeof(ThreadedBlock)));
+        Join(block, (ThreadedBlock*)((byte*)block + length));
+        return block;
+    }
+
+    private static void Join(Block* block, ThreadedBlock* threaded)
+    {
+        block->Threaded = threaded;
+        *threaded = new ThreadedBlock
+        {
+            TakenLink = ThreadedBlock.None,
+            NextLink = ThreadedBlock.None,
+            Block = block,
+            Start = block->Start,
+            Context = block->Context,
+            InstructionCount = (byte)block->InstructionCount,
+            Valid = 1,
+        };
+    }
+
+    private static int SizeOf(IrBlock ir) => sizeof(Block) + (ir.Count * (sizeof(IrOp) + sizeof(ushort))) + ir.InstructionCount;
+
+    private static Block* Copy(IrBlock ir, ulong linear, Func<int, nint> allocate)
+    {
+        var block = (Block*)allocate(SizeOf(ir));
         *block = default;
         block->Start = ir.Start;
         block->Next = ir.Next;
@@ -222,7 +251,6 @@ public sealed unsafe partial class BlockCache : IDisposable
         block->InstructionCount = (ushort)ir.InstructionCount;
         block->Mode = (ushort)(ir.Mode & ~GuestMode.NoSse);
         block->EndsWithCall = ir.EndsWithCall ? (byte)1 : (byte)0;
-        block->Valid = 1;
         ir.Ops.CopyTo(new Span<IrOp>(Block.Ops(block), ir.Count));
         new Span<ushort>(Block.Windows(block), ir.Count).Clear();
         var lengths = Block.Lengths(block);
@@ -374,12 +402,12 @@ public sealed unsafe partial class BlockCache : IDisposable
         {
             _table.Clear();
             _blocks.Clear();
+            _threaded.Clear();
+            Contexts.ClearIfFull();
             Translator?.Flush();
         }
 
         _withoutSse.Clear();
-        Contexts.ClearIfFull();
-        Translator?.Flush();
         foreach (var vcpu in _vcpus)
             vcpu.ForgetBlocks();
     }
@@ -402,6 +430,7 @@ public sealed unsafe partial class BlockCache : IDisposable
             lock (BuildGate)
             {
                 _blocks.Clear();
+                _threaded.Clear();
                 _table.Dispose();
                 Translator?.Dispose();
             }
