@@ -21,12 +21,14 @@ public sealed unsafe class CompileQueueTests
     public void TheHottestComeFirstAndWhatHasCodeLast()
     {
         int[] heats = [700, 100_000, 1, 3000, int.MaxValue / 4, 20];
-        var blocks = (Block*)NativeMemory.AllocZeroed((nuint)heats.Length, (nuint)sizeof(Block));
+        var blocks = (Block*)NativeMemory.AllocZeroed((nuint)heats.Length, (nuint)(sizeof(Block) + sizeof(ThreadedBlock)));
+        var threaded = (ThreadedBlock*)(blocks + heats.Length);
         try
         {
             var queue = new RequestQueue();
             for (var i = 0; i < heats.Length; i++)
             {
+                blocks[i].Threaded = threaded + i;
                 blocks[i].Heat = heats[i];
                 queue.Add(&blocks[i], grow: heats[i] == 100_000);
             }

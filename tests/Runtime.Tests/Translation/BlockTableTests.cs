@@ -13,7 +13,8 @@ public sealed unsafe class BlockTableTests : IDisposable
 
     private Block* New(ulong start, ushort context)
     {
-        var block = (Block*)NativeMemory.AllocZeroed((nuint)sizeof(Block));
+        var block = (Block*)NativeMemory.AllocZeroed((nuint)(sizeof(Block) + sizeof(ThreadedBlock)));
+        block->Threaded = (ThreadedBlock*)(block + 1);
         block->Start = start;
         block->Context = context;
         block->Valid = 1;
