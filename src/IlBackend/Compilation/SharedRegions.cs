@@ -1,5 +1,5 @@
 using DynaTrans.Frontend.Decoding;
-using DynaTrans.Frontend.Lifting;
+using DynaTrans.Frontend.Ir;
 using DynaTrans.IlBackend.Emission;
 using DynaTrans.IlBackend.Regions;
 

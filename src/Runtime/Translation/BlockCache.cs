@@ -3,7 +3,6 @@ using DynaTrans.Frontend.Decoding;
 using DynaTrans.Frontend.Ir;
 using DynaTrans.Frontend.Lifting;
 using DynaTrans.Runtime.Execution;
-using DynaTrans.Runtime.Interpretation;
 using DynaTrans.Runtime.Memory;
 using DynaTrans.Runtime.Paging;
 using DynaTrans.Runtime.State;
@@ -28,7 +27,7 @@ public sealed unsafe partial class BlockCache : IDisposable
     // Blocks with an instruction that raises #UD because SSE is turned off.
     private readonly List<nint> _withoutSse = [];
     private IrBlock? _work;
-    private ThreadedEncoder? _encoder;
+    private BlockEncoder? _encoder;
     private bool _isDisposed;
     private bool _flushWanted;
 
@@ -187,8 +186,7 @@ public sealed unsafe partial class BlockCache : IDisposable
 
         _work ??= new IrBlock();
         _work.Assign(lifted);
-        DispatchSelector.Prepare(_work.Ops);
-        _encoder ??= new ThreadedEncoder(HandlerTable.Windowed);
+        _encoder ??= new BlockEncoder();
         return Insert(_work, _encoder.Encode(_work), new CodePlace(start, start, last / AddressSpace.PageSize), context, isBudgeted);
     }
 

@@ -1,6 +1,5 @@
-using DynaTrans.Frontend.Ir;
 
-namespace DynaTrans.Frontend.Lifting;
+namespace DynaTrans.Frontend.Ir;
 
 /// <summary>A block as it was lifted, and optimised, once: it is the same wherever the same bytes lie at the same RIP. Immutable.</summary>
 /// <param name="Block">What it was made of: RIP, mode, ends.</param>

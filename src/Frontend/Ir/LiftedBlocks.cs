@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using DynaTrans.Frontend.Decoding;
 
-namespace DynaTrans.Frontend.Lifting;
+namespace DynaTrans.Frontend.Ir;
 
 /// <summary>
 /// What has been lifted in several address spaces of the host process: a program that is started again, or has forked, finds there what it would lift once more. Found
