@@ -1,5 +1,4 @@
 using DynaTrans.Frontend.Decoding;
-using DynaTrans.Frontend.Lifting;
 using Iced.Intel;
 
 namespace DynaTrans.Frontend.Ir;
