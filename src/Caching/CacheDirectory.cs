@@ -151,6 +151,10 @@ public sealed class CacheDirectory
         }
     }
 
+    /// <summary>Takes what only one background build at a time may have: runs that end together do not start as many compilers.</summary>
+    /// <returns>Null when another process has it.</returns>
+    public IDisposable? TryLockBackground() => TryLock(new ProgramKey(new string('0', ProgramKey.Length)));
+
     /// <summary>The programs of this build, what was used last first.</summary>
     public IReadOnlyList<CacheEntry> Entries() => Entries(BuildPath);
 
@@ -188,6 +192,9 @@ public sealed class CacheDirectory
             foreach (var file in Directory.GetFiles(build, "*.tmp"))
                 if (DateTime.UtcNow - File.GetLastWriteTimeUtc(file) > s_abandoned)
                     TryDelete(file);
+            foreach (var scratch in Directory.GetDirectories(build, ".*"))
+                if (DateTime.UtcNow - Directory.GetLastWriteTimeUtc(scratch) > s_abandoned)
+                    TryDeleteDirectory(scratch, recursive: true);
             if (build != BuildPath && Entries(build).Count == 0)
                 TryDeleteDirectory(build);
         }
@@ -211,6 +218,8 @@ public sealed class CacheDirectory
             foreach (var file in Directory.GetFiles(build))
                 if (IsOurs(file))
                     TryDelete(file);
+            foreach (var scratch in Directory.GetDirectories(build, ".*"))
+                TryDeleteDirectory(scratch, recursive: true);
             if (build != BuildPath)
                 TryDeleteDirectory(build);
         }
@@ -274,11 +283,11 @@ public sealed class CacheDirectory
         }
     }
 
-    private static void TryDeleteDirectory(string directory)
+    private static void TryDeleteDirectory(string directory, bool recursive = false)
     {
         try
         {
-            Directory.Delete(directory);
+            Directory.Delete(directory, recursive);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -136,6 +136,17 @@ public sealed class CacheDirectoryTests : IDisposable
     }
 
     [Fact]
+    public void WhatAKilledBuildHasLeftGoesInTheEnd()
+    {
+        var cache = CacheDirectory.Open(Place);
+        var (old, young) = (Directory.CreateDirectory(Path.Combine(cache.BuildPath, ".old-1")).FullName, Directory.CreateDirectory(Path.Combine(cache.BuildPath, ".young-2")).FullName);
+        File.WriteAllText(Path.Combine(old, "half.dll"), "half");
+        Directory.SetLastWriteTimeUtc(old, DateTime.UtcNow.AddHours(-2));
+        cache.Evict();
+        Assert.Equal([young], Directory.GetDirectories(cache.BuildPath));
+    }
+
+    [Fact]
     public void ClearingRemovesWhatIsOursAndNothingElse()
     {
         var cache = CacheDirectory.Open(Place);

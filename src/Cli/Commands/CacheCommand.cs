@@ -67,6 +67,9 @@ internal static class CacheCommand
             return CommandLine.Fail(ExitStatus.Usage, $"cache build {wrong}: no key of a program");
         CacheBuilder.GiveWay();
         var status = ExitStatus.Ok;
+        using var background = inBackground ? directory.TryLockBackground() : null;
+        if (inBackground && background == null)
+            return status;
         foreach (var key in programs.Length == 0 ? CacheBuilder.Pending(directory) : [.. programs.Select(program => new ProgramKey(program))])
         {
             var result = CacheBuilder.Build(directory, key, compiler, waits: !inBackground);

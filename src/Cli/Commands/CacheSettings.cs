@@ -12,7 +12,8 @@ internal static class CacheSettings
     /// <summary>Names of the options, and the value that turns the cache off.</summary>
     public const string Name = "--cache", BackgroundName = "--background", Off = "off";
 
-    private const string Variable = "DYNATRANS_CACHE";
+    // The second, set to off: builds are not started by runs.
+    private const string Variable = "DYNATRANS_CACHE", BuildVariable = "DYNATRANS_CACHE_BUILD";
 
     /// <summary>The option.</summary>
     public static Option<string?> Option() => new(Name)
@@ -58,7 +59,7 @@ internal static class CacheSettings
     /// <summary>Writes the records of a run, and starts to compile what is worth it, in the background.</summary>
     public static void Close(TranslationCache? cache)
     {
-        if (cache?.Save() is not { Count: > 0 } worth || Environment.ProcessPath is not { } self)
+        if (cache?.Save() is not { Count: > 0 } worth || Environment.ProcessPath is not { } self || Environment.GetEnvironmentVariable(BuildVariable) == Off)
             return;
         var start = new ProcessStartInfo("/bin/sh") { RedirectStandardInput = false };
         var own = Path.GetFileNameWithoutExtension(self) == "dotnet" ? $"\"$0\" \"{typeof(CacheSettings).Assembly.Location}\"" : "\"$0\"";

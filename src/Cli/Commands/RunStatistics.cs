@@ -104,6 +104,8 @@ internal sealed unsafe class RunStatistics
             Line("look-ups", $"{_lookUps} of blocks, {_fills} of entries of code; code contexts: {_contexts}");
             Line("invalidations", $"{_invalidations} blocks, {_flushes} flushes of the cache");
             Line("translations", $"{Translators.Regions} regions, of {Translators.Blocks} blocks ({Translators.Copies} copied, {Translators.Repeats} again), {Translators.Discarded} discarded, {Translators.Recompiled} recompiled for slow accesses");
+            if (Translators.PrecompiledRegions + Translators.PrecompiledDiffering > 0)
+                Line("from the cache", $"{Translators.PrecompiledRegions} regions, of {Translators.PrecompiledBytes} bytes; {Translators.PrecompiledEntries} entries; {Translators.PrecompiledDiffering} times other bytes, {Translators.PrecompiledDropped} dropped; their instructions are not counted");
             Line("shared", $"{Translators.Adopted} regions of other address spaces; {LiftedBlocks.Shared.Count} blocks kept for several");
             if (_paging is { } paging)
             {
