@@ -30,7 +30,7 @@ internal static class CacheSettings
         return value == Off ? null : string.IsNullOrEmpty(value) ? CacheDirectory.DefaultPath : value;
     }
 
-    /// <summary>Opens the cache for a run of guests, and hides it from them.</summary>
+    /// <summary>Opens the cache for a run of guests.</summary>
     /// <param name="value">The option's value, or null.</param>
     /// <param name="root">The guests' root directory, or null.</param>
     /// <returns>Null when there is none, or nothing that could fill it.</returns>
@@ -44,7 +44,6 @@ internal static class CacheSettings
             var directory = CacheDirectory.Open(path);
             if (root != null && CacheDirectory.IsInside(directory.Path, Path.TrimEndingDirectorySeparator(Path.GetFullPath(root))))
                 throw new CacheException($"cache directory {directory.Path}: it lies in the guests' root directory");
-            HiddenDirectory.Hide(directory.Path);
             return new TranslationCache(directory, static line => Console.Error.WriteLine($"dynatrans: {line}"));
         }
         catch (Exception e) when (e is CacheException or IOException)
@@ -53,6 +52,28 @@ internal static class CacheSettings
                 throw new CommandException(ExitStatus.Usage, e.Message);
             Console.Error.WriteLine($"dynatrans: {e.Message}");
             return null;
+        }
+    }
+
+    /// <summary>
+    /// Hides from guests every directory that a later run may take code from, whether this one uses it or not: the named one, that of the environment,
+    /// the default.
+    /// </summary>
+    /// <param name="value">The option's value, or null.</param>
+    /// <exception cref="CommandException">One cannot be hidden.</exception>
+    public static void HideAll(string? value)
+    {
+        foreach (var path in new HashSet<string?> { PathOf(value), PathOf(null), CacheDirectory.DefaultPath })
+        {
+            try
+            {
+                if (path != null && Directory.Exists(path))
+                    HiddenDirectory.Hide(path);
+            }
+            catch (IOException e)
+            {
+                throw new CommandException(ExitStatus.Usage, e.Message);
+            }
         }
     }
 

@@ -160,6 +160,7 @@ internal static class DumpCommand
             VcpuCreated = hot.Watch,
         };
         JitSession.Connect();
+        CacheSettings.HideAll(null);
         var status = StandardOutput.WithOutputOnError(() => LinuxHost.Run(options));
         var regions = hot.Regions;
         if (regions.Count == 0)

@@ -30,6 +30,7 @@ internal static class RunCommand
         var statistics = new RunStatistics();
         var engine = settings.Engine ?? Engines.Auto;
         var cache = settings.Verify || engine != Engines.Auto ? null : CacheSettings.Open(settings.Cache, root);
+        CacheSettings.HideAll(settings.Cache);
         var shared = new SharedRegions();
         var linux = new LinuxOptions
         {

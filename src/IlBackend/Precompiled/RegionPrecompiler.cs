@@ -62,7 +62,8 @@ public static class RegionPrecompiler
         if (regions.Count == 0)
             return null;
         var scratch = Path.Combine(directory, $".{name}-{Environment.ProcessId}");
-        Directory.CreateDirectory(scratch);
+        if (OperatingSystem.IsLinux())
+            Directory.CreateDirectory(scratch, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         try
         {
             var input = Path.Combine(scratch, name + ".dll");

@@ -3,18 +3,16 @@ using DynaTrans.Linux.Host;
 namespace DynaTrans.Linux.Files;
 
 /// <summary>
-/// A directory of the host that no guest may reach, by whatever path: what lies in it is code that the host process executes. It is told by
-/// what was opened. Nothing in it can have a second name elsewhere, for a guest cannot reach it to make one.
+/// Directories of the host that no guest may reach, by whatever path: what lies in them is code that the host process executes. They are told
+/// by what was opened. Nothing in them can have a second name elsewhere, for a guest cannot reach it to make one.
 /// </summary>
 public static class HiddenDirectory
 {
-    private const int OwnFileMode = 0x180, OwnDirectoryMode = 0x1C0, PermissionMask = 0xFFF;
-
-    private static State? s_state;
+    private static State[] s_hidden = [];
 
     /// <summary>Hides a directory from all guests of the host process, from now on.</summary>
     /// <param name="path">The directory, which exists.</param>
-    /// <exception cref="IOException">It cannot be opened.</exception>
+    /// <exception cref="IOException">It cannot be opened, or the working directory, where guests begin, is in it.</exception>
     public static void Hide(string path)
     {
         const int Flags = OpenFlags.PathOnly | OpenFlags.Directory | OpenFlags.CloseOnExec;
@@ -39,11 +37,14 @@ public static class HiddenDirectory
             at = parent;
         }
 
-        s_state = new State((int)fd, status.Device, status.User, [.. above]);
+        var hidden = new State((int)fd, status.Device, status.User, [.. above]);
+        if (HostFiles.PathOf((int)fd) is { } real && (Environment.CurrentDirectory == real || Environment.CurrentDirectory.StartsWith(real + "/", StringComparison.Ordinal)))
+            throw new IOException($"{path}: the working directory is in it");
+        s_hidden = [.. s_hidden, hidden];
     }
 
     /// <summary>True when there is such a directory.</summary>
-    public static bool IsInUse => s_state != null;
+    public static bool IsInUse => s_hidden.Length > 0;
 
     /// <summary>
     /// True when a path leads to the directory or to what is in it, or would be in it if it were made: asked before a call that changes what it opens. Where the
@@ -73,21 +74,30 @@ public static class HiddenDirectory
     /// <summary>True when an open file is the directory, or lies in it.</summary>
     public static bool Contains(int hostFd)
     {
-        // Only files that nobody but their owner may read can be in it: for any other one call suffices.
-        if (s_state is not { } state || HostFiles.Status(hostFd, out var status) < 0 || status.Device != state.Device || status.User != state.User
-            || (status.Mode & PermissionMask) is not (OwnFileMode or OwnDirectoryMode))
+        var hidden = s_hidden;
+        if (hidden.Length == 0 || HostFiles.Status(hostFd, out var status) < 0)
             return false;
+        foreach (var state in hidden)
+        {
+            // All that is in it has one owner: for files of others one call suffices. Its path may have changed since.
+            if (status.Device == state.Device && status.User == state.User && HostFiles.PathOf(state.Fd) is { } directory
+                && HostFiles.PathOf(hostFd) is { } path && (path == directory || path.StartsWith(directory + "/", StringComparison.Ordinal)))
+                return true;
+        }
 
-        // Its path may have changed since.
-        return HostFiles.PathOf(state.Fd) is { } directory && HostFiles.PathOf(hostFd) is { } path
-            && (path == directory || path.StartsWith(directory + "/", StringComparison.Ordinal));
+        return false;
     }
 
     /// <summary>
     /// True when a directory lies above the hidden one: moving it would let a guest put another one in its place, for runs to come.
     /// </summary>
-    public static bool IsAbove(int hostFd) =>
-        s_state is { } state && HostFiles.Status(hostFd, out var status) >= 0 && Array.IndexOf(state.Above, (status.Device, status.Inode)) >= 0;
+    public static bool IsAbove(int hostFd)
+    {
+        if (!IsInUse || HostFiles.Status(hostFd, out var status) < 0)
+            return false;
+        var place = (status.Device, status.Inode);
+        return Array.Exists(s_hidden, state => Array.IndexOf(state.Above, place) >= 0);
+    }
 
     private sealed record State(int Fd, ulong Device, uint User, (ulong, ulong)[] Above);
 }

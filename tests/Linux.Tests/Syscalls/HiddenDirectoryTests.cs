@@ -13,6 +13,8 @@ public sealed class HiddenDirectoryTests
     private static readonly string s_above = Directory.CreateTempSubdirectory("above").FullName;
     private static readonly string s_hidden = MakeHidden();
 
+    private static bool s_isHidden;
+
     private static string Secret => Path.Combine(s_hidden, "build", "secret");
 
     public static TheoryData<bool, string> Spellings()
@@ -80,6 +82,19 @@ public sealed class HiddenDirectoryTests
         Assert.True(File.Exists(Secret));
     }
 
+    // A compiler that works in it may leave files that others could read, were it not for the directory.
+    [Fact]
+    public void FilesOfAnyModeAreHidden()
+    {
+        using var guest = Guest(false);
+        var file = Path.Combine(s_hidden, "build", "open");
+        File.WriteAllText(file, "code");
+        File.SetUnixFileMode(file, (UnixFileMode)0x1B6);
+        Assert.Equal(-13, guest.Call("open", guest.Put(file), 2, 0));
+        Assert.Equal(-13, guest.Call("open", guest.Put($"/proc/self/root{file}"), ReadOnly, 0));
+        File.Delete(file);
+    }
+
     [Fact]
     public void OtherPrivateFilesAreOpenedAsEver()
     {
@@ -93,7 +108,9 @@ public sealed class HiddenDirectoryTests
 
     private static TestGuest Guest(bool is32)
     {
-        HiddenDirectory.Hide(s_hidden);
+        if (!s_isHidden)
+            HiddenDirectory.Hide(s_hidden);
+        s_isHidden = true;
         var guest = new TestGuest(is32);
         File.CreateSymbolicLink(Path.Combine(guest.Directory, "into"), s_hidden);
         return guest;
