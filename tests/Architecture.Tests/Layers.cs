@@ -15,10 +15,11 @@ internal static class Layers
         ["IlBackend"] = (["Frontend", "Runtime"], ["System.IO.Hashing"]),
         ["Caching"] = (["Frontend", "Runtime", "IlBackend"], ["System.IO.Hashing"]),
         ["Devices"] = (["Runtime"], []),
+        ["Disks"] = ([], ["ZstdSharp.Port"]),
         ["Linux"] = (["Frontend", "Runtime"], []),
         ["Pc"] = (["Frontend", "Runtime", "Devices"], ["SharpCompress", "K4os.Compression.LZ4", "ZstdSharp.Port"]),
         ["Inspection"] = (["Frontend", "Runtime", "IlBackend"], ["ICSharpCode.Decompiler", "Mono.Cecil"]),
-        ["Cli"] = (["Frontend", "Runtime", "IlBackend", "Inspection", "Caching", "Linux", "Devices", "Pc"], ["System.CommandLine", "Spectre.Console"]),
+        ["Cli"] = (["Frontend", "Runtime", "IlBackend", "Inspection", "Caching", "Linux", "Devices", "Disks", "Pc"], ["System.CommandLine", "Spectre.Console"]),
     };
 
     /// <summary>The folders of a project (subfolders count as part of them): the other folders of the project that each may use.</summary>

@@ -40,7 +40,7 @@ internal static class CommandLine
 
     private static int Invoke(string[] args)
     {
-        var verbs = new Verb[] { RunCommand.Create(), BootCommand.Create(), ExecCommand.Create(), DumpCommand.Create(), BenchCommand.Create(), CacheCommand.Create(), DemoCommand.Create() };
+        var verbs = new Verb[] { RunCommand.Create(), BootCommand.Create(), ExecCommand.Create(), DumpCommand.Create(), BenchCommand.Create(), CacheCommand.Create(), DiskCommand.Create(), DemoCommand.Create() };
         var guest = GuestArguments.None;
         var own = args;
         if (args.Length > 0 && Array.Find(verbs, v => v.Command.Name == args[0]) is { TakesGuest: true } verb)
