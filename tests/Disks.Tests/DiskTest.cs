@@ -3,7 +3,9 @@ namespace DynaTrans.Disks.Tests;
 /// <summary>A directory for a test's images, and random work on them.</summary>
 public abstract class DiskTest : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("dynatrans-disks-").FullName;
+    // In memory: images are flushed many thousand times.
+    private readonly string _directory = Directory.CreateDirectory(
+        System.IO.Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : System.IO.Path.GetTempPath(), $"dynatrans-disks-{Guid.NewGuid():N}")).FullName;
 
     /// <summary>The directory.</summary>
     protected string Folder => _directory;
