@@ -13,6 +13,9 @@ public sealed partial class GuestProcess
     /// <summary>The end of the process has been decided; its threads are leaving. Under the kernel's gate.</summary>
     public bool IsExiting { get; private set; }
 
+    /// <summary>The thread of the parent that made the process, or that got it from there. Under the kernel's gate.</summary>
+    internal GuestThread? Maker { get; set; }
+
     /// <summary>Signal that the parent gets at the end; SIGCHLD for fork.</summary>
     public int ExitSignal { get; internal set; } = Signal.Chld;
 
@@ -83,6 +86,7 @@ public sealed partial class GuestProcess
             {
                 Threads.Remove(thread);
                 Kernel.Remove(thread);
+                LeaveChildren(thread);
             }
         }
 
@@ -125,8 +129,10 @@ public sealed partial class GuestProcess
             Threads.Clear();
             Kernel.Remove(thread);
             State = ProcessState.Zombie;
+            foreach (var descriptor in PidDescriptors)
+                descriptor.TellEnd();
             AdoptChildren();
-            if (!NotifyParent((ExitStatus & 0x7F) == 0 ? ChildExited : (ExitStatus & 0x80) != 0 ? ChildDumped : ChildKilled, 0))
+            if (!NotifyParent(EndCode, 0))
                 Reap();
             Monitor.PulseAll(Kernel.Gate);
         }
@@ -196,21 +202,42 @@ public sealed partial class GuestProcess
         var heir = Parent;
         while (heir is { IsSubreaper: false } || heir?.IsExiting == true)
             heir = heir.Parent;
-        foreach (var child in Children.ToArray())
+        var orphans = Children.ToArray();
+        Children.Clear();
+        foreach (var child in orphans)
         {
             child.Parent = heir;
+            child.Maker = heir?.Threads.FirstOrDefault();
             child.OrphanParentPid = 1;
+            child.ExitSignal = Signal.Chld;
             heir?.Children.Add(child);
-            if (child.DeathSignal != 0)
-                child.Send(SignalInfo.Sent(child.DeathSignal, SignalInfo.FromUser, Pid, Credentials.User));
-            if (child.State != ProcessState.Zombie)
-                continue;
-            if (heir == null)
-                child.Reap();
-            else
-                heir.WakeWaiters();
-        }
+            child.SendDeathSignals(this);
 
-        Children.Clear();
+            // The heir learns of those that have ended before as of any child.
+            if (child.State == ProcessState.Zombie && !child.NotifyParent(child.EndCode, 0))
+                child.Reap();
+        }
     }
+
+    // Children of a thread that ends stay with the process.
+    private void LeaveChildren(GuestThread thread)
+    {
+        foreach (var child in Children)
+        {
+            if (child.Maker != thread)
+                continue;
+            child.Maker = Threads.FirstOrDefault();
+            child.SendDeathSignals(this);
+        }
+    }
+
+    private void SendDeathSignals(GuestProcess parent)
+    {
+        foreach (var thread in Threads.ToArray())
+            if (thread.DeathSignal != 0)
+                Send(SignalInfo.Sent(thread.DeathSignal, SignalInfo.FromUser, parent.Pid, parent.Credentials.User));
+    }
+
+    // The si_code of SIGCHLD for the end.
+    private int EndCode => (ExitStatus & 0x7F) == 0 ? ChildExited : (ExitStatus & 0x80) != 0 ? ChildDumped : ChildKilled;
 }

@@ -124,7 +124,6 @@ public sealed unsafe partial class GuestProcess
             AuxiliaryVector = AuxiliaryVector,
             Personality = Personality,
             ExitSignal = exitSignal,
-            NoNewPrivileges = NoNewPrivileges,
             IsDumpable = IsDumpable,
             HoldsParent = (flags & CloneFlags.Vfork) != 0,
             Settings = Settings.Copy(),
@@ -148,7 +147,7 @@ public sealed unsafe partial class GuestProcess
         child.Threads.Add(thread);
         lock (Kernel.Gate)
         {
-            child.Parent = (flags & CloneFlags.Parent) != 0 ? Parent : this;
+            (child.Parent, child.Maker) = (flags & CloneFlags.Parent) != 0 ? (Parent, Maker) : (this, caller);
             child.OrphanParentPid = OrphanParentPid;
             child.Parent?.Children.Add(child);
             Kernel.Add(child);
@@ -234,7 +233,10 @@ public sealed unsafe partial class GuestProcess
             Become(caller, program);
             Environment = environment;
             HasExecuted = true;
-            IsDumpable = true;
+            caller.KeepsCapabilities = false;
+            IsDumpable = Credentials.EffectiveUser == Credentials.User && Credentials.EffectiveGroup == Credentials.Group;
+            if (!IsDumpable)
+                caller.DeathSignal = 0;
             caller.AlternateStack = AlternateStack.None;
             if (caller.Tid != Pid)
                 Kernel.Renumber(caller, Pid);
@@ -287,6 +289,7 @@ internal enum CloneFlags : ulong
     SetTls = 0x80000,
     ParentSetTid = 0x100000,
     ChildClearTid = 0x200000,
+    Detached = 0x400000,
     ChildSetTid = 0x1000000,
     Namespaces = 0x7E020000,
     ClearActions = 0x1_0000_0000,

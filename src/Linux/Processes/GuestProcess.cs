@@ -60,7 +60,17 @@ public sealed partial class GuestProcess
     public FileSystemContext FileSystem { get; internal set; }
 
     /// <summary>Users, groups and capabilities as the process sees them; the host's unless set.</summary>
-    public Credentials Credentials { get => field ??= Credentials.FromHost(); internal set; }
+    public Credentials Credentials
+    {
+        get => field ??= Credentials.FromHost();
+        internal set
+        {
+            var isOther = field is { } old && (old.EffectiveUser != value.EffectiveUser || old.EffectiveGroup != value.EffectiveGroup);
+            field = value;
+            if (isOther)
+                GuardFromFormer();
+        }
+    }
 
     /// <summary>Resource limits; the host's unless set.</summary>
     public ResourceLimits Limits { get => field ??= ResourceLimits.FromHost(); internal set; }
@@ -97,6 +107,9 @@ public sealed partial class GuestProcess
 
     /// <summary>The children, zombies included. Under the kernel's gate.</summary>
     public List<GuestProcess> Children { get; } = [];
+
+    /// <summary>The pidfds that mean this process. Under the kernel's gate.</summary>
+    internal List<PidDescriptor> PidDescriptors { get; } = [];
 
     /// <summary>CPU time of all threads, ended ones included, in nanoseconds.</summary>
     public long CpuTime()
@@ -138,17 +151,22 @@ public sealed partial class GuestProcess
         }
     }
 
-    /// <summary>Signal that the process gets when its parent ends (PR_SET_PDEATHSIG), or 0.</summary>
-    internal int DeathSignal { get; set; }
-
     /// <summary>Orphans among its descendants become its children (PR_SET_CHILD_SUBREAPER).</summary>
     internal bool IsSubreaper { get; set; }
 
     /// <summary>PR_SET_DUMPABLE.</summary>
     internal bool IsDumpable { get; set; } = true;
 
-    /// <summary>PR_SET_NO_NEW_PRIVS; for good, and inherited. Programs get no privileges here anyway.</summary>
-    internal bool NoNewPrivileges { get; set; }
+    // Who was of the same user a moment ago may not look into what the process gets as another (the kernel's commit_creds).
+    private void GuardFromFormer()
+    {
+        lock (Kernel.Gate)
+        {
+            IsDumpable = false;
+            foreach (var thread in Threads)
+                thread.DeathSignal = 0;
+        }
+    }
 
     /// <summary>It has executed a program since it was made.</summary>
     internal bool HasExecuted { get; private set; }

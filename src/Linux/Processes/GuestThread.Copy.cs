@@ -19,7 +19,17 @@ public sealed unsafe partial class GuestThread
         CopyGuestState(State, to);
         ThreadDescriptors.OfThread(State).CopyTo(ThreadDescriptors.OfThread(to));
         to->Slots[Slot.Rax] = 0;
-        return new GuestThread(process, tid, vcpu) { Blocked = _maskAfterwards ?? Blocked, Nice = Nice, Name = Name, TimerSlack = TimerSlack, DefaultTimerSlack = TimerSlack };
+        var thread = new GuestThread(process, tid, vcpu)
+        {
+            Blocked = _maskAfterwards ?? Blocked,
+            Name = Name,
+            NoNewPrivileges = NoNewPrivileges,
+            KeepsCapabilities = KeepsCapabilities,
+            TimerSlack = TimerSlack,
+            DefaultTimerSlack = TimerSlack,
+        };
+        thread.InheritScheduling();
+        return thread;
     }
 
     /// <summary>Gives the thread the processor of its new program.</summary>

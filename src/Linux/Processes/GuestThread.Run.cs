@@ -24,6 +24,7 @@ public sealed unsafe partial class GuestThread : ITraps
     /// <summary>Starts the host thread. False: the host has no room for another.</summary>
     internal bool Start()
     {
+        _isStarted = true;
         try
         {
             new Thread(Run, HostStackSize) { IsBackground = true, Name = $"guest {Tid}" }.Start();

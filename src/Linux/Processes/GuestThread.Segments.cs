@@ -27,9 +27,12 @@ public sealed unsafe partial class GuestThread
         // One that is outside meets the request before it runs guest code again, and looks at the table then.
         foreach (var thread in others)
             thread.Vcpu.RequestExit();
+
+        // Sleeps at last: a waiting thread with a real-time policy would keep the others from going on.
+        SpinWait wait = default;
         foreach (var thread in others)
             while (thread.Vcpu.IsInGuest && Volatile.Read(ref thread._descriptorGeneration) < generation)
-                Thread.Yield();
+                wait.SpinOnce(sleep1Threshold: 1000);
     }
 
     // ES and DS are loaded anew (refresh_ldt_segments), CS and SS by every return from the kernel; FS and GS keep what they have.

@@ -10,8 +10,6 @@ namespace DynaTrans.Linux.Processes;
 /// <summary>A guest thread: a vCPU and what Linux keeps per thread. It is a host thread.</summary>
 public sealed unsafe partial class GuestThread
 {
-    private const ulong UsualTimerSlack = 50_000;
-
     // Stands for the words of threads that have ended.
     private static readonly int* s_noWords = NewWords();
 
@@ -61,17 +59,8 @@ public sealed unsafe partial class GuestThread
     /// <summary>Guest address of the head of the list of robust futexes, or 0.</summary>
     internal ulong RobustList { get; set; }
 
-    /// <summary>The nice value, -20 to 19, as the guest set it.</summary>
-    internal int Nice { get; set; }
-
     /// <summary>Name of the thread (PR_SET_NAME), one char per byte; null: the process's.</summary>
     internal string? Name { get; set; }
-
-    /// <summary>Timer slack in nanoseconds, as the guest set it; the host thread keeps its own.</summary>
-    internal ulong TimerSlack { get; set; } = UsualTimerSlack;
-
-    /// <summary>What <see cref="TimerSlack"/> becomes when 0 is set: that of the thread which made this one.</summary>
-    internal ulong DefaultTimerSlack { get; init; } = UsualTimerSlack;
 
     /// <summary>CPU time used, in nanoseconds.</summary>
     public long CpuTime() => ReadClock(CpuClockExact);
@@ -162,6 +151,8 @@ public sealed unsafe partial class GuestThread
         var host = Interruption.CurrentThread;
         // CPUCLOCK of one thread: ~tid << 3 | per-thread | kind (kernel, posix-timers.h).
         _cpuClock = (uint)((~host << 3) | 4);
+        ApplyScheduling();
+        ApplyTimerSlack();
         Volatile.Write(ref _hostThread, host);
         _busFaults = BusFaults.Attach(&State->Execution.ExitRequest);
     }

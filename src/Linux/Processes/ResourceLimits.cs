@@ -38,6 +38,12 @@ public sealed class ResourceLimits
     /// <summary>RLIMIT_SIGPENDING.</summary>
     public const int PendingSignals = 11;
 
+    /// <summary>RLIMIT_NICE: 20 less the lowest nice value.</summary>
+    public const int Nice = 13;
+
+    /// <summary>RLIMIT_RTPRIO.</summary>
+    public const int RealTimePriority = 14;
+
     private readonly (ulong Soft, ulong Hard)[] _values = new (ulong, ulong)[Count];
 
     /// <summary>The limit of a resource.</summary>

@@ -45,25 +45,42 @@ internal static unsafe class CloneSyscalls
     private static long Vfork(in SyscallContext c) =>
         Start(c, new CloneArguments { Flags = CloneFlags.Vfork | CloneFlags.Memory, ExitSignal = Signal.Chld });
 
-    private static long Clone32(in SyscallContext c) => Start(c, CloneArguments.Old(c.A0, c.A1, c.A2, tls: c.A3, childTid: c.A4));
+    private static long Clone32(in SyscallContext c) => Clone(c, CloneArguments.Old(c.A0, c.A1, c.A2, tls: c.A3, childTid: c.A4));
 
-    private static long Clone64(in SyscallContext c) => Start(c, CloneArguments.Old(c.A0, c.A1, c.A2, tls: c.A4, childTid: c.A3));
+    private static long Clone64(in SyscallContext c) => Clone(c, CloneArguments.Old(c.A0, c.A1, c.A2, tls: c.A4, childTid: c.A3));
+
+    // The pidfd goes where the parent's copy of the number would.
+    private static long Clone(in SyscallContext c, in CloneArguments a) =>
+        (a.Flags & CloneFlags.PidFd) != 0 && (a.Flags & CloneFlags.ParentSetTid) != 0 ? -Errno.EINVAL : Start(c, a);
 
     private static long Clone3(in SyscallContext c)
     {
-        const int Smallest = 64, Largest = 88;
-        if (c.A1 is < Smallest or > 4096)
+        // Flags, five addresses and numbers, two for the stack, one for TLS; set_tid and its count; a control group. Nothing behind.
+        const int Smallest = 64, Largest = 88, Page = 4096;
+        const CloneFlags Unknown = CloneFlags.Detached | (CloneFlags)0x7F, NewTime = (CloneFlags)0x80, IntoControlGroup = (CloneFlags)0x2_0000_0000;
+        const CloneFlags Handlers = CloneFlags.SignalActions | CloneFlags.ClearActions;
+        if (c.A1 is < Smallest or > Page)
             return c.A1 < Smallest ? -Errno.EINVAL : -Errno.E2BIG;
-        Span<ulong> fields = stackalloc ulong[Largest / 8];
+        Span<ulong> fields = stackalloc ulong[Page / 8];
         fields.Clear();
         var bytes = System.Runtime.InteropServices.MemoryMarshal.AsBytes(fields);
-        if (!c.Memory.TryRead(c.A0, bytes[..(int)Math.Min(c.A1, Largest)]))
+        if (!c.Memory.TryRead(c.A0, bytes[..(int)c.A1]))
             return -Errno.EFAULT;
-        if (fields[8] != 0 || fields[10] != 0 || fields[4] > Signal.Count || (fields[5] == 0) != (fields[6] == 0))
+        if (bytes[Largest..].IndexOfAnyExcept((byte)0) >= 0)
+            return -Errno.E2BIG;
+        var flags = (CloneFlags)fields[0];
+        if ((fields[8] == 0) != (fields[9] == 0) || fields[9] > 32 || fields[4] > Signal.Count || (fields[5] == 0) != (fields[6] == 0)
+            || (flags & Unknown) != 0 || (ulong)flags > (ulong)IntoControlGroup * 2 - 1 || (flags & Handlers) == Handlers
+            || ((flags & (CloneFlags.Thread | CloneFlags.Parent)) != 0 && fields[4] != 0)
+            || ((flags & CloneFlags.PidFd) != 0 && (flags & CloneFlags.ParentSetTid) != 0 && fields[1] == fields[3]))
             return -Errno.EINVAL;
+
+        // Numbers of one's own choice, control groups and namespaces of time are not for guests.
+        if (fields[9] != 0 || (flags & (IntoControlGroup | NewTime)) != 0)
+            return -Errno.EPERM;
         return Start(c, new CloneArguments
         {
-            Flags = (CloneFlags)fields[0],
+            Flags = flags,
             PidFd = fields[1],
             ChildTid = fields[2],
             ParentTid = fields[3],
@@ -76,12 +93,13 @@ internal static unsafe class CloneSyscalls
     private static long Start(in SyscallContext c, in CloneArguments a)
     {
         const CloneFlags ThreadNeeds = CloneFlags.Memory | CloneFlags.SignalActions;
-        if ((a.Flags & (CloneFlags.Namespaces | CloneFlags.NewNamespace)) != 0)
-            return -Errno.EPERM;
-        if ((a.Flags & CloneFlags.PidFd) != 0
-            || ((a.Flags & CloneFlags.Thread) != 0 && (a.Flags & ThreadNeeds) != ThreadNeeds)
+        if ((a.Flags & CloneFlags.PidFd) != 0 && (a.Flags & (CloneFlags.Thread | CloneFlags.Detached)) != 0)
+            return -Errno.EINVAL;
+        if (((a.Flags & CloneFlags.Thread) != 0 && (a.Flags & ThreadNeeds) != ThreadNeeds)
             || ((a.Flags & CloneFlags.SignalActions) != 0 && (a.Flags & CloneFlags.Memory) == 0))
             return -Errno.EINVAL;
+        if ((a.Flags & (CloneFlags.Namespaces | CloneFlags.NewNamespace)) != 0)
+            return -Errno.EPERM;
         GuestThread? child;
         if ((a.Flags & CloneFlags.Thread) != 0)
         {
@@ -103,6 +121,18 @@ internal static unsafe class CloneSyscalls
         {
             Abandon(child);
             return -Errno.EINVAL;
+        }
+
+        if ((a.Flags & CloneFlags.PidFd) != 0)
+        {
+            var fd = PidfdSyscalls.Install(c, child.Process, false);
+            if (fd < 0 || !c.Memory.TryWrite(a.PidFd, (int)fd))
+            {
+                if (fd >= 0)
+                    c.Files.Remove((int)fd)?.Release();
+                Abandon(child);
+                return fd < 0 ? fd : -Errno.EFAULT;
+            }
         }
 
         if ((a.Flags & CloneFlags.ParentSetTid) != 0)
@@ -245,6 +275,7 @@ internal static unsafe class CloneSyscalls
             ExitSignal = (int)(flags & 0xFF),
             Stack = stack,
             ParentTid = parentTid,
+            PidFd = parentTid,
             ChildTid = childTid,
             Tls = tls,
         };

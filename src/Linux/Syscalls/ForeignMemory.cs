@@ -23,10 +23,12 @@ internal static unsafe class ForeignMemory
         var error = Vectors.Read(c.Memory, c.Is32, c.A1, c.A2, !write, out var local);
         if (error < 0)
             return error;
+        if (local.Total == 0)
+            return 0;
         error = Vectors.ReadPairs(c.Memory, c.Is32, c.A3, c.A4, out var remote);
         if (error < 0)
             return error;
-        if (local.Total == 0 || remote.Length == 0)
+        if (Array.TrueForAll(remote, static pair => pair.Length == 0))
             return 0;
         var target = c.Process.Kernel.FindProcess(c.I0) ?? c.Process.Kernel.FindThread(c.I0)?.Process;
         if (target == null)

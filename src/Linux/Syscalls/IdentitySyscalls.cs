@@ -5,8 +5,8 @@ namespace DynaTrans.Linux.Syscalls;
 /// <summary>Users, groups and capabilities.</summary>
 internal static unsafe class IdentitySyscalls
 {
-    private const uint Unchanged = uint.MaxValue, Unchanged16 = 0xFFFF, Overflow16 = 65534;
-    private const int MaxGroups = 65536;
+    private const uint Unchanged = uint.MaxValue;
+    public const int MaxGroups = 65536;
 
     public static void Register(SyscallTable table)
     {
@@ -14,30 +14,17 @@ internal static unsafe class IdentitySyscalls
         table.Add("geteuid", &GetEffectiveUser, "", i386: 201, x64: 107);
         table.Add("getgid", &GetGroup, "", i386: 200, x64: 104);
         table.Add("getegid", &GetEffectiveGroup, "", i386: 202, x64: 108);
-        table.Add("getuid16", &GetUser16, "", i386: 24);
-        table.Add("geteuid16", &GetEffectiveUser16, "", i386: 49);
-        table.Add("getgid16", &GetGroup16, "", i386: 47);
-        table.Add("getegid16", &GetEffectiveGroup16, "", i386: 50);
         table.Add("setuid", &SetUser, "u", i386: 213, x64: 105);
         table.Add("setgid", &SetGroup, "u", i386: 214, x64: 106);
-        table.Add("setuid16", &SetUser, "u", i386: 23);
-        table.Add("setgid16", &SetGroup, "u", i386: 46);
         table.Add("setreuid", &SetUsers, "dd", i386: 203, x64: 113);
         table.Add("setregid", &SetGroups2, "dd", i386: 204, x64: 114);
-        table.Add("setreuid16", &SetUsers, "dd", i386: 70);
-        table.Add("setregid16", &SetGroups2, "dd", i386: 71);
         table.Add("setresuid", &SetUsers3, "ddd", i386: 208, x64: 117);
         table.Add("setresgid", &SetGroups3, "ddd", i386: 210, x64: 119);
         table.Add("getresuid", &GetUsers3, "ppp", i386: 209, x64: 118);
         table.Add("getresgid", &GetGroups3, "ppp", i386: 211, x64: 120);
-        table.Add("setresuid16", &SetUsers3, "ddd", i386: 164);
-        table.Add("setresgid16", &SetGroups3, "ddd", i386: 170);
-        table.Add("setfsuid16", &SetFileUser, "d", i386: 138);
-        table.Add("setfsgid16", &SetFileGroup, "d", i386: 139);
         table.Add("setfsuid", &SetFileUser, "d", i386: 215, x64: 122);
         table.Add("setfsgid", &SetFileGroup, "d", i386: 216, x64: 123);
         table.Add("getgroups", &GetGroups, "dp", i386: 205, x64: 115);
-        table.Add("getgroups16", &GetGroups16, "dp", i386: 80);
         table.Add("setgroups", &SetGroups, "dp", i386: 206, x64: 116);
         table.Add("capget", &CapGet, "pp", i386: 184, x64: 125);
         table.Add("capset", &CapSet, "pp", i386: 185, x64: 126);
@@ -51,22 +38,14 @@ internal static unsafe class IdentitySyscalls
 
     private static long GetEffectiveGroup(in SyscallContext c) => c.Process.Credentials.EffectiveGroup;
 
-    private static long GetUser16(in SyscallContext c) => Narrow(c.Process.Credentials.User);
+    public static bool IsRoot(in SyscallContext c) => c.Process.Credentials.EffectiveUser == 0;
 
-    private static long GetEffectiveUser16(in SyscallContext c) => Narrow(c.Process.Credentials.EffectiveUser);
-
-    private static long GetGroup16(in SyscallContext c) => Narrow(c.Process.Credentials.Group);
-
-    private static long GetEffectiveGroup16(in SyscallContext c) => Narrow(c.Process.Credentials.EffectiveGroup);
-
-    private static uint Narrow(uint id) => id > Unchanged16 ? Overflow16 : id;
-
-    private static bool IsRoot(in SyscallContext c) => c.Process.Credentials.EffectiveUser == 0;
-
-    private static long SetUser(in SyscallContext c)
+    public static long SetUser(in SyscallContext c)
     {
         var now = c.Process.Credentials;
         var id = (uint)c.A0;
+        if (id == Unchanged)
+            return -Errno.EINVAL;
         if (IsRoot(c))
             c.Process.Credentials = now with { User = id, EffectiveUser = id, SavedUser = id };
         else if (id == now.User || id == now.SavedUser)
@@ -76,10 +55,12 @@ internal static unsafe class IdentitySyscalls
         return 0;
     }
 
-    private static long SetGroup(in SyscallContext c)
+    public static long SetGroup(in SyscallContext c)
     {
         var now = c.Process.Credentials;
         var id = (uint)c.A0;
+        if (id == Unchanged)
+            return -Errno.EINVAL;
         if (IsRoot(c))
             c.Process.Credentials = now with { Group = id, EffectiveGroup = id, SavedGroup = id };
         else if (id == now.Group || id == now.SavedGroup)
@@ -89,7 +70,7 @@ internal static unsafe class IdentitySyscalls
         return 0;
     }
 
-    private static long SetUsers(in SyscallContext c)
+    public static long SetUsers(in SyscallContext c)
     {
         var now = c.Process.Credentials;
         var real = Wanted(c.A0, now.User);
@@ -102,7 +83,7 @@ internal static unsafe class IdentitySyscalls
         return 0;
     }
 
-    private static long SetGroups2(in SyscallContext c)
+    public static long SetGroups2(in SyscallContext c)
     {
         var now = c.Process.Credentials;
         var real = Wanted(c.A0, now.Group);
@@ -115,7 +96,7 @@ internal static unsafe class IdentitySyscalls
         return 0;
     }
 
-    private static long SetUsers3(in SyscallContext c)
+    public static long SetUsers3(in SyscallContext c)
     {
         var now = c.Process.Credentials;
         var next = now with
@@ -131,7 +112,7 @@ internal static unsafe class IdentitySyscalls
         return 0;
     }
 
-    private static long SetGroups3(in SyscallContext c)
+    public static long SetGroups3(in SyscallContext c)
     {
         var now = c.Process.Credentials;
         var next = now with
@@ -166,9 +147,9 @@ internal static unsafe class IdentitySyscalls
     }
 
     // The user for file access follows the effective user here; the calls report it.
-    private static long SetFileUser(in SyscallContext c) => c.Process.Credentials.EffectiveUser;
+    public static long SetFileUser(in SyscallContext c) => c.Process.Credentials.EffectiveUser;
 
-    private static long SetFileGroup(in SyscallContext c) => c.Process.Credentials.EffectiveGroup;
+    public static long SetFileGroup(in SyscallContext c) => c.Process.Credentials.EffectiveGroup;
 
     private static long GetGroups(in SyscallContext c)
     {
@@ -183,19 +164,6 @@ internal static unsafe class IdentitySyscalls
         return groups.Count;
     }
 
-    private static long GetGroups16(in SyscallContext c)
-    {
-        var groups = c.Process.Credentials.Groups;
-        if (c.I0 == 0)
-            return groups.Count;
-        if (c.I0 < groups.Count)
-            return -Errno.EINVAL;
-        for (var i = 0; i < groups.Count; i++)
-            if (!c.Memory.TryWrite(c.A1 + (uint)(i * 2), (ushort)Narrow(groups[i])))
-                return -Errno.EFAULT;
-        return groups.Count;
-    }
-
     private static long SetGroups(in SyscallContext c)
     {
         if (!IsRoot(c))
@@ -204,8 +172,20 @@ internal static unsafe class IdentitySyscalls
             return -Errno.EINVAL;
         var groups = new uint[c.I0];
         for (var i = 0; i < groups.Length; i++)
+        {
             if (!c.Memory.TryRead(c.A1 + (uint)(i * 4), out groups[i]))
                 return -Errno.EFAULT;
+            if (groups[i] == Unchanged)
+                return -Errno.EINVAL;
+        }
+
+        return SetGroups(c, groups);
+    }
+
+    // The kernel keeps them in order.
+    public static long SetGroups(in SyscallContext c, uint[] groups)
+    {
+        Array.Sort(groups);
         c.Process.Credentials = c.Process.Credentials with { Groups = groups };
         return 0;
     }

@@ -71,6 +71,8 @@ internal static unsafe class Polling
         using var file = c.File(c.I2);
         if (epoll.IsNone() || file.IsNone())
             return -Errno.EBADF;
+        if (epoll.File.Tag is PidDescriptor)
+            return -Errno.EINVAL;
         if (c.I1 != Delete)
             Watch(c, file);
         Span<byte> bytes = stackalloc byte[EpollEventSize];
@@ -327,7 +329,7 @@ internal static unsafe class Polling
         using var epoll = c.File(c.I0);
         if (epoll.IsNone())
             return -Errno.EBADF;
-        if (c.I2 is <= 0 or > MaxEvents)
+        if (c.I2 is <= 0 or > MaxEvents || epoll.File.Tag is PidDescriptor)
             return -Errno.EINVAL;
         if (!c.Memory.TryGetPrefix(c.A1, (ulong)c.I2 * EpollEventSize, true, out var p, out var usable) || usable < EpollEventSize)
             return -Errno.EFAULT;

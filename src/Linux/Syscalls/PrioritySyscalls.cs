@@ -47,12 +47,11 @@ internal static unsafe class PrioritySyscalls
     private static long SetNice(in SyscallContext c, GuestThread thread, int wanted, int refusal)
     {
         wanted = Math.Clamp(wanted, -20, 19);
-        if (wanted < thread.Nice && c.Process.Credentials.EffectiveUser != 0)
+        if (c.Process.Credentials.EffectiveUser != 0 && !SchedulingState.AllowsNice(thread.Nice, wanted, thread.Process.Limits))
             return refusal;
-        if (thread.HostThread is var host and > 0 && HostCalls.Call(HostSys.Setpriority, OfProcess, host, wanted) < 0)
-            return refusal;
-        thread.Nice = wanted;
-        return 0;
+        if (thread.HostThread is not (> 0 and var host))
+            return -Errno.ESRCH;
+        return HostCalls.Call(HostSys.Setpriority, OfProcess, host, wanted) < 0 ? refusal : 0;
     }
 
     private static long GetInput(in SyscallContext c)
@@ -87,10 +86,14 @@ internal static unsafe class PrioritySyscalls
     {
         var self = c.Thread;
         var kernel = c.Process.Kernel;
+        if (kind == OfProcess)
+        {
+            var one = number == 0 ? self : kernel.FindThread(number);
+            return one?.AwaitHostThread() > 0 ? [one] : [];
+        }
+
         lock (kernel.Gate)
         {
-            if (kind == OfProcess)
-                return (number == 0 ? self : kernel.FindThread(number)) is { HostThread: > 0 } one ? [one] : [];
             var group = number == 0 ? c.Process.GroupId : number;
             var user = number == 0 ? c.Process.Credentials.User : (uint)number;
             return [.. kernel.Processes

@@ -356,8 +356,8 @@ internal static class SignalSyscalls
         }
     }
 
-    // Sends, or with signal 0 tries. The order of the errors is that of the kernel.
-    private static long Send(in SyscallContext c, GuestProcess target, GuestThread? thread, in SignalInfo info)
+    /// <summary>Sends, or with signal 0 tries. The order of the errors is that of the kernel.</summary>
+    internal static long Send(in SyscallContext c, GuestProcess target, GuestThread? thread, in SignalInfo info)
     {
         if (info.Number != 0 && !Signal.IsValid(info.Number))
             return -Errno.EINVAL;
@@ -412,10 +412,11 @@ internal static class SignalSyscalls
         }
     }
 
-    // Looks like a signal of the kernel or of kill: only to oneself.
-    private static bool Impersonates(in SignalInfo info) => info.Code is >= 0 or SignalInfo.FromThread;
+    /// <summary>Looks like a signal of the kernel or of kill: only to oneself.</summary>
+    internal static bool Impersonates(in SignalInfo info) => info.Code is >= 0 or SignalInfo.FromThread;
 
-    private static int ReadInfo(in SyscallContext c, int signal, ulong address, out SignalInfo info)
+    /// <summary>Reads the siginfo_t that a sender gives. 0 or -EFAULT.</summary>
+    internal static int ReadInfo(in SyscallContext c, int signal, ulong address, out SignalInfo info)
     {
         info = default;
         Span<byte> bytes = stackalloc byte[SignalInfo.Size];

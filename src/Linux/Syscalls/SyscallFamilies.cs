@@ -13,13 +13,19 @@ internal static class SyscallFamilies
         SegmentSyscalls.Register(table);
         SignalSyscalls.Register(table);
         WaitSyscalls.Register(table);
+        PidfdSyscalls.Register(table);
         PtraceSyscall.Register(table);
         FutexSyscalls.Register(table);
+        FutexVectorSyscall.Register(table);
         TimeSyscalls.Register(table);
         ClockAdjustment.Register(table);
         TimerSyscalls.Register(table);
         IdentitySyscalls.Register(table);
+        NarrowIdentitySyscalls.Register(table);
         ProcessSyscalls.Register(table);
+        PrctlSyscall.Register(table);
+        KcmpSyscall.Register(table);
+        SchedulingSyscalls.Register(table);
         PrioritySyscalls.Register(table);
         SystemSyscalls.Register(table);
     }

@@ -38,7 +38,9 @@ internal static unsafe class WaitSyscalls
 
     private static long Waitid(in SyscallContext c)
     {
-        const int All = 0, Process = 1, Group = 2;
+        const int All = 0, Process = 1, Group = 2, Descriptor = 3;
+        var flags = c.I3;
+        var isNonBlocking = false;
         if ((c.I3 & ~KnownFlags) != 0 || (c.I3 & (Exited | Stopped | Continued)) == 0)
             return -Errno.EINVAL;
         Func<GuestProcess, int, bool> chooser;
@@ -53,13 +55,23 @@ internal static unsafe class WaitSyscalls
             case Group when c.I1 >= 0:
                 chooser = Chooser(c.Process, -c.I1);
                 break;
+            case Descriptor when c.I1 >= 0:
+                var error = PidfdSyscalls.Find(c, c.I1, out var descriptor, out isNonBlocking);
+                if (error < 0)
+                    return error;
+                var target = descriptor!.Process;
+                chooser = (child, number) => child == target && number == target.Pid;
+                flags |= isNonBlocking ? NoHang : 0;
+                break;
             default:
                 return -Errno.EINVAL;
         }
 
-        var result = Find(c, chooser, c.I3, out var found);
+        var result = Find(c, chooser, flags, out var found);
         if (result < 0)
             return result;
+        if (result == 0 && isNonBlocking && (c.I3 & NoHang) == 0)
+            return -Errno.EAGAIN;
         if (c.A4 != 0 && !UsageLayout.TryWrite(c, c.A4, found.Time, 0))
             return -Errno.EFAULT;
         if (c.A2 == 0)

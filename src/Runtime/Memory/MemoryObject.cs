@@ -103,9 +103,12 @@ public sealed class MemoryObject(Action? unmapped = null)
 
         foreach (var run in runs)
             run.Space.MarkCode(run, code.Frame);
+
+        // Sleeps at last: a waiting thread with a real-time policy would keep the others from going on.
+        SpinWait wait = default;
         foreach (var run in runs)
             while (run.Space.KnowsPermissions?.Invoke() == false)
-                Thread.Yield();
+                wait.SpinOnce(sleep1Threshold: 1000);
         code.IsMarked = true;
     }
 

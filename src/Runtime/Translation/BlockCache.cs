@@ -337,8 +337,11 @@ public sealed unsafe partial class BlockCache : IDisposable
         foreach (var page in pages)
             if (page.Frame is { IsMarked: false } frame)
                 frame.Source.Mark(frame);
+
+        // Sleeps at last: a waiting thread with a real-time policy would keep the others from going on.
+        SpinWait wait = default;
         while (!KnowsPermissions())
-            Thread.Yield();
+            wait.SpinOnce(sleep1Threshold: 1000);
         lock (Memory.Lock)
             CodePages.SetReady(pages);
     }

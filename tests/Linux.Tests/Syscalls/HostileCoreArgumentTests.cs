@@ -9,7 +9,7 @@ public unsafe class HostileCoreArgumentTests
 
     // Calls that would wait or bind the test's own thread.
     private static readonly HashSet<string> s_left =
-        ["sched_setaffinity", "sched_yield", "pause", "rt_sigsuspend", "sigsuspend", "rt_sigtimedwait", "rt_sigtimedwait_time64"];
+        ["sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr", "sched_yield", "pause", "rt_sigsuspend", "sigsuspend", "rt_sigtimedwait", "rt_sigtimedwait_time64"];
 
     [Theory]
     [InlineData(true, 3)]
@@ -21,12 +21,19 @@ public unsafe class HostileCoreArgumentTests
         SegmentSyscalls.Register(table);
         SignalSyscalls.Register(table);
         WaitSyscalls.Register(table);
+        PidfdSyscalls.Register(table);
+        KcmpSyscall.Register(table);
+        ForeignMemory.Register(table);
         FutexSyscalls.Register(table);
+        FutexVectorSyscall.Register(table);
         TimeSyscalls.Register(table);
         TimerSyscalls.Register(table);
         ClockAdjustment.Register(table);
         IdentitySyscalls.Register(table);
+        NarrowIdentitySyscalls.Register(table);
         ProcessSyscalls.Register(table);
+        PrctlSyscall.Register(table);
+        SchedulingSyscalls.Register(table);
         PrioritySyscalls.Register(table);
         SystemSyscalls.Register(table);
         var random = new Random(seed);

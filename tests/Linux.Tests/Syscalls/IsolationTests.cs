@@ -374,6 +374,7 @@ public sealed class IsolationTests
         (parent.Process.Parent, child.Process.Parent) = (first.Process, parent.Process);
         first.Process.Children.Add(parent.Process);
         parent.Process.Children.Add(child.Process);
+        child.Process.Threads.Add(child.Thread);
         child.Thread.Blocked = ~0UL;
         Assert.Equal(-EINVAL, child.Call("prctl", SetDeathSignal, 65));
         Assert.Equal(0, child.Call("prctl", SetDeathSignal, Signal.Usr1));

@@ -22,6 +22,9 @@ internal sealed class ProcessDirectory(ProcDirectory parent, string name, ProcSu
     /// <inheritdoc/>
     public override long CheckSearch(in Asker who) => subject.IsGone && !IsOfThread ? -Errno.ESRCH : base.CheckSearch(who);
 
+    /// <summary>The process of /proc/N; null for the directory of a thread.</summary>
+    public GuestProcess? Leader => IsOfThread ? null : subject.Process;
+
     private bool IsOfThread => Parent is TaskDirectory;
 
     /// <inheritdoc/>
@@ -280,6 +283,12 @@ internal sealed class DescriptorInfoDirectory(ProcDirectory parent, ProcSubject 
                 {
                     result.Append(guest).Append('\n');
                 }
+            }
+
+            if (file.File.Tag is PidDescriptor descriptor)
+            {
+                var pid = descriptor.IsGone ? -1 : descriptor.Process.Pid;
+                result.Append("Pid:\t").Append(pid).Append("\nNSpid:\t").Append(pid).Append('\n');
             }
 
             return result.ToString();

@@ -100,7 +100,7 @@ internal static class ProcessStatus
             CapEff:	{effective:x16}
             CapBnd:	{AllCapabilities:x16}
             CapAmb:	0000000000000000
-            NoNewPrivs:	{(process.NoNewPrivileges ? 1 : 0)}
+            NoNewPrivs:	{(subject.Speaker?.NoNewPrivileges == true ? 1 : 0)}
             Seccomp:	0
             Seccomp_filters:	0
 
