@@ -30,7 +30,7 @@ public sealed class OpenFile
     internal FileOwner? Owner { get; set; }
 
     /// <summary>Which file it is; the same for every way by which it was opened.</summary>
-    internal FileIdentity? Identity => _identity ??= FileIdentity.Of(HostFd);
+    internal FileIdentity? Identity { get => _identity ??= FileIdentity.Of(HostFd); init => _identity = value; }
 
     /// <summary>Adds a reference. The caller holds one already.</summary>
     public void AddReference() => Interlocked.Increment(ref _references);

@@ -70,6 +70,8 @@ internal static unsafe class HostMapping
             return 0;
         if (!space.TryMakeWindows(start, end - start))
             return -Errno.ENOMEM;
+        if (area.File!.Tag is SharedSegment segment)
+            return PutSegment(space, area, segment, start, end);
         var flags = (area.IsShared && area.MayWrite ? Shared : Private) | Fixed | NoReserve;
         foreach (var piece in space.HostPieces(start, end - start, make: true))
         {
@@ -80,6 +82,23 @@ internal static unsafe class HostMapping
         }
 
         return 0;
+    }
+
+    // A segment is attached as a whole or not at all: a part of it is made from one that is there (TryDuplicate).
+    private static long PutSegment(AddressSpace space, MemoryArea area, SharedSegment segment, ulong start, ulong end)
+    {
+        var length = ProcessMemory.RoundUp(segment.Size);
+        if (area.Offset != 0 || start != area.Start || end - start != length)
+            return -Errno.EINVAL;
+        foreach (var piece in space.HostPieces(start, length, make: true))
+        {
+            if (piece.Length != length)
+                return -Errno.ENOMEM;
+            var result = segment.AttachAt(piece.Host);
+            return IsError(result) ? result : 0;
+        }
+
+        return -Errno.ENOMEM;
     }
 
     /// <summary>Moves a mapping that <see cref="Make"/> made to its place.</summary>
@@ -218,12 +237,17 @@ internal static unsafe class HostMapping
         }
     }
 
-    /// <summary>Guest address at which the pages of an area's file end: its end, or earlier when the file is a regular one and shorter.</summary>
+    /// <summary>Guest address at which the pages of an area's file end: its end, or earlier when the file is a regular one or a segment and shorter.</summary>
     public static ulong FileEnd(MemoryArea area)
     {
-        if (area.File == null || HostFiles.Status(area.File.HostFd, out var status) != 0 || !HostFiles.IsPlain(status))
+        ulong size;
+        if (area.File?.Tag is SharedSegment segment)
+            size = segment.Size;
+        else if (area.File == null || HostFiles.Status(area.File.HostFd, out var status) != 0 || !HostFiles.IsPlain(status))
             return area.End;
-        var size = ProcessMemory.RoundUp((ulong)status.Size);
+        else
+            size = (ulong)status.Size;
+        size = ProcessMemory.RoundUp(size);
         return size <= area.Offset ? area.Start : area.Start + Math.Min(size - area.Offset, area.Length);
     }
 

@@ -111,6 +111,7 @@ public sealed partial class GuestProcess
             Timers.Clear();
             _cpuLimit?.Dispose();
             DropAllRecordLocks();
+            Kernel.Ipc.Leave(Pid);
             Files.RemoveUser();
             FileSystem.RemoveUser();
         }

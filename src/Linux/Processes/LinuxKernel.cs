@@ -100,6 +100,9 @@ public sealed class LinuxKernel
     /// <summary>The files and shared memory that guests have mapped.</summary>
     public MemoryObjects Objects { get; } = new();
 
+    /// <summary>What the host does not know of the System V IPC objects that guests use.</summary>
+    internal IpcRecords Ipc => field ?? Interlocked.CompareExchange(ref field, new IpcRecords(HostProcessId), null) ?? field;
+
     /// <summary>Host time at which the kernel started, in nanoseconds of CLOCK_MONOTONIC.</summary>
     public long StartTime { get; } = System.Diagnostics.Stopwatch.GetTimestamp();
 

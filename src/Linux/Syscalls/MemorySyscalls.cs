@@ -92,8 +92,11 @@ internal static unsafe class MemorySyscalls
         return -Errno.ENOMEM;
     }
 
-    // CAP_SYS_RAWIO and CAP_IPC_LOCK go with the effective user 0. A 32-bit call of a 64-bit program can name 32-bit addresses only.
-    private static MapRights Rights(in SyscallContext c, ulong address = ulong.MaxValue)
+    /// <summary>
+    /// What the caller may do. CAP_SYS_RAWIO and CAP_IPC_LOCK go with the effective user 0. A 32-bit call of a 64-bit program can name
+    /// 32-bit addresses only.
+    /// </summary>
+    public static MapRights Rights(in SyscallContext c, ulong address = ulong.MaxValue)
     {
         const ulong End32 = 0xF7FF_E000;
         var highest = c.Is32 ? End32 : ulong.MaxValue;

@@ -28,5 +28,6 @@ internal static class SyscallFamilies
         SchedulingSyscalls.Register(table);
         PrioritySyscalls.Register(table);
         SystemSyscalls.Register(table);
+        IpcSyscalls.Register(table);
     }
 }

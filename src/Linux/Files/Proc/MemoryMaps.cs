@@ -93,8 +93,12 @@ internal static class MemoryMaps
 
     private static void AppendLine(StringBuilder text, MemoryArea area)
     {
+        // The kernel's own file system of shared memory, with the segments' numbers.
+        const ulong SharedMemory = 1;
         ulong device = 0, inode = 0;
-        if (area.File is { } file && HostFiles.Status(file.HostFd, out var status) == 0)
+        if (area.File?.Tag is SharedSegment segment)
+            (device, inode) = (SharedMemory, (uint)segment.Id);
+        else if (area.File is { } file && HostFiles.Status(file.HostFd, out var status) == 0)
         {
             device = status.Device;
             inode = status.Inode;
