@@ -29,5 +29,6 @@ internal static class SyscallFamilies
         PrioritySyscalls.Register(table);
         SystemSyscalls.Register(table);
         IpcSyscalls.Register(table);
+        PosixQueues.Register(table);
     }
 }

@@ -15,6 +15,8 @@ public sealed class NativeIpcTests : IDisposable
     [InlineData("semaphores", true)]
     [InlineData("segments", false)]
     [InlineData("segments", true)]
+    [InlineData("queues", false)]
+    [InlineData("queues", true)]
     public void AGuestPrintsWhatTheProgramPrintsNatively(string name, bool is32)
     {
         var program = Compile(name, is32);
