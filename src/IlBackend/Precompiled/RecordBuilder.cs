@@ -1,4 +1,4 @@
-using System.IO.Hashing;
+using System.Runtime.InteropServices;
 using DynaTrans.IlBackend.Regions;
 using DynaTrans.Runtime.Translation;
 
@@ -12,9 +12,12 @@ internal sealed class RecordBuilder(PrecompiledForm form)
 
     private readonly List<CodeContext> _contexts = [];
     private readonly Dictionary<CodeContext, ushort> _numbers = [];
-    private readonly Dictionary<(ushort Context, ulong Start, ulong Hash), Entry> _blocks = [];
-    private readonly Dictionary<(ushort Context, ulong Start), int> _versions = [];
-    private readonly Dictionary<(ushort Context, ulong Rip), RecordedAccess> _accesses = [];
+    private readonly Dictionary<Place, RecordedVersion> _blocks = [];
+    private readonly Dictionary<Place, RecordedAccess> _accesses = [];
+
+    // Blocks come in runs of one context.
+    private CodeContext _recentContext;
+    private ushort _recentNumber = CodeContexts.None;
 
     /// <summary>Adds what is known of a block.</summary>
     /// <param name="block">What is known; its bytes do not count.</param>
@@ -26,18 +29,22 @@ internal sealed class RecordBuilder(PrecompiledForm form)
         var number = NumberOf(context);
         if (number == CodeContexts.None)
             return false;
-        var key = (number, block.Start, XxHash3.HashToUInt64(bytes));
-        if (_blocks.TryGetValue(key, out var known))
+        ref var newest = ref CollectionsMarshal.GetValueRefOrAddDefault(_blocks, new Place(number, block.Start), out _);
+        var versions = 0;
+        for (var version = newest; version != null; version = version.Older)
         {
-            known.Info = known.Info.With(block);
-            return false;
+            if (bytes.SequenceEqual(version.Bytes))
+            {
+                version.Info = version.Info.With(block);
+                return false;
+            }
+
+            versions++;
         }
 
-        var versions = _versions.GetValueOrDefault((number, block.Start));
         if (versions == MaxVersions)
             return false;
-        _versions[(number, block.Start)] = versions + 1;
-        _blocks[key] = new Entry(block, bytes.ToArray());
+        newest = new RecordedVersion(block, bytes.ToArray(), newest);
         return true;
     }
 
@@ -47,14 +54,15 @@ internal sealed class RecordBuilder(PrecompiledForm form)
         var number = NumberOf(context);
         if (number == CodeContexts.None)
             return;
-        var known = _accesses.GetValueOrDefault((number, access.Rip));
-        _accesses[(number, access.Rip)] = new RecordedAccess(
+        ref var known = ref CollectionsMarshal.GetValueRefOrAddDefault(_accesses, new Place(number, access.Rip), out _);
+        known = new RecordedAccess(
             number, access.Rip, (AccessHistory)Math.Max((byte)known.History, (byte)access.History), known.IsLoopRefused || access.IsLoopRefused);
     }
 
     /// <summary>Adds a record of the same form.</summary>
     public void Add(CodeRecord record)
     {
+        _blocks.EnsureCapacity(_blocks.Count + record.Blocks.Count);
         foreach (var block in record.Blocks)
             Add(RecordedBlockInfo.Of(block), record.Contexts[block.Context], block.Bytes);
         foreach (var access in record.Accesses)
@@ -65,8 +73,9 @@ internal sealed class RecordBuilder(PrecompiledForm form)
     public CodeRecord ToRecord()
     {
         var blocks = new List<RecordedBlock>(_blocks.Count);
-        foreach (var ((context, _, _), entry) in _blocks)
-            blocks.Add(entry.Info.ToBlock(context, entry.Bytes));
+        foreach (var (place, newest) in _blocks)
+            for (var version = newest; version != null; version = version.Older)
+                blocks.Add(version.Info.ToBlock(place.Context, version.Bytes));
         blocks.Sort((a, b) => a.Context != b.Context ? a.Context - b.Context : a.Start != b.Start ? a.Start.CompareTo(b.Start) : a.Bytes.AsSpan().SequenceCompareTo(b.Bytes));
         var accesses = _accesses.Values.OrderBy(access => access.Context).ThenBy(access => access.Rip).ToList();
         return new CodeRecord([.. _contexts], form.IsPaged, blocks, accesses) { Form = form };
@@ -74,21 +83,43 @@ internal sealed class RecordBuilder(PrecompiledForm form)
 
     private ushort NumberOf(in CodeContext context)
     {
-        if (_numbers.TryGetValue(context, out var number))
-            return number;
-        if (_contexts.Count == CodeContexts.None)
-            return CodeContexts.None;
-        number = (ushort)_contexts.Count;
-        _contexts.Add(context);
-        _numbers.Add(context, number);
+        if (_recentNumber != CodeContexts.None && context == _recentContext)
+            return _recentNumber;
+        if (!_numbers.TryGetValue(context, out var number))
+        {
+            if (_contexts.Count == CodeContexts.None)
+                return CodeContexts.None;
+            number = (ushort)_contexts.Count;
+            _contexts.Add(context);
+            _numbers.Add(context, number);
+        }
+
+        (_recentContext, _recentNumber) = (context, number);
         return number;
     }
 
-    private sealed class Entry(RecordedBlockInfo info, byte[] bytes)
+    // A block that begins somewhere, made of certain bytes; Older: what else was there.
+    private sealed class RecordedVersion(RecordedBlockInfo info, byte[] bytes, RecordedVersion? older)
     {
         public RecordedBlockInfo Info { get; set; } = info;
 
         public byte[] Bytes { get; } = bytes;
+
+        public RecordedVersion? Older { get; } = older;
+    }
+
+    // An address in a context. Hundreds of thousands are looked up when a program ends, so equality and hash are its own.
+    private readonly struct Place(ushort context, ulong rip) : IEquatable<Place>
+    {
+        public ushort Context { get; } = context;
+
+        private ulong Rip { get; } = rip;
+
+        public bool Equals(Place other) => Rip == other.Rip && Context == other.Context;
+
+        public override bool Equals(object? obj) => obj is Place other && Equals(other);
+
+        public override int GetHashCode() => (int)(Rip ^ (Rip >> 32)) * 31 + Context;
     }
 }
 
