@@ -55,7 +55,13 @@ public sealed unsafe class HostileIpcTests
         {
             (var call, id) = random.Next(7) switch
             {
-                0 => (1UL, set), 1 => (4UL, set), 2 => (11UL, queue), 3 => (12UL, queue), 4 => (21UL, segment), 5 => (22UL, segment), _ => (99UL, queue),
+                0 => (1UL, set),
+                1 => (4UL, set),
+                2 => (11UL, queue),
+                3 => (12UL, queue),
+                4 => (21UL, segment),
+                5 => (22UL, segment),
+                _ => (99UL, queue),
             };
             return call | ((ulong)(uint)random.Next(3) << 16);
         }
